@@ -1,0 +1,1 @@
+"""Components and resolver strategies that TFX does not have, a folder each."""

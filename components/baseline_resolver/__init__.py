@@ -1,0 +1,1 @@
+"""Resolves the model that a candidate is compared with."""

@@ -1,0 +1,1 @@
+"""The application: configuration, the graph, and the commands that a person types."""

@@ -1,0 +1,96 @@
+"""What commands have in common: their flags, the progress of a download, how they end."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from pipeline import config
+from pipeline.errors import ExitCode, UserError
+
+
+def add_config_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that make up the configuration; `load` reads them."""
+    group = parser.add_argument_group("configuration")
+    group.add_argument(
+        "--root", type=Path, metavar="DIR", help="where a run keeps what it makes (default: output)"
+    )
+    group.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="the official files, a directory of TensorFlow Datasets, or TFRecords of your own "
+        "(default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+    )
+    group.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help="auto, fashion_mnist (never falls back) or sample (generated) (default: auto)",
+    )
+    group.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="GROUP.KEY=VALUE",
+        dest="assignments",
+        help="one setting, as in TOML; may be given more than once",
+    )
+
+
+def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
+    """Builds the configuration from the flags, and from further ones by `group.key`.
+
+    Raises:
+        UserError: a key or a value is not allowed.
+    """
+    values = {
+        "paths.root": arguments.root,
+        "dataset.dir": arguments.data_dir,
+        "dataset.name": arguments.dataset,
+    }
+    return config.load_config(arguments.config, arguments.assignments, {**values, **flags})
+
+
+@contextmanager
+def download_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Shows a bar for each file that is downloaded; yields what `dataset.find` calls."""
+    bars = Progress(
+        TextColumn("downloading {task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def update(name: str, received: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = bars.add_task(name)
+        bars.update(tasks[name], completed=received, total=total)
+
+    with bars:
+        yield update
+
+
+def exit_with(command: Callable[[], int]) -> None:
+    """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
+    try:
+        code = command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = ExitCode.USAGE
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,258 @@
+"""Fashion-MNIST as TFRecords: verify it, split it, write it.
+
+python -m pipeline.dataset prepare     make the TFRecords that the pipeline reads
+python -m pipeline.dataset info        say which data would be taken, and what it holds
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import (
+    command_line,
+    config,
+    data_source,
+    download,
+    idx,
+    records,
+    sample_images,
+    workspace,
+)
+from pipeline.command_line import download_progress
+from pipeline.data_source import Source
+from pipeline.errors import ExitCode, UserError
+from pipeline.idx import LabelledImages
+from trainer_module import features
+
+# What the records depend on besides their sources: a change of it makes them anew.
+_FORMAT = 1
+# As many as one needs to tell ten shapes apart, and to try everything within two minutes.
+_SAMPLE_SIZES = {"train": 4000, "eval": 500, "test": 1000}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """TFRecords, ready for ImportExampleGen.
+
+    Attributes:
+        name: `fashion_mnist`, or `sample` where the images are generated.
+        directory: where the records are.
+        pattern: their files below it, with `{SPAN}`, `{VERSION}` and `{SPLIT}`.
+        origin: a phrase that tells a person where the data comes from.
+        examples: examples by split and class name; None for TFRecords of one's own.
+    """
+
+    name: str
+    directory: Path
+    pattern: str
+    origin: str
+    examples: Mapping[str, Mapping[str, int]] | None
+
+
+def prepare(settings: config.Dataset, source: Source, parent: Path) -> Prepared:
+    """Makes sure that there are records of the data, writing them where there are none.
+
+    Args:
+        settings: how the data is split.
+        source: what `data_source.find` found.
+        parent: records are written to a directory below it, whose name tells them from
+            records of other data or another split.
+
+    Returns:
+        The records. TFRecords of one's own are taken as they are.
+
+    Raises:
+        UserError: the data is damaged or not what it should be, or can't be written.
+    """
+    if source.kind == "records":
+        return _check_own_records(settings, source)
+    name = source.dataset
+    manifest = {
+        "dataset": name,
+        "format": _FORMAT,
+        "source": _fingerprint(source),
+        "seed": settings.seed,
+        "eval_examples": settings.eval_examples,
+        "max_examples": settings.max_examples,
+    }
+    key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:8]
+    directory = parent / f"{name}-{key}"
+    if not directory.exists():
+        records.write_splits(directory, _read_splits(settings, source), manifest)
+    examples = json.loads((directory / records.MANIFEST_FILE).read_text())["examples"]
+    pattern = config.Dataset.model_fields["pattern"].default
+    return Prepared(name, directory, pattern, source.origin, examples)
+
+
+def _check_own_records(settings: config.Dataset, source: Source) -> Prepared:
+    for split in data_source.SPLITS:
+        files = data_source.glob_split(source.directory, settings.pattern, split)
+        if not files:
+            raise UserError(
+                f"{source.directory} has no {split} split: write TFRecords named "
+                f"{settings.pattern.replace('{SPLIT}', split)}, or set dataset.pattern."
+            )
+        records.check_first_example(files[-1])
+    return Prepared(source.dataset, source.directory, settings.pattern, source.origin, None)
+
+
+def _fingerprint(source: Source) -> list[str]:
+    """What changes when the source does."""
+    if source.kind == "official":
+        return [file.sha256 for file in idx.OFFICIAL_FILES]
+    if source.kind == "tfds":
+        return [
+            idx.sha256(file) for split in ("train", "test") for file in _tfds_files(source, split)
+        ]
+    return [f"{split} {size}" for split, size in _SAMPLE_SIZES.items()]
+
+
+def _tfds_files(source: Source, split: str) -> list[Path]:
+    files = sorted(source.directory.glob(f"fashion_mnist-{split}.tfrecord-*"))
+    if not files:
+        raise UserError(
+            f"{source.directory} was prepared by TensorFlow Datasets but has no TFRecords of "
+            f"fashion_mnist's {split} split: prepare it anew, in the format tfrecord."
+        )
+    return files
+
+
+def _read_splits(settings: config.Dataset, source: Source) -> dict[str, LabelledImages]:
+    if source.kind == "sample":
+        splits = {
+            split: LabelledImages(*sample_images.draw(size, settings.seed + number))
+            for number, (split, size) in enumerate(_SAMPLE_SIZES.items())
+        }
+    else:
+        if source.kind == "official":
+            train, test = idx.read_official(source.directory)
+        else:
+            train, test = (
+                records.read_labelled_images(_tfds_files(source, split))
+                for split in ("train", "test")
+            )
+        splits = {**_set_aside_eval(train, settings), "test": test}
+    if settings.max_examples is None:
+        return splits
+    random = np.random.default_rng(settings.seed)
+    return {
+        name: _take(split, _stratified(split.labels, settings.max_examples, random))
+        for name, split in splits.items()
+    }
+
+
+def _set_aside_eval(train: LabelledImages, settings: config.Dataset) -> dict[str, LabelledImages]:
+    """Splits the official training set into `train`, shuffled, and `eval`, stratified."""
+    if settings.eval_examples >= len(train.labels):
+        raise UserError(
+            f"dataset.eval_examples = {settings.eval_examples} leaves nothing to train on: it "
+            f"should be less than {len(train.labels)}."
+        )
+    random = np.random.default_rng(settings.seed)
+    evaluation = _stratified(train.labels, settings.eval_examples, random)
+    rest = random.permutation(np.setdiff1d(np.arange(len(train.labels)), evaluation))
+    return {"train": _take(train, rest), "eval": _take(train, evaluation)}
+
+
+def _take(split: LabelledImages, indices: np.ndarray) -> LabelledImages:
+    return LabelledImages(split.images[indices], split.labels[indices])
+
+
+def _stratified(labels: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    """Draws indices so that each class keeps its share: int64 [min(count, N)]."""
+    count = min(count, len(labels))
+    shuffled = random.permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    # Evenly spaced over the classes laid side by side.
+    positions = (np.arange(count) + 0.5) * len(labels) / count
+    return random.permutation(by_class[positions.astype(np.int64)])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command `prepare` or `info`.
+
+    Args:
+        argv: the arguments; those of the process if None.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: see `data_source.find` and `prepare`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.dataset",
+        description="Finds, verifies and splits Fashion-MNIST.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("prepare", _command_prepare, "make the TFRecords that the pipeline reads"),
+        ("info", _command_info, "say which data would be taken, and what it holds"),
+    ):
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        command_line.add_config_flags(command)
+        command.set_defaults(run=run)
+    arguments = parser.parse_args(argv)
+    # TensorFlow's greetings are not for the screen.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return arguments.run(command_line.load(arguments))
+
+
+def _command_prepare(settings: config.Config) -> int:
+    console = Console()
+    with download_progress(console) as progress:
+        source = data_source.find(settings.dataset, progress)
+    place = workspace.workspace(settings.paths, source.dataset)
+    with console.status(f"preparing {source.origin} …"):
+        prepared = prepare(settings.dataset, source, place.records)
+    console.print(f"{prepared.directory}: {prepared.name}, from {prepared.origin}", soft_wrap=True)
+    if prepared.examples:
+        console.print(_count_table(prepared.examples))
+    return ExitCode.OK
+
+
+def _command_info(settings: config.Config) -> int:
+    def refuse(directory: Path, progress: download.Progress) -> None:
+        raise download.UnreachableError(
+            "Fashion-MNIST is not on this machine: fetch it with `python -m pipeline.dataset "
+            "prepare`, or name a directory that has it with --data-dir."
+        )
+
+    # Never the fallback: info tells what is there, and downloads nothing to find out.
+    asked = settings.dataset
+    if asked.name == "auto":
+        asked = asked.model_copy(update={"name": "fashion_mnist"})
+    source = data_source.find(asked, lambda name, received, total: None, fetch=refuse)
+    console = Console()
+    console.print(f"{source.dataset}: {source.origin}", soft_wrap=True)
+    if source.kind == "official":
+        train, test = idx.read_official(source.directory)
+        console.print("The four files are the official ones, by their SHA-256.")
+        console.print(_count_table({"training set": _counts(train), "test set": _counts(test)}))
+    return ExitCode.OK
+
+
+def _counts(split: LabelledImages) -> dict[str, int]:
+    return records.count_classes(split.labels)
+
+
+def _count_table(examples: Mapping[str, Mapping[str, int]]) -> Table:
+    table = Table("class", box=None, padding=(0, 2, 0, 0))
+    for split in examples:
+        table.add_column(split, justify="right")
+    for name in features.CLASS_NAMES:
+        table.add_row(name, *(f"{counts[name]:,}" for counts in examples.values()))
+    table.add_row("in all", *(f"{sum(counts.values()):,}" for counts in examples.values()))
+    return table
+
+
+if __name__ == "__main__":
+    command_line.exit_with(main)

@@ -1,0 +1,132 @@
+"""The graph: the only place that wires components.
+
+ImportExampleGen ─┬─ StatisticsGen ─┬─ SchemaGen (inferred, for comparison)
+                  │                 └─ ExampleValidator ── ImportSchemaGen (curated)
+                  ├─ Transform ── ImportSchemaGen
+                  ├─ Trainer ── Transform
+                  └─ Evaluator ─┬─ Trainer
+                                └─ BaselineResolver (latest blessed model)
+                     Pusher ─┬─ Trainer
+                             └─ Evaluator
+"""
+
+from tfx import v1 as tfx
+
+import schema
+import trainer_module
+from components.baseline_resolver.strategy import BaselineModelStrategy
+from pipeline import config, data_source, dataset, evaluation, nodes, workspace
+from pipeline.fingerprint import fingerprint
+
+
+def create_pipeline(
+    settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
+) -> tfx.dsl.Pipeline:
+    """Builds the pipeline.
+
+    Args:
+        settings: every knob.
+        data: the TFRecords.
+        place: where artifacts, metadata and served models go.
+
+    Returns:
+        The pipeline, with caching on.
+    """
+    source = fingerprint(trainer_module)
+
+    example_gen = tfx.components.ImportExampleGen(
+        input_base=str(data.directory),
+        input_config=tfx.proto.Input(
+            splits=[
+                tfx.proto.Input.Split(name=split, pattern=data.pattern.replace("{SPLIT}", split))
+                for split in data_source.SPLITS
+            ]
+        ),
+    ).with_id(nodes.IMPORT_EXAMPLE_GEN)
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"]).with_id(
+        nodes.STATISTICS_GEN
+    )
+    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id(
+        nodes.SCHEMA_GEN
+    )
+    curated_schema = tfx.components.ImportSchemaGen(schema_file=str(schema.SCHEMA_FILE)).with_id(
+        nodes.IMPORT_SCHEMA_GEN
+    )
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"],
+        schema=curated_schema.outputs["schema"],
+    ).with_id(nodes.EXAMPLE_VALIDATOR)
+    # The data gate belongs here, before anything learns from the data.
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=curated_schema.outputs["schema"],
+        preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
+        # The Trainer applies the graph itself: floats on disk would cost three times as long.
+        materialize=False,
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+        custom_config={"source": source},
+    ).with_id(nodes.TRANSFORM)
+    # The learning-rate finder belongs here; the Trainer takes its hyperparameters.
+    trainer = tfx.components.Trainer(
+        run_fn="trainer_module.run_fn.run_fn",
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=curated_schema.outputs["schema"],
+        train_args=tfx.proto.TrainArgs(splits=["train"]),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "model": settings.model.model_dump(mode="json"),
+            "training": settings.training.model_dump(mode="json"),
+            "learning_rate": settings.learning_rate.model_dump(mode="json"),
+            "source": source,
+        },
+    ).with_id(nodes.TRAINER)
+    baseline_resolver = tfx.dsl.Resolver(
+        strategy_class=BaselineModelStrategy,
+        candidate=trainer.outputs["model"],
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id(nodes.BASELINE_RESOLVER)
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline_resolver.outputs["model"],
+        schema=curated_schema.outputs["schema"],
+        example_splits=["test"],
+        eval_config=evaluation.build_eval_config(settings.evaluation),
+    ).with_id(nodes.EVALUATOR)
+    # The serving check belongs here; the Pusher takes its InfraBlessing.
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=str(place.serving_model_dir)
+            )
+        ),
+    ).with_id(nodes.PUSHER)
+    # The report belongs here, after everything it tells of.
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=place.pipeline_name,
+        pipeline_root=str(place.artifacts),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            curated_schema,
+            example_validator,
+            transform,
+            trainer,
+            baseline_resolver,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=(
+            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
+        ),
+        beam_pipeline_args=list(settings.beam.args),
+    )

@@ -1,0 +1,163 @@
+"""The four official files of Fashion-MNIST: where they are, what they hold, how to read them.
+
+The format is IDX, gzipped, as defined at http://yann.lecun.com/exdb/mnist: a big-endian
+magic number, a big-endian count for each dimension, then the bytes.
+"""
+
+import gzip
+import hashlib
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.errors import UserError
+from trainer_module import features
+
+
+class OfficialFile(NamedTuple):
+    """One official file: its name and the SHA-256 of its gzipped bytes."""
+
+    name: str
+    sha256: str
+
+
+class LabelledImages(NamedTuple):
+    """Images uint8 [N, 28, 28] with their labels int64 [N]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+TRAIN_IMAGES = OfficialFile(
+    "train-images-idx3-ubyte.gz",
+    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+)
+TRAIN_LABELS = OfficialFile(
+    "train-labels-idx1-ubyte.gz",
+    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+)
+TEST_IMAGES = OfficialFile(
+    "t10k-images-idx3-ubyte.gz",
+    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+)
+TEST_LABELS = OfficialFile(
+    "t10k-labels-idx1-ubyte.gz",
+    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+)
+OFFICIAL_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+_WAY_OUT = "fetch it anew, or remove it to have it downloaded"
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
+    """Reads and verifies the official training and test set.
+
+    Args:
+        directory: holds the four files.
+
+    Returns:
+        The training set, 60,000 images, and the test set, 10,000.
+
+    Raises:
+        UserError: a file is missing, unreadable, damaged or not the official one.
+    """
+    missing = [file.name for file in OFFICIAL_FILES if not (directory / file.name).exists()]
+    if missing:
+        raise UserError(
+            f"{directory} lacks {', '.join(missing)}: put the official files of Fashion-MNIST "
+            "there, or name another directory with --data-dir."
+        )
+    try:
+        train = _read_pair(directory / TRAIN_IMAGES.name, directory / TRAIN_LABELS.name)
+        test = _read_pair(directory / TEST_IMAGES.name, directory / TEST_LABELS.name)
+        # After reading, because what is wrong inside says more than a checksum.
+        for file in OFFICIAL_FILES:
+            _check_sha256(directory / file.name, file.sha256)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or directory} can't be read: {error.strerror or error}; "
+            "mend its permissions, or name another directory with --data-dir."
+        ) from error
+    return train, test
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    actual = sha256(path)
+    if actual != expected:
+        raise UserError(
+            f"{path} is not the official file, its SHA-256 is {actual} instead of {expected}: "
+            f"{_WAY_OUT}."
+        )
+
+
+def _read_pair(images_path: Path, labels_path: Path) -> LabelledImages:
+    images = read_idx(images_path, dimensions=3)
+    labels = read_idx(labels_path, dimensions=1)
+    size = (features.IMAGE_SIZE, features.IMAGE_SIZE)
+    if images.shape[1:] != size:
+        raise UserError(
+            f"{images_path} holds images of {images.shape[1]}×{images.shape[2]} pixels instead of "
+            f"{size[0]}×{size[1]}: {_WAY_OUT}."
+        )
+    if len(images) != len(labels):
+        raise UserError(
+            f"{images_path} holds {len(images)} images but {labels_path} holds {len(labels)} "
+            "labels: fetch both anew."
+        )
+    if labels.size and labels.max() >= features.NUM_CLASSES:
+        where = int(np.argmax(labels >= features.NUM_CLASSES))
+        raise UserError(
+            f"{labels_path} has the label {labels[where]} at position {where}, and labels are 0 "
+            f"to {features.NUM_CLASSES - 1}: {_WAY_OUT}."
+        )
+    return LabelledImages(images, labels.astype(np.int64))
+
+
+def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
+    """Reads one gzipped IDX file of unsigned bytes.
+
+    Args:
+        path: the file.
+        dimensions: how many the array has.
+
+    Returns:
+        uint8, of the shape that the file states.
+
+    Raises:
+        UserError: the file is no gzip, is cut off, or has another magic number or length.
+        OSError: the file can't be read.
+    """
+    try:
+        with gzip.open(path) as file:
+            content = file.read()
+    except gzip.BadGzipFile as error:
+        raise UserError(f"{path} is not a gzip file ({error}): {_WAY_OUT}.") from error
+    except (EOFError, zlib.error) as error:
+        raise UserError(f"{path} is cut off or damaged ({error}): {_WAY_OUT}.") from error
+    header = struct.Struct(f">{1 + dimensions}I")
+    # 0x08 stands for unsigned bytes, the last byte for the number of dimensions.
+    magic = 0x0800 + dimensions
+    if len(content) < header.size or header.unpack_from(content)[0] != magic:
+        raise UserError(
+            f"{path} starts with {content[:4].hex() or 'nothing'} instead of the magic number "
+            f"{magic:08x}: {_WAY_OUT}."
+        )
+    shape = header.unpack_from(content)[1:]
+    if len(content) - header.size != np.prod(shape, dtype=np.int64):
+        raise UserError(
+            f"{path} states {'×'.join(map(str, shape))} bytes but holds "
+            f"{len(content) - header.size}: {_WAY_OUT}."
+        )
+    return np.frombuffer(content, np.uint8, offset=header.size).reshape(shape)

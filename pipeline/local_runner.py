@@ -1,0 +1,192 @@
+"""Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
+
+Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong use,
+configuration or data; 3 finished, but not blessed; 130 interrupted.
+"""
+
+import argparse
+import datetime
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from pipeline import command_line, data_source, nodes, workspace
+from pipeline.errors import ExitCode, UserError
+from pipeline.progress import NodeClock, make_display
+from pipeline.protocol import Event, Finished, NodeEvent, Request
+from pipeline.results import Failure, RunResult
+from pipeline.summary import print_summary
+from pipeline.supervisor import run_worker
+
+LOG_FILE = "pipeline.log"
+"""In a run's directory: what the components and their libraries logged."""
+
+RESULT_FILE = "result.json"
+"""In a run's directory: the object that `--json` prints."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: the arguments; those of the process if None.
+
+    Returns:
+        The exit code.
+    """
+    arguments = _parse(argv)
+    # A polite kill, as by a service manager, is an interrupt too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # With --json, standard output is for the object alone.
+    console = Console(stderr=arguments.json)
+    run_id = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    try:
+        result = _run(arguments, console, run_id)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        result = RunResult(
+            run_id=run_id, failure=Failure(cause=str(error)), exit_code=ExitCode.USAGE
+        )
+    if arguments.json:
+        print(result.to_json())
+    return result.exit_code
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.local_runner",
+        description="Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
+        "directory if it is blessed.",
+        epilog="Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong "
+        "use, configuration or data; 3 finished, but not blessed; 130 interrupted.",
+    )
+    command_line.add_config_flags(parser)
+    parser.add_argument(
+        "--serving-dir",
+        type=Path,
+        metavar="DIR",
+        help="where blessed models go (default: serving in the root)",
+    )
+    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the train split")
+    parser.add_argument(
+        "--from-node",
+        choices=nodes.NODES,
+        metavar="NODE",
+        help="the first component to run, with what the run before made; of "
+        + ", ".join(nodes.NODES),
+    )
+    parser.add_argument(
+        "--to-node", choices=nodes.NODES, metavar="NODE", help="the last component to run"
+    )
+    parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
+    parser.add_argument("--json", action="store_true", help="print the result as one object")
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the libraries' logs as well, on stderr"
+    )
+    return parser.parse_args(argv)
+
+
+def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunResult:
+    """Checks everything that can be checked beforehand, then runs the graph."""
+    settings = command_line.load(
+        arguments,
+        **{
+            "paths.serving_dir": arguments.serving_dir,
+            "training.epochs": arguments.epochs,
+        },
+    )
+    _check_order(arguments.from_node, arguments.to_node)
+    workspace.make_writable(settings.paths.root, "--root")
+    with command_line.download_progress(console) as progress:
+        source = data_source.find(settings.dataset, progress)
+    place = workspace.workspace(settings.paths, source.kind)
+    workspace.make_writable(place.root, "--root")
+    workspace.make_writable(place.serving_dir, "--serving-dir")
+    request = Request(
+        run_id=run_id,
+        config=settings,
+        source=source,
+        from_node=arguments.from_node,
+        to_node=arguments.to_node,
+        cache=not arguments.no_cache,
+    )
+    with workspace.lock(place.root):
+        run_dir = place.run_dir(run_id)
+        run_dir.mkdir(parents=True)
+        _print_heading(console, request, run_dir)
+        result = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
+        (run_dir / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
+    print_summary(console, result)
+    return result
+
+
+def _check_order(from_node: str | None, to_node: str | None) -> None:
+    if from_node and to_node and nodes.NODES.index(from_node) > nodes.NODES.index(to_node):
+        raise UserError(
+            f"--from-node {from_node} comes after --to-node {to_node}: name them in the order of "
+            "the graph."
+        )
+
+
+def _print_heading(console: Console, request: Request, run_dir: Path) -> None:
+    if request.source.kind == "sample":
+        console.print(
+            Panel(
+                "These are generated sample images, not Fashion-MNIST. Everything made from them "
+                f"stays in {escape(str(run_dir.parents[1]))}, and nothing reaches the real serving "
+                "directory.",
+                title="SAMPLE DATA",
+                style="bold yellow",
+            )
+        )
+    console.print(f"[bold]TinyVGG on {escape(request.source.origin)}[/]", soft_wrap=True)
+    console.print(f"log: {escape(str(run_dir / LOG_FILE))}", style="dim", soft_wrap=True)
+
+
+def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> RunResult:
+    clock = NodeClock()
+    # Lines of a log and a table that redraws itself do not share a screen.
+    display = make_display(console, clock, live=console.is_terminal and not verbose)
+
+    def handle(event: Event) -> None:
+        if isinstance(event, NodeEvent):
+            clock.handle(event)
+        display.handle(event)
+
+    try:
+        with display:
+            finished = run_worker(request, log, handle, echo=sys.stderr if verbose else None)
+            clock.abort("failed")
+    except KeyboardInterrupt:
+        clock.abort("interrupted")
+        finished = Finished(failure=Failure(cause="interrupted"))
+        code = ExitCode.INTERRUPTED
+    else:
+        code = _exit_code(finished)
+    return RunResult(
+        run_id=request.run_id,
+        dataset=request.source.dataset,
+        components=clock.results(),
+        evaluation=finished.evaluation,
+        pushed=finished.pushed,
+        failure=finished.failure,
+        exit_code=code,
+        log=str(log),
+    )
+
+
+def _exit_code(finished: Finished) -> ExitCode:
+    if finished.failure:
+        return ExitCode.USAGE if finished.usage else ExitCode.FAILED
+    if finished.evaluation and not finished.evaluation.blessed:
+        return ExitCode.NOT_BLESSED
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What ML Metadata knows of a run: the evaluation and the pushed model."""
+
+from pathlib import Path
+
+import ml_metadata as mlmd
+from ml_metadata import errors as mlmd_errors
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline import nodes
+from pipeline.evaluation_reader import read_evaluation
+from pipeline.results import Evaluation, Pushed
+
+
+def read_outcome(metadata: Path, run_id: str) -> tuple[Evaluation | None, Pushed | None]:
+    """Reads what a run came to, whether its nodes ran or came from the cache.
+
+    Args:
+        metadata: the SQLite database of ML Metadata.
+        run_id: the run's.
+
+    Returns:
+        The evaluation, None where the run did not get that far; and the model in the
+        serving directory, None where it was not pushed.
+    """
+    store = _open(metadata)
+    evaluation = _output(store, run_id, nodes.EVALUATOR, "evaluation")
+    pushed = _output(store, run_id, nodes.PUSHER, "pushed_model")
+    return (
+        read_evaluation(evaluation.uri) if evaluation else None,
+        _read_pushed(pushed) if pushed else None,
+    )
+
+
+def _open(metadata: Path) -> mlmd.MetadataStore:
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(metadata)
+    connection.sqlite.connection_mode = (
+        metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    )
+    return mlmd.MetadataStore(connection)
+
+
+def _output(
+    store: mlmd.MetadataStore, run_id: str, node: str, key: str
+) -> metadata_store_pb2.Artifact | None:
+    """Finds the artifact that a node put out under a key in a run, live ones only."""
+    try:
+        run = store.get_context_by_type_and_name("pipeline_run", run_id)
+    except mlmd_errors.NotFoundError:
+        run = None
+    if run is None:
+        return None
+    for execution in store.get_executions_by_context(run.id):
+        contexts = store.get_contexts_by_execution(execution.id)
+        if not any(c.type == "node" and c.name.endswith(f".{node}") for c in contexts):
+            continue
+        outputs = [
+            event.artifact_id
+            for event in store.get_events_by_execution_ids([execution.id])
+            if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps[0].key == key
+        ]
+        for artifact in store.get_artifacts_by_id(outputs):
+            if artifact.state == metadata_store_pb2.Artifact.LIVE:
+                return artifact
+    return None
+
+
+def _read_pushed(artifact: metadata_store_pb2.Artifact) -> Pushed | None:
+    properties = artifact.custom_properties
+    # The Pusher ends well when it pushed nothing; this is where it says so.
+    if not properties["pushed"].int_value:
+        return None
+    return Pushed(
+        path=properties["pushed_destination"].string_value,
+        version=properties["pushed_version"].string_value,
+    )

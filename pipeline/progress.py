@@ -1,0 +1,194 @@
+"""What a person sees while a run goes on: a live table, or lines where there is no terminal."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.nodes import NODES
+from pipeline.protocol import DataEvent, Event, NodeEvent, StepEvent, TrainingEvent
+from pipeline.results import NodeResult, NodeState
+
+_MARKS: Mapping[NodeState, tuple[str, str]] = {
+    "waiting": ("·", "dim"),
+    "running": ("▶", "cyan"),
+    "done": ("✔", "green"),
+    "cached": ("✔", "blue"),
+    "left out": ("–", "dim"),
+    "failed": ("✘", "red"),
+    "interrupted": ("✘", "yellow"),
+}
+
+
+class NodeClock:
+    """Follows the nodes' states and times them."""
+
+    def __init__(self) -> None:
+        """Starts with every node waiting."""
+        self._states: dict[str, NodeState] = dict.fromkeys(NODES, "waiting")
+        self._seconds = dict.fromkeys(NODES, 0.0)
+        self._started: dict[str, float] = {}
+
+    def handle(self, event: NodeEvent) -> None:
+        """Takes in that a node started or ended."""
+        if event.state == "running":
+            self._started[event.node] = time.monotonic()
+        else:
+            self._stop(event.node)
+        self._states[event.node] = event.state
+
+    def abort(self, state: NodeState) -> None:
+        """Ends the node that is running, if one is."""
+        for node in [node for node, now in self._states.items() if now == "running"]:
+            self._stop(node)
+            self._states[node] = state
+
+    def results(self) -> dict[str, NodeResult]:
+        """State and seconds of every node so far."""
+        return {
+            node: NodeResult(state=state, seconds=round(self._elapsed(node), 2))
+            for node, state in self._states.items()
+        }
+
+    def _stop(self, node: str) -> None:
+        if node in self._started:
+            self._seconds[node] = time.monotonic() - self._started.pop(node)
+
+    def _elapsed(self, node: str) -> float:
+        started = self._started.get(node)
+        return self._seconds[node] if started is None else time.monotonic() - started
+
+
+def make_display(console: Console, clock: NodeClock, *, live: bool) -> "LiveDisplay | PlainDisplay":
+    """Returns a display that redraws itself, or one that prints lines."""
+    return LiveDisplay(console, clock) if live else PlainDisplay(console, clock)
+
+
+class PlainDisplay:
+    """A line for each thing that happens, for logs and pipes."""
+
+    def __init__(self, console: Console, clock: NodeClock) -> None:
+        """Prints to the console what the clock measured."""
+        self._console = console
+        self._clock = clock
+
+    def __enter__(self) -> "PlainDisplay":
+        """Needs no preparation."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Needs no cleaning up."""
+
+    def handle(self, event: Event) -> None:
+        """Prints a line; of the training, one an epoch."""
+        match event:
+            case StepEvent():
+                self._print(f"{event.text} …")
+            case DataEvent():
+                self._print(describe_data(event))
+            case NodeEvent(state="running"):
+                self._print(f"{event.node}: running")
+            case NodeEvent():
+                result = self._clock.results()[event.node]
+                self._print(f"{event.node}: {_describe_node(result)}")
+            case TrainingEvent(val_loss=float()):
+                self._print(f"  {_describe_training(event)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+
+class LiveDisplay:
+    """A table of the nodes that redraws itself, with a bar while the Trainer works."""
+
+    def __init__(self, console: Console, clock: NodeClock) -> None:
+        """Draws on the console what the clock follows."""
+        self._clock = clock
+        self._step: str | None = "starting"
+        self._spinner = Spinner("dots")
+        self._training: TrainingEvent | None = None
+        self._console = console
+        self._live = Live(self, console=console, refresh_per_second=8)
+
+    def __enter__(self) -> "LiveDisplay":
+        """Starts to redraw."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leaves the last state on the screen."""
+        self._step = None
+        self._live.stop()
+
+    def handle(self, event: Event) -> None:
+        """Takes the event into the next redraw."""
+        match event:
+            case StepEvent():
+                self._step = event.text
+            case DataEvent():
+                self._console.print(describe_data(event), highlight=False)
+            case NodeEvent():
+                self._step = self._training = None
+            case TrainingEvent():
+                self._training = event
+
+    def __rich__(self) -> Group:
+        """Draws the table as of now."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column()
+        table.add_column()
+        table.add_column(justify="right")
+        table.add_column()
+        for node, result in self._clock.results().items():
+            mark, style = _MARKS[result.state]
+            seconds = _format_seconds(result.seconds) if result.seconds else ""
+            table.add_row(Text(mark, style), Text(node, style), seconds, self._detail(result))
+        if self._step:
+            self._spinner.update(text=f" {self._step}")
+            return Group(table, self._spinner)
+        return Group(table)
+
+    def _detail(self, result: NodeResult) -> Table | Text:
+        if result.state != "running" or self._training is None:
+            return Text(
+                "" if result.state in ("waiting", "running", "done") else result.state, "dim"
+            )
+        training = self._training
+        done = (training.epoch - 1) * training.steps + training.step
+        detail = Table.grid(padding=(0, 2))
+        detail.add_row(
+            ProgressBar(training.epochs * training.steps, done, width=20),
+            _describe_training(training),
+        )
+        return detail
+
+
+def describe_data(event: DataEvent) -> str:
+    """Says how many examples each split has."""
+    if event.examples is None:
+        return "examples: as many as the TFRecords hold"
+    return "examples: " + ", ".join(f"{count:,} {split}" for split, count in event.examples.items())
+
+
+def _describe_node(result: NodeResult) -> str:
+    if result.state in ("done", "failed", "interrupted"):
+        return f"{result.state} after {_format_seconds(result.seconds)}"
+    return result.state
+
+
+def _describe_training(event: TrainingEvent) -> str:
+    figures = f"loss {event.loss:.3f}  accuracy {event.accuracy:.3f}"
+    if event.val_loss is not None:
+        figures += f"  eval loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.3f}"
+    return f"epoch {event.epoch}/{event.epochs}  {figures}"
+
+
+def _format_seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"

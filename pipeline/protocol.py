@@ -1,0 +1,86 @@
+"""What the command and the process that runs the graph say to one another.
+
+The command writes one `Request` to the worker's standard input. The worker writes events
+to a pipe, a line of JSON each; the last is `Finished`, unless the worker died.
+"""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from pipeline.config import Config
+from pipeline.data_source import Source
+from pipeline.results import Evaluation, Failure, NodeState, Pushed
+
+
+class Request(pydantic.BaseModel):
+    """What to run.
+
+    `from_node` and `to_node` select a part of the graph; None stands for its ends.
+    """
+
+    run_id: str
+    config: Config
+    source: Source
+    from_node: str | None
+    to_node: str | None
+    cache: bool
+
+
+class StepEvent(pydantic.BaseModel):
+    """The worker began something that takes a while and is no node."""
+
+    kind: Literal["step"] = "step"
+    text: str
+
+
+class DataEvent(pydantic.BaseModel):
+    """The records are ready: examples by split, None where they were not counted."""
+
+    kind: Literal["data"] = "data"
+    examples: dict[str, int] | None
+
+
+class NodeEvent(pydantic.BaseModel):
+    """A node started or ended."""
+
+    kind: Literal["node"] = "node"
+    node: str
+    state: NodeState
+
+
+class TrainingEvent(pydantic.BaseModel):
+    """How far the training is; see `trainer_module.progress`."""
+
+    kind: Literal["training"] = "training"
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+class Finished(pydantic.BaseModel):
+    """The run ended, well or not; `usage` says that the failure is for the user to mend."""
+
+    kind: Literal["finished"] = "finished"
+    evaluation: Evaluation | None = None
+    pushed: Pushed | None = None
+    failure: Failure | None = None
+    usage: bool = False
+
+
+Event = Annotated[
+    StepEvent | DataEvent | NodeEvent | TrainingEvent | Finished,
+    pydantic.Field(discriminator="kind"),
+]
+
+_EVENT = pydantic.TypeAdapter(Event)
+
+
+def parse_event(line: str) -> Event:
+    """Reads one line of the pipe."""
+    return _EVENT.validate_json(line)

@@ -1,0 +1,108 @@
+"""What a run came to, as data: what `--json` prints and the summary shows."""
+
+from typing import Literal
+
+import pydantic
+
+from pipeline import nodes
+from pipeline.errors import ExitCode
+
+NodeState = Literal["waiting", "running", "done", "cached", "left out", "failed", "interrupted"]
+
+
+class _Result(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True)
+
+
+class NodeResult(_Result):
+    """How one node of the graph ended, and the seconds it took."""
+
+    state: NodeState = "waiting"
+    seconds: float = 0.0
+
+
+class Metrics(_Result):
+    """Figures on one slice of the test split.
+
+    `loss` is the mean cross-entropy in nats. In a class, `accuracy` is its recall.
+    """
+
+    examples: int
+    accuracy: float
+    loss: float
+
+
+class ClassMetrics(Metrics):
+    """Figures of one class, by arg-max; None where nothing was predicted as the class."""
+
+    precision: float | None
+    f1: float | None
+    most_confused_with: str | None
+
+
+class Evaluation(_Result):
+    """The Evaluator's figures and verdict.
+
+    `reasons` has a sentence for each threshold that was missed.
+    """
+
+    overall: Metrics
+    classes: dict[str, ClassMetrics]
+    blessed: bool
+    reasons: list[str]
+
+
+class Pushed(_Result):
+    """The served model: its directory and its version."""
+
+    path: str
+    version: str
+
+
+class Failure(_Result):
+    """What went wrong, in a sentence, and in which node if in one."""
+
+    cause: str
+    node: str | None = None
+
+
+class RunResult(_Result):
+    """Everything there is to tell of a run.
+
+    `evaluation` and `pushed` are None where the run did not get that far, or did not push.
+    """
+
+    run_id: str
+    dataset: str | None = None
+    components: dict[str, NodeResult] = {}
+    evaluation: Evaluation | None = None
+    pushed: Pushed | None = None
+    failure: Failure | None = None
+    exit_code: ExitCode = ExitCode.OK
+    log: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether there was nothing to do: every component came from the cache."""
+        return bool(self.components) and all(
+            result.state in ("cached", "left out")
+            for node, result in self.components.items()
+            # It looks for the baseline anew in each run, and is never cached.
+            if node != nodes.BASELINE_RESOLVER
+        )
+
+    def to_json(self) -> str:
+        """The object that `--json` prints, on one line."""
+        document = self.model_dump(mode="json", exclude={"evaluation"})
+        evaluation = self.evaluation
+        document["metrics"] = evaluation and {
+            "overall": evaluation.overall.model_dump(),
+            "classes": {name: one.model_dump() for name, one in evaluation.classes.items()},
+        }
+        document["blessed"] = evaluation and evaluation.blessed
+        document["reasons"] = evaluation.reasons if evaluation else []
+        return _to_json(document)
+
+
+def _to_json(document: dict) -> str:
+    return pydantic.TypeAdapter(dict).dump_json(document).decode()

@@ -1,0 +1,79 @@
+"""What a person sees when a run has ended."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.errors import ExitCode
+from pipeline.results import Evaluation, RunResult
+
+
+def print_summary(console: Console, result: RunResult) -> None:
+    """Prints the figures on `test`, the verdict with its reasons, and where the model is."""
+    if result.evaluation:
+        console.print()
+        console.print(_class_table(result.evaluation))
+        overall = result.evaluation.overall
+        console.print(
+            f"[bold]test accuracy {overall.accuracy:.4f}, loss {overall.loss:.4f}[/] "
+            f"on {overall.examples:,} images"
+        )
+    console.print()
+    for line in _verdict(result):
+        console.print(line, soft_wrap=True)
+    if result.log:
+        console.print(f"log: {escape(result.log)}", style="dim", soft_wrap=True)
+
+
+def _class_table(evaluation: Evaluation) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("class")
+    for heading in ("images", "recall", "precision", "F1", "loss"):
+        table.add_column(heading, justify="right")
+    table.add_column("most confused with")
+    for name, metrics in evaluation.classes.items():
+        table.add_row(
+            name,
+            f"{metrics.examples:,}",
+            _figure(metrics.accuracy),
+            _figure(metrics.precision),
+            _figure(metrics.f1),
+            _figure(metrics.loss),
+            metrics.most_confused_with or "–",
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _verdict(result: RunResult) -> list[str]:
+    if result.failure:
+        return [_describe_failure(result)]
+    if result.evaluation is None:
+        return ["Ended before the Evaluator, as asked: no model was judged or pushed."]
+    if not result.evaluation.blessed:
+        reasons = [f"  [red]•[/] {escape(reason)}" for reason in result.evaluation.reasons]
+        return ["[bold red]Not blessed[/], and not pushed:", *reasons]
+    if result.pushed is None:
+        return ["[bold green]Blessed[/]; not pushed, since the run ended before the Pusher."]
+    where = f"version {result.pushed.version} in {escape(result.pushed.path)}"
+    if result.idle:
+        return [
+            f"[bold green]Nothing to do[/]: nothing changed since the model was pushed as {where}"
+        ]
+    if result.components["Pusher"].state == "cached":
+        return [f"[bold green]Blessed[/]; pushed before as {where}"]
+    return [f"[bold green]Blessed[/] and pushed as {where}"]
+
+
+def _describe_failure(result: RunResult) -> str:
+    cause = escape(result.failure.cause)
+    if result.exit_code == ExitCode.INTERRUPTED:
+        return (
+            "[bold yellow]Interrupted.[/] Run the same command again: finished components are kept."
+        )
+    if result.failure.node:
+        return f"[bold red]{result.failure.node} failed[/]: {cause}"
+    return f"[bold red]Failed[/]: {cause}"

@@ -1,0 +1,133 @@
+"""The process that runs the graph: `python -m pipeline.worker EVENTS_FD`.
+
+It is a process of its own so that nothing a library prints reaches the person's screen, so
+that the command can report even a crash, and so that an interrupt always gets through.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from pipeline import dataset
+from pipeline.errors import UserError
+from pipeline.protocol import (
+    DataEvent,
+    Event,
+    Finished,
+    NodeEvent,
+    Request,
+    StepEvent,
+    TrainingEvent,
+)
+from pipeline.results import Failure
+from pipeline.workspace import Workspace, workspace
+
+Emit = Callable[[Event], None]
+
+
+class _InterruptedError(Exception):
+    """An exception, not an exit, so that TFX marks the node as failed and cleans up."""
+
+
+def main() -> None:
+    """Reads the request, runs it, and writes the events."""
+    with os.fdopen(int(sys.argv[1]), "w", buffering=1) as events:
+
+        def emit(event: Event) -> None:
+            events.write(event.model_dump_json() + "\n")
+
+        signal.signal(signal.SIGTERM, _interrupt)
+        request = Request.model_validate_json(sys.stdin.read())
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+        emit(_run(request, emit))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # Once: a second signal must not break into the cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _InterruptedError
+
+
+def _run(request: Request, emit: Emit) -> Finished:
+    try:
+        place = workspace(request.config.paths, request.source.kind)
+        emit(StepEvent(text="preparing the data"))
+        data = dataset.prepare(request.config.dataset, request.source, place.records)
+        emit(
+            DataEvent(
+                examples=data.examples and {k: sum(v.values()) for k, v in data.examples.items()}
+            )
+        )
+        emit(StepEvent(text="loading TFX"))
+        return _run_graph(request, data, place, emit)
+    except UserError as error:
+        return Finished(failure=Failure(cause=str(error)), usage=True)
+    except _InterruptedError:
+        return Finished(failure=Failure(cause="interrupted"))
+
+
+def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit: Emit) -> Finished:
+    # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
+    from absl import logging as absl_logging
+    from tfx import v1 as tfx
+
+    from pipeline import graph
+    from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.outcome import read_outcome
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    _forward_training(emit)
+    pipeline = graph.create_pipeline(request.config, data, place)
+    part = None
+    if request.from_node or request.to_node:
+        part = tfx.dsl.experimental.RunOptions(
+            from_nodes=request.from_node and [request.from_node],
+            to_nodes=request.to_node and [request.to_node],
+        )
+    runner = ObservedDagRunner(
+        request.run_id,
+        lambda node, state: emit(NodeEvent(node=node, state=state)),
+        cache=request.cache,
+    )
+    failure = None
+    try:
+        runner.run(pipeline, run_options=part)
+    except NodeFailedError as error:
+        logging.exception("%s failed", error.node)
+        failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
+    evaluation, pushed = read_outcome(place.metadata, request.run_id)
+    return Finished(evaluation=evaluation, pushed=pushed, failure=failure)
+
+
+def _forward_training(emit: Emit) -> None:
+    """Makes events of what the Trainer logs of its progress."""
+    from trainer_module.progress import LOGGER_NAME
+
+    class _Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            emit(TrainingEvent.model_validate(record.progress))
+
+    logger = logging.getLogger(LOGGER_NAME)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(_Forward())
+
+
+def describe_cause(error: BaseException | None) -> str:
+    """Puts an exception into a sentence: its kind and the line that says most.
+
+    Args:
+        error: what a node raised; None where it raised nothing.
+    """
+    if error is None:
+        return "its inputs could not be resolved"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # TensorFlow puts where it happened first and what happened last.
+    if lines and lines[0].startswith("Graph execution error"):
+        lines.reverse()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Where a run keeps what it makes: every path derives from one root."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config
+from pipeline.errors import UserError
+
+MODEL_NAME = "tinyvgg"
+"""The directory below the serving directory, and the name a model server knows."""
+
+_SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one pipeline.
+
+    Attributes:
+        pipeline_name: names the pipeline in ML Metadata.
+        root: absolute; all but the served models lie below it.
+        serving_dir: absolute; a directory for each model, with a directory for each version.
+    """
+
+    pipeline_name: str
+    root: Path
+    serving_dir: Path
+
+    @property
+    def artifacts(self) -> Path:
+        """What the components output."""
+        return self.root / "artifacts"
+
+    @property
+    def metadata(self) -> Path:
+        """The SQLite database of ML Metadata."""
+        return self.root / "metadata.db"
+
+    @property
+    def records(self) -> Path:
+        """The TFRecords that were prepared."""
+        return self.root / "records"
+
+    @property
+    def serving_model_dir(self) -> Path:
+        """What a model server polls: versions of the model by number."""
+        return self.serving_dir / MODEL_NAME
+
+    def run_dir(self, run_id: str) -> Path:
+        """The log and the result of one run."""
+        return self.root / "runs" / run_id
+
+
+def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
+    """Derives the paths; the sample gets a name, a root and a serving directory of its own.
+
+    Nothing trained on generated images may reach the serving directory that was asked for.
+    """
+    root = paths.root.expanduser().absolute()
+    if dataset_name == _SAMPLE:
+        root = root / _SAMPLE
+        return Workspace("fashion_mnist_sample", root, root / "serving")
+    serving_dir = (paths.serving_dir or root / "serving").expanduser().absolute()
+    return Workspace("fashion_mnist", root, serving_dir)
+
+
+def make_writable(directory: Path, flag: str) -> None:
+    """Makes the directory, and tries to write into it.
+
+    Raises:
+        UserError: it can't be written; the sentence names the flag that chooses another.
+    """
+    probe = directory / ".write-test"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"{directory} can't be written: {error.strerror}; mend its permissions, or name "
+            f"another directory with {flag}."
+        ) from error
+
+
+@contextmanager
+def lock(root: Path) -> Iterator[None]:
+    """Holds the root for one run; the lock goes with the process, however that ends.
+
+    Raises:
+        UserError: another run holds it.
+    """
+    with (root / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"Another run is using {root}: wait until it ends, or name another --root."
+            ) from None
+        yield

@@ -1,0 +1,48 @@
+"""The package: its dependencies by Python version, as ranges.
+
+`requirements/` locks what these resolve to. Beam workers install it too (`--setup_file`).
+Python 3.10 gets TFX 1.16, the last whose wheels run with a glibc before 2.39; later
+Pythons get TFX 1.21.
+"""
+
+from setuptools import find_packages, setup
+
+BROAD = "python_version < '3.11'"
+NEWEST = "python_version >= '3.11'"
+
+setup(
+    name="fashion-mnist-pipeline",
+    version="0.1.0",
+    description="A production TFX pipeline: Fashion-MNIST to a served TinyVGG",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline*", "components*", "trainer_module*", "schema*"]),
+    package_data={"schema": ["schema.pbtxt"]},
+    install_requires=[
+        f"apache-beam>=2.60,<2.75; {BROAD}",
+        f"apache-beam>=2.70,<3; {NEWEST}",
+        # tfx-bsl 1.16 imports it without saying so.
+        f"dill>=0.3.9; {BROAD}",
+        "keras>=3.3,<4",
+        f"ml-metadata>=1.16,<1.17; {BROAD}",
+        f"ml-metadata>=1.21,<1.22; {NEWEST}",
+        "numpy>=1.26",
+        "pillow>=11",
+        "pydantic>=2.10,<3",
+        "requests>=2.32,<3",
+        "rich>=13.9",
+        f"tensorflow>=2.16.2,<2.17; {BROAD}",
+        f"tensorflow>=2.21,<2.22; {NEWEST}",
+        f"tensorflow-data-validation>=1.16,<1.17; {BROAD}",
+        f"tensorflow-data-validation>=1.21,<1.22; {NEWEST}",
+        f"tensorflow-model-analysis>=0.47.1,<0.48; {BROAD}",
+        f"tensorflow-model-analysis>=0.52,<0.53; {NEWEST}",
+        f"tensorflow-transform>=1.16,<1.17; {BROAD}",
+        f"tensorflow-transform>=1.21,<1.22; {NEWEST}",
+        f"tfx>=1.16,<1.17; {BROAD}",
+        f"tfx>=1.21,<1.22; {NEWEST}",
+        f"tfx-bsl>=1.16,<1.17; {BROAD}",
+        f"tfx-bsl>=1.21,<1.22; {NEWEST}",
+        f"tomli>=2; {BROAD}",
+    ],
+    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "ruff>=0.9"]},
+)

@@ -1,0 +1,45 @@
+"""TinyVGG: two blocks of 3×3 convolutions and max-pooling, then one softmax layer.
+
+The layout is the one that CNN Explainer draws (Wang et al. 2020, arXiv:2004.15004),
+by default with one convolution less in the second block.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from trainer_module import features
+
+_CONVOLUTIONS_PER_BLOCK = {3: (2, 1), 4: (2, 2)}
+
+
+def build_model(
+    *, filters: Sequence[int], convolutions: int, padding: str, dropout: float
+) -> keras.Sequential:
+    """Builds an uncompiled TinyVGG.
+
+    Args:
+        filters: filters of each convolution in the first and in the second block.
+        convolutions: 3 (two in the first block, one in the second) or 4 (two in each).
+        padding: `valid` or `same`, for every convolution.
+        dropout: fraction of the flattened features dropped while training; 0 leaves it out.
+
+    Returns:
+        A model from float32 [N, 28, 28, 1] in [0, 1] to float32 [N, 10] probabilities.
+    """
+    model = keras.Sequential(name="tinyvgg")
+    model.add(keras.Input((features.IMAGE_SIZE, features.IMAGE_SIZE, 1), name=features.IMAGE))
+    blocks = zip(filters, _CONVOLUTIONS_PER_BLOCK[convolutions], strict=True)
+    for block, (width, depth) in enumerate(blocks, start=1):
+        for layer in range(1, depth + 1):
+            model.add(
+                keras.layers.Conv2D(
+                    width, 3, padding=padding, activation="relu", name=f"conv_{block}_{layer}"
+                )
+            )
+        model.add(keras.layers.MaxPooling2D(2, name=f"max_pool_{block}"))
+    model.add(keras.layers.Flatten(name="flatten"))
+    if dropout:
+        model.add(keras.layers.Dropout(dropout, name="dropout"))
+    model.add(keras.layers.Dense(features.NUM_CLASSES, activation="softmax", name="probabilities"))
+    return model
