@@ -30,6 +30,8 @@ setup(
         "pydantic>=2.10,<3",
         "requests>=2.32,<3",
         "rich>=13.9",
+        # TensorFlow 2.21 writes logs for it, but no longer brings it along.
+        "tensorboard>=2.16",
         f"tensorflow>=2.16.2,<2.17; {BROAD}",
         f"tensorflow>=2.21,<2.22; {NEWEST}",
         f"tensorflow-data-validation>=1.16,<1.17; {BROAD}",

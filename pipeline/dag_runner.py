@@ -17,6 +17,7 @@ from tfx.orchestration.portable import (
 )
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.errors import UserError
 from pipeline.results import NodeState
 
 Observer = Callable[[str, NodeState], None]
@@ -61,6 +62,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
 
         Raises:
             NodeFailedError: a node failed; those behind it did not run.
+            UserError: a part was selected that needs what no earlier run made.
         """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
@@ -79,6 +81,8 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
                 continue
             if not self._cache:
                 node.execution_options.caching_options.enable_cache = False
+            if node.execution_options.run.perform_snapshot:
+                _take_over_earlier_outputs(pipeline, connection)
             self._observe(name, "running")
             try:
                 state = self._launch(node, pipeline, deployment, connection)
@@ -99,9 +103,6 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
         )
-        if node.execution_options.run.perform_snapshot:
-            with metadata.Metadata(connection) as handle:
-                partial_run_utils.snapshot(handle, pipeline)
         execution = node_launcher.launch()
         # The launcher publishes a failure to resolve inputs, and returns as if all were well.
         if execution is None or not execution.execution_id:
@@ -118,6 +119,18 @@ def _select(pipeline: pipeline_pb2.Pipeline, options: pipeline_pb2.PartialRun) -
         to_nodes=_or_none(options.to_nodes),
         snapshot_settings=options.snapshot_settings,
     )
+
+
+def _take_over_earlier_outputs(pipeline, connection) -> None:
+    """Gives the nodes that are left out what they put out in the run before."""
+    try:
+        with metadata.Metadata(connection) as handle:
+            partial_run_utils.snapshot(handle, pipeline)
+    except LookupError as error:
+        raise UserError(
+            f"The nodes left out have no outputs of an earlier run ({error}): run the pipeline "
+            "without --from-node first."
+        ) from error
 
 
 def _or_none(names: Collection[str]) -> Collection[str] | None:

@@ -1,13 +1,14 @@
 """The graph: the only place that wires components.
 
-ImportExampleGen ─┬─ StatisticsGen ─┬─ SchemaGen (inferred, for comparison)
-                  │                 └─ ExampleValidator ── ImportSchemaGen (curated)
-                  ├─ Transform ── ImportSchemaGen
-                  ├─ Trainer ── Transform
-                  └─ Evaluator ─┬─ Trainer
-                                └─ BaselineResolver (latest blessed model)
-                     Pusher ─┬─ Trainer
-                             └─ Evaluator
+TFRecords ─ ImportExampleGen ─┬──────────────┬──────────┬───────────┐
+                        StatisticsGen        │          │           │
+                         │         │         │          │           │
+schema.pbtxt        SchemaGen  ExampleValidator │       │           │
+ │                 (inferred)      │         │          │           │
+ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─── Pusher
+                                                        │           │           │
+                                                 BaselineResolver ──┘     serving/tinyvgg/
+                                            (latest blessed model)
 """
 
 from tfx import v1 as tfx
@@ -23,6 +24,8 @@ def create_pipeline(
     settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
+
+    The Evaluator also reads the schema; the Pusher also reads the Trainer's model.
 
     Args:
         settings: every knob.
@@ -56,7 +59,6 @@ def create_pipeline(
         statistics=statistics_gen.outputs["statistics"],
         schema=curated_schema.outputs["schema"],
     ).with_id(nodes.EXAMPLE_VALIDATOR)
-    # The data gate belongs here, before anything learns from the data.
     transform = tfx.components.Transform(
         examples=example_gen.outputs["examples"],
         schema=curated_schema.outputs["schema"],
@@ -68,6 +70,8 @@ def create_pipeline(
         disable_analyzer_cache=True,
         custom_config={"source": source},
     ).with_id(nodes.TRANSFORM)
+    # The data gate belongs between these two: nothing learns from data that was not looked at.
+    transform.add_upstream_node(example_validator)
     # The learning-rate finder belongs here; the Trainer takes its hyperparameters.
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",

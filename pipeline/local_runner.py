@@ -158,16 +158,15 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
             clock.handle(event)
         display.handle(event)
 
-    try:
-        with display:
+    with display:
+        try:
             finished = run_worker(request, log, handle, echo=sys.stderr if verbose else None)
+        except KeyboardInterrupt:
+            finished, code = Finished(failure=Failure(cause="interrupted")), ExitCode.INTERRUPTED
+            clock.abort("interrupted")
+        else:
+            code = _exit_code(finished)
             clock.abort("failed")
-    except KeyboardInterrupt:
-        clock.abort("interrupted")
-        finished = Finished(failure=Failure(cause="interrupted"))
-        code = ExitCode.INTERRUPTED
-    else:
-        code = _exit_code(finished)
     return RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,

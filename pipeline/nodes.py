@@ -5,10 +5,10 @@ names against the graph.
 """
 
 IMPORT_EXAMPLE_GEN = "ImportExampleGen"
-STATISTICS_GEN = "StatisticsGen"
-SCHEMA_GEN = "SchemaGen"
 IMPORT_SCHEMA_GEN = "ImportSchemaGen"
+STATISTICS_GEN = "StatisticsGen"
 EXAMPLE_VALIDATOR = "ExampleValidator"
+SCHEMA_GEN = "SchemaGen"
 TRANSFORM = "Transform"
 TRAINER = "Trainer"
 BASELINE_RESOLVER = "BaselineResolver"
@@ -17,10 +17,10 @@ PUSHER = "Pusher"
 
 NODES = (
     IMPORT_EXAMPLE_GEN,
-    STATISTICS_GEN,
-    SCHEMA_GEN,
     IMPORT_SCHEMA_GEN,
+    STATISTICS_GEN,
     EXAMPLE_VALIDATOR,
+    SCHEMA_GEN,
     TRANSFORM,
     TRAINER,
     BASELINE_RESOLVER,

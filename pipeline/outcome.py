@@ -31,6 +31,25 @@ def read_outcome(metadata: Path, run_id: str) -> tuple[Evaluation | None, Pushed
     )
 
 
+def forget_missing_pushes(metadata: Path) -> None:
+    """Marks pushed models as deleted whose directory is gone from where they were pushed.
+
+    TFX takes a push from the cache as long as its own copy of the model exists. What is
+    marked so is no longer taken, and the same model is pushed again.
+
+    Args:
+        metadata: the SQLite database of ML Metadata.
+    """
+    store = _open(metadata)
+    gone = []
+    for artifact in store.get_artifacts_by_type("PushedModel"):
+        pushed = _read_pushed(artifact)
+        if pushed and not Path(pushed.path).exists():
+            artifact.state = metadata_store_pb2.Artifact.DELETED
+            gone.append(artifact)
+    store.put_artifacts(gone)
+
+
 def _open(metadata: Path) -> mlmd.MetadataStore:
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(metadata)

@@ -1,7 +1,7 @@
 """What a person sees while a run goes on: a live table, or lines where there is no terminal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,6 +23,9 @@ _MARKS: Mapping[NodeState, tuple[str, str]] = {
     "failed": ("✘", "red"),
     "interrupted": ("✘", "yellow"),
 }
+
+
+_WITHOUT_TIME: Collection[NodeState] = ("waiting", "cached", "left out")
 
 
 class NodeClock:
@@ -134,6 +137,10 @@ class LiveDisplay:
                 self._console.print(describe_data(event), highlight=False)
             case NodeEvent():
                 self._step = self._training = None
+            case TrainingEvent(val_loss=None) if self._training:
+                # The figures on eval stay on the screen until the next epoch's.
+                figures = {"val_loss", "val_accuracy"}
+                self._training = event.model_copy(update=self._training.model_dump(include=figures))
             case TrainingEvent():
                 self._training = event
 
@@ -146,7 +153,7 @@ class LiveDisplay:
         table.add_column()
         for node, result in self._clock.results().items():
             mark, style = _MARKS[result.state]
-            seconds = _format_seconds(result.seconds) if result.seconds else ""
+            seconds = "" if result.state in _WITHOUT_TIME else _format_seconds(result.seconds)
             table.add_row(Text(mark, style), Text(node, style), seconds, self._detail(result))
         if self._step:
             self._spinner.update(text=f" {self._step}")
@@ -176,9 +183,9 @@ def describe_data(event: DataEvent) -> str:
 
 
 def _describe_node(result: NodeResult) -> str:
-    if result.state in ("done", "failed", "interrupted"):
-        return f"{result.state} after {_format_seconds(result.seconds)}"
-    return result.state
+    if result.state in _WITHOUT_TIME:
+        return result.state
+    return f"{result.state} after {_format_seconds(result.seconds)}"
 
 
 def _describe_training(event: TrainingEvent) -> str:

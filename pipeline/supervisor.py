@@ -89,7 +89,8 @@ def _pump(output: TextIO, log: Path, echo: TextIO | None) -> None:
 def _end(process: subprocess.Popen) -> None:
     if process.poll() is None:
         process.terminate()
-        with suppress(subprocess.TimeoutExpired):
+        # A second interrupt asks not to wait.
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(_GRACE_S)
     # What the worker may have started goes with it.
     with suppress(ProcessLookupError):

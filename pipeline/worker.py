@@ -66,23 +66,26 @@ def _run(request: Request, emit: Emit) -> Finished:
         return Finished(failure=Failure(cause=str(error)), usage=True)
     except _InterruptedError:
         return Finished(failure=Failure(cause="interrupted"))
+    except Exception as error:
+        logging.exception("the run failed outside its nodes")
+        return Finished(failure=Failure(cause=describe_cause(error)))
 
 
 def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit: Emit) -> Finished:
     # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
     from absl import logging as absl_logging
-    from tfx import v1 as tfx
+    from tfx.orchestration.pipeline import RunOptions
 
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import read_outcome
+    from pipeline.outcome import forget_missing_pushes, read_outcome
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
     pipeline = graph.create_pipeline(request.config, data, place)
     part = None
     if request.from_node or request.to_node:
-        part = tfx.dsl.experimental.RunOptions(
+        part = RunOptions(
             from_nodes=request.from_node and [request.from_node],
             to_nodes=request.to_node and [request.to_node],
         )
@@ -91,6 +94,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         lambda node, state: emit(NodeEvent(node=node, state=state)),
         cache=request.cache,
     )
+    forget_missing_pushes(place.metadata)
     failure = None
     try:
         runner.run(pipeline, run_options=part)
