@@ -77,11 +77,16 @@ def download_progress(console: Console) -> Iterator[Callable[[str, int, int], No
 
     def update(name: str, received: int, total: int) -> None:
         if name not in tasks:
-            tasks[name] = bars.add_task(name)
-        bars.update(tasks[name], completed=received, total=total)
+            # Not before: without a bar it would leave an empty line on the screen.
+            bars.start()
+            tasks[name] = bars.add_task(name, total=None)
+        bars.update(tasks[name], completed=received, total=total or None)
 
-    with bars:
+    try:
         yield update
+    finally:
+        if tasks:  # Otherwise it never started, and stopping it would print an empty line.
+            bars.stop()
 
 
 def exit_with(command: Callable[[], int]) -> None:

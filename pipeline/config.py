@@ -29,7 +29,9 @@ Count = Annotated[int, Field(ge=1)]
 class Group(pydantic.BaseModel):
     """A group of settings: immutable, and strict about names, types and ranges."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class Paths(Group):
@@ -91,7 +93,9 @@ class Training(Group):
     # The original project saw over-fitting on its validation curve after 25 epochs.
     epochs: Count = Field(25, description="Passes over the train split.")
     batch_size: Count = Field(128, description="Examples in an optimizer step.")
-    seed: int = Field(0, ge=0, description="Of the initial weights, dropout and shuffling.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Of the initial weights, dropout and shuffling."
+    )
 
 
 class LearningRate(Group):
@@ -188,14 +192,14 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UserError(
             f"The configuration {file} can't be read: {error.strerror}; name another file."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise UserError(f"The configuration {file} is not valid TOML: {error}.") from error
 
 
 def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (RecursionError, ValueError):
         return text
 
 
@@ -204,6 +208,10 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     table = values.setdefault(group, {})
     if not isinstance(table, dict):
         raise UserError(f"{group} is a group of settings: write a table, [{group}].")
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{key} = {str(value)!r} is not allowed: it should be UTF-8.") from None
     table[name] = value
 
 
@@ -212,6 +220,10 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         return _describe_unknown(error["loc"])
+    if error["type"] in ("missing", "too_long"):
+        # Of model.filters, the one value whose length is fixed.
+        key = ".".join(error["loc"][:2])
+        return f"{key} = {json.dumps(error['input'])} is not allowed: it should have two values."
     message = error["msg"].removeprefix("Input should be ")
     return f"{key} = {json.dumps(error['input'])} is not allowed: it should be {message}."
 

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import config, download, idx
+from pipeline import config, download, idx, workspace
 from pipeline.errors import UserError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
@@ -17,10 +17,17 @@ SPLITS = ("train", "eval", "test")
 
 @dataclass(frozen=True)
 class Source:
-    """Data that was found, not yet read: its kind and its directory."""
+    """Data that was found, not yet read.
+
+    Attributes:
+        kind: `official`, `tfds`, `records` or `sample`.
+        directory: where it is; None for the sample, which is generated.
+        fallback_reason: why it is the sample though nobody asked for that.
+    """
 
     kind: str
     directory: Path | None
+    fallback_reason: str | None = field(default=None, compare=False)
 
     @property
     def dataset(self) -> str:
@@ -65,28 +72,29 @@ def find(
         return Source("sample", None)
     named = settings.dir or environment.get(ENVIRONMENT_VARIABLE)
     if named:
-        return _recognise(Path(named), settings.pattern)
+        return _recognise(workspace.expand(Path(named)), settings.pattern)
     data, shared = project / "data", project.parent / "shared" / "fashion-mnist"
     for directory in (data, shared):
-        if all((directory / file.name).exists() for file in idx.OFFICIAL_FILES):
+        # Not Path.exists, which raises where permissions forbid to look.
+        if all(os.path.exists(directory / file.name) for file in idx.OFFICIAL_FILES):
             return Source("official", directory)
     try:
         fetch(data, progress)
-    except download.UnreachableError:
+    except download.UnreachableError as error:
         if settings.name == "auto":
-            return Source("sample", None)
+            return Source("sample", None, fallback_reason=str(error))
         raise
     return Source("official", data)
 
 
 def _recognise(directory: Path, pattern: str) -> Source:
     """Tells what kind of data a directory holds that a person named."""
-    if not directory.is_dir():
-        raise UserError(
-            f"There is no directory {directory}: name one that has the data with --data-dir "
-            f"or ${ENVIRONMENT_VARIABLE}."
-        )
     try:
+        if not directory.is_dir():
+            raise UserError(
+                f"There is no directory {directory}: name one that has the data with --data-dir "
+                f"or ${ENVIRONMENT_VARIABLE}."
+            )
         if any((directory / file.name).exists() for file in idx.OFFICIAL_FILES):
             return Source("official", directory)
         for info in [directory / "dataset_info.json", *_tfds_versions(directory)]:
@@ -94,6 +102,8 @@ def _recognise(directory: Path, pattern: str) -> Source:
                 return Source("tfds", info.parent)
         if any(glob_split(directory, pattern, split) for split in SPLITS):
             return Source("records", directory)
+    except (NotImplementedError, ValueError) as error:
+        raise UserError(f"dataset.pattern = {pattern!r} is not allowed: {error}.") from error
     except OSError as error:
         raise UserError(
             f"{directory} can't be read: {error.strerror}; mend its permissions."

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline import (
@@ -29,6 +30,7 @@ from pipeline import (
 from pipeline.command_line import download_progress
 from pipeline.data_source import Source
 from pipeline.errors import ExitCode, UserError
+from pipeline.fingerprint import sha256
 from pipeline.idx import LabelledImages
 from trainer_module import features
 
@@ -85,7 +87,8 @@ def prepare(settings: config.Dataset, source: Source, parent: Path) -> Prepared:
     }
     key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:8]
     directory = parent / f"{name}-{key}"
-    if not directory.exists():
+    # Not Path.exists, which raises where permissions forbid to look: writing says it better.
+    if not os.path.exists(directory):
         records.write_splits(directory, _read_splits(settings, source), manifest)
     examples = json.loads((directory / records.MANIFEST_FILE).read_text())["examples"]
     pattern = config.Dataset.model_fields["pattern"].default
@@ -109,9 +112,14 @@ def _fingerprint(source: Source) -> list[str]:
     if source.kind == "official":
         return [file.sha256 for file in idx.OFFICIAL_FILES]
     if source.kind == "tfds":
-        return [
-            idx.sha256(file) for split in ("train", "test") for file in _tfds_files(source, split)
-        ]
+        files = [file for split in ("train", "test") for file in _tfds_files(source, split)]
+        try:
+            return [sha256(file) for file in files]
+        except OSError as error:
+            raise UserError(
+                f"{error.filename or source.directory} can't be read: {error.strerror or error}; "
+                "mend its permissions, or name another directory with --data-dir."
+            ) from error
     return [f"{split} {size}" for split, size in _SAMPLE_SIZES.items()]
 
 
@@ -211,9 +219,10 @@ def _command_prepare(settings: config.Config) -> int:
     with download_progress(console) as progress:
         source = data_source.find(settings.dataset, progress)
     place = workspace.workspace(settings.paths, source.dataset)
-    with console.status(f"preparing {source.origin} …"):
+    with console.status(f"preparing {escape(source.origin)} …"):
         prepared = prepare(settings.dataset, source, place.records)
-    console.print(f"{prepared.directory}: {prepared.name}, from {prepared.origin}", soft_wrap=True)
+    line = f"{prepared.directory}: {prepared.name}, from {prepared.origin}"
+    console.print(line, soft_wrap=True, markup=False)
     if prepared.examples:
         console.print(_count_table(prepared.examples))
     return ExitCode.OK
@@ -232,7 +241,7 @@ def _command_info(settings: config.Config) -> int:
         asked = asked.model_copy(update={"name": "fashion_mnist"})
     source = data_source.find(asked, lambda name, received, total: None, fetch=refuse)
     console = Console()
-    console.print(f"{source.dataset}: {source.origin}", soft_wrap=True)
+    console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
     if source.kind == "official":
         train, test = idx.read_official(source.directory)
         console.print("The four files are the official ones, by their SHA-256.")

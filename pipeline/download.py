@@ -8,6 +8,7 @@ import requests
 
 from pipeline import idx
 from pipeline.errors import UserError
+from pipeline.fingerprint import sha256
 
 OFFICIAL_ADDRESSES = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
@@ -20,7 +21,7 @@ _TIMEOUT_S = 15
 _BLOCK = 1 << 16
 
 Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes it has so far and the bytes it will have."""
+"""Called with a file's name, the bytes it has so far and those it will have, 0 if not known yet."""
 
 
 class UnreachableError(UserError):
@@ -40,7 +41,7 @@ def download_missing(
 
     Args:
         directory: made if there is none.
-        progress: told of every block.
+        progress: told of every attempt and of every block.
         addresses: tried in order.
         pause_s: seconds before a second attempt at the same address; doubled before a third.
 
@@ -79,7 +80,7 @@ def _download(
             except requests.RequestException as error:
                 reason = _describe(error)
             else:
-                if idx.sha256(part) == file.sha256:
+                if sha256(part) == file.sha256:
                     part.rename(directory / file.name)
                     return
                 part.unlink()
@@ -94,6 +95,7 @@ def _download(
 def _fetch(url: str, part: Path, name: str, progress: Progress) -> None:
     """Appends to the part what is still missing of it."""
     start = part.stat().st_size if part.exists() else 0
+    progress(name, start, 0)
     # The checksums are those of the gzipped bytes: no server may unpack them on the way.
     headers = {"Accept-Encoding": "identity"}
     if start:

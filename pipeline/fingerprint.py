@@ -1,4 +1,4 @@
-"""Fingerprints of source code, which TFX's cache does not see by itself."""
+"""Fingerprints of files and of source code."""
 
 import hashlib
 from pathlib import Path
@@ -23,3 +23,12 @@ def fingerprint(package: ModuleType) -> str:
         digest.update(str(path.relative_to(root)).encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

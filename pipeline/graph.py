@@ -17,7 +17,7 @@ import schema
 import trainer_module
 from components.baseline_resolver.strategy import BaselineModelStrategy
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
-from pipeline.fingerprint import fingerprint
+from pipeline.fingerprint import fingerprint, sha256
 
 
 def create_pipeline(
@@ -55,6 +55,8 @@ def create_pipeline(
     curated_schema = tfx.components.ImportSchemaGen(schema_file=str(schema.SCHEMA_FILE)).with_id(
         nodes.IMPORT_SCHEMA_GEN
     )
+    # The cache knows the file by its path alone: this makes an edited schema be read again.
+    curated_schema.executor_spec.add_extra_flags([f"--sha256={sha256(schema.SCHEMA_FILE)}"])
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=curated_schema.outputs["schema"],

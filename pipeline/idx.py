@@ -5,7 +5,7 @@ magic number, a big-endian count for each dimension, then the bytes.
 """
 
 import gzip
-import hashlib
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.fingerprint import sha256
 from trainer_module import features
 
 
@@ -52,15 +53,6 @@ OFFICIAL_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 _WAY_OUT = "fetch it anew, or remove it to have it downloaded"
 
 
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
     """Reads and verifies the official training and test set.
 
@@ -73,13 +65,13 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
     Raises:
         UserError: a file is missing, unreadable, damaged or not the official one.
     """
-    missing = [file.name for file in OFFICIAL_FILES if not (directory / file.name).exists()]
-    if missing:
-        raise UserError(
-            f"{directory} lacks {', '.join(missing)}: put the official files of Fashion-MNIST "
-            "there, or name another directory with --data-dir."
-        )
     try:
+        missing = [file.name for file in OFFICIAL_FILES if not (directory / file.name).exists()]
+        if missing:
+            raise UserError(
+                f"{directory} lacks {', '.join(missing)}: put the official files of Fashion-MNIST "
+                "there, or name another directory with --data-dir."
+            )
         train = _read_pair(directory / TRAIN_IMAGES.name, directory / TRAIN_LABELS.name)
         test = _read_pair(directory / TEST_IMAGES.name, directory / TEST_LABELS.name)
         # After reading, because what is wrong inside says more than a checksum.
@@ -143,7 +135,7 @@ def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
         with gzip.open(path) as file:
             content = file.read()
     except gzip.BadGzipFile as error:
-        raise UserError(f"{path} is not a gzip file ({error}): {_WAY_OUT}.") from error
+        raise UserError(f"{path} is not an intact gzip file ({error}): {_WAY_OUT}.") from error
     except (EOFError, zlib.error) as error:
         raise UserError(f"{path} is cut off or damaged ({error}): {_WAY_OUT}.") from error
     header = struct.Struct(f">{1 + dimensions}I")
@@ -155,7 +147,7 @@ def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
             f"{magic:08x}: {_WAY_OUT}."
         )
     shape = header.unpack_from(content)[1:]
-    if len(content) - header.size != np.prod(shape, dtype=np.int64):
+    if len(content) - header.size != math.prod(shape):
         raise UserError(
             f"{path} states {'×'.join(map(str, shape))} bytes but holds "
             f"{len(content) - header.size}: {_WAY_OUT}."

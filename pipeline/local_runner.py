@@ -40,21 +40,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = _parse(argv)
-    # A polite kill, as by a service manager, is an interrupt too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
-    console = Console(stderr=arguments.json)
-    run_id = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    console = Console(stderr=arguments.json, emoji=False)
+    # Milliseconds, so that a script's runs that fail at once do not share a name.
+    run_id = datetime.datetime.now().isoformat(timespec="milliseconds").replace(":", "-")
     try:
         result = _run(arguments, console, run_id)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        result = RunResult(
-            run_id=run_id, failure=Failure(cause=str(error)), exit_code=ExitCode.USAGE
-        )
+        # A path may hold bytes that are not UTF-8, and JSON may not.
+        cause = str(error).encode(errors="backslashreplace").decode()
+        print(f"error: {cause}", file=sys.stderr)
+        result = _not_started(run_id, cause, ExitCode.USAGE)
+    except KeyboardInterrupt:
+        print("Interrupted before anything started.", file=sys.stderr)
+        result = _not_started(run_id, "interrupted", ExitCode.INTERRUPTED)
     if arguments.json:
         print(result.to_json())
     return result.exit_code
+
+
+def _take_as_interrupts(*numbers: signal.Signals) -> None:
+    """A service manager's stop and a closed terminal, unless they are ignored, as by nohup."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _not_started(run_id: str, cause: str, code: ExitCode) -> RunResult:
+    return RunResult(run_id=run_id, failure=Failure(cause=cause), exit_code=code)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -101,10 +115,10 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
         },
     )
     _check_order(arguments.from_node, arguments.to_node)
-    workspace.make_writable(settings.paths.root, "--root")
+    workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
         source = data_source.find(settings.dataset, progress)
-    place = workspace.workspace(settings.paths, source.kind)
+    place = workspace.workspace(settings.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
     request = Request(
@@ -134,16 +148,14 @@ def _check_order(from_node: str | None, to_node: str | None) -> None:
 
 
 def _print_heading(console: Console, request: Request, run_dir: Path) -> None:
-    if request.source.kind == "sample":
-        console.print(
-            Panel(
-                "These are generated sample images, not Fashion-MNIST. Everything made from them "
-                f"stays in {escape(str(run_dir.parents[1]))}, and nothing reaches the real serving "
-                "directory.",
-                title="SAMPLE DATA",
-                style="bold yellow",
-            )
+    if request.source.dataset == "sample":
+        text = (
+            "These are generated sample images, not Fashion-MNIST. Everything made from them "
+            f"stays in {run_dir.parents[1]}, and nothing reaches the real serving directory."
         )
+        if request.source.fallback_reason:
+            text += f"\n\n{request.source.fallback_reason}"
+        console.print(Panel(escape(text), title="SAMPLE DATA", style="bold yellow"))
     console.print(f"[bold]TinyVGG on {escape(request.source.origin)}[/]", soft_wrap=True)
     console.print(f"log: {escape(str(run_dir / LOG_FILE))}", style="dim", soft_wrap=True)
 

@@ -100,7 +100,7 @@ class PlainDisplay:
                 result = self._clock.results()[event.node]
                 self._print(f"{event.node}: {_describe_node(result)}")
             case TrainingEvent(val_loss=float()):
-                self._print(f"  {_describe_training(event)}")
+                self._print(f"  {_describe_epoch(event)}  {_describe_figures(event)}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)
@@ -125,7 +125,7 @@ class LiveDisplay:
 
     def __exit__(self, *exception: object) -> None:
         """Leaves the last state on the screen."""
-        self._step = None
+        self._step = self._training = None
         self._live.stop()
 
     def handle(self, event: Event) -> None:
@@ -155,8 +155,10 @@ class LiveDisplay:
             mark, style = _MARKS[result.state]
             seconds = "" if result.state in _WITHOUT_TIME else _format_seconds(result.seconds)
             table.add_row(Text(mark, style), Text(node, style), seconds, self._detail(result))
-        if self._step:
-            self._spinner.update(text=f" {self._step}")
+        # Below the table, where there is room for it on a terminal of 80 columns.
+        activity = _describe_figures(self._training) if self._training else self._step
+        if activity:
+            self._spinner.update(text=f" {activity}")
             return Group(table, self._spinner)
         return Group(table)
 
@@ -169,8 +171,7 @@ class LiveDisplay:
         done = (training.epoch - 1) * training.steps + training.step
         detail = Table.grid(padding=(0, 2))
         detail.add_row(
-            ProgressBar(training.epochs * training.steps, done, width=20),
-            _describe_training(training),
+            ProgressBar(training.epochs * training.steps, done, width=20), _describe_epoch(training)
         )
         return detail
 
@@ -188,11 +189,15 @@ def _describe_node(result: NodeResult) -> str:
     return f"{result.state} after {_format_seconds(result.seconds)}"
 
 
-def _describe_training(event: TrainingEvent) -> str:
+def _describe_epoch(event: TrainingEvent) -> str:
+    return f"epoch {event.epoch}/{event.epochs}"
+
+
+def _describe_figures(event: TrainingEvent) -> str:
     figures = f"loss {event.loss:.3f}  accuracy {event.accuracy:.3f}"
     if event.val_loss is not None:
         figures += f"  eval loss {event.val_loss:.3f}  accuracy {event.val_accuracy:.3f}"
-    return f"epoch {event.epoch}/{event.epochs}  {figures}"
+    return figures
 
 
 def _format_seconds(seconds: float) -> str:

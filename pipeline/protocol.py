@@ -13,7 +13,12 @@ from pipeline.data_source import Source
 from pipeline.results import Evaluation, Failure, NodeState, Pushed
 
 
-class Request(pydantic.BaseModel):
+class _Message(pydantic.BaseModel):
+    # NaN, as of a training that diverged, would become null.
+    model_config = pydantic.ConfigDict(ser_json_inf_nan="constants")
+
+
+class Request(_Message):
     """What to run.
 
     `from_node` and `to_node` select a part of the graph; None stands for its ends.
@@ -27,21 +32,21 @@ class Request(pydantic.BaseModel):
     cache: bool
 
 
-class StepEvent(pydantic.BaseModel):
+class StepEvent(_Message):
     """The worker began something that takes a while and is no node."""
 
     kind: Literal["step"] = "step"
     text: str
 
 
-class DataEvent(pydantic.BaseModel):
+class DataEvent(_Message):
     """The records are ready: examples by split, None where they were not counted."""
 
     kind: Literal["data"] = "data"
     examples: dict[str, int] | None
 
 
-class NodeEvent(pydantic.BaseModel):
+class NodeEvent(_Message):
     """A node started or ended."""
 
     kind: Literal["node"] = "node"
@@ -49,7 +54,7 @@ class NodeEvent(pydantic.BaseModel):
     state: NodeState
 
 
-class TrainingEvent(pydantic.BaseModel):
+class TrainingEvent(_Message):
     """How far the training is; see `trainer_module.progress`."""
 
     kind: Literal["training"] = "training"
@@ -63,7 +68,7 @@ class TrainingEvent(pydantic.BaseModel):
     val_accuracy: float | None = None
 
 
-class Finished(pydantic.BaseModel):
+class Finished(_Message):
     """The run ended, well or not; `usage` says that the failure is for the user to mend."""
 
     kind: Literal["finished"] = "finished"

@@ -7,6 +7,7 @@ An example has `image`, PNG bytes of 28×28 grey pixels, and `label`, int64: the
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -150,11 +151,24 @@ def read_labelled_images(files: list[Path]) -> LabelledImages:
     try:
         images, labels = zip(*parsed.as_numpy_iterator(), strict=True)
     except (tf.errors.OpError, ValueError) as error:
-        reason = getattr(error, "message", "they are empty").splitlines()[0]
+        reason = _reason(error) if isinstance(error, tf.errors.OpError) else "they are empty"
         raise UserError(
             f"The records {files[0]} and on can't be read: {reason}; prepare them anew."
         ) from error
-    return LabelledImages(np.stack(images), np.array(labels))
+    labels = np.array(labels)
+    wrong = np.flatnonzero((labels < 0) | (labels >= features.NUM_CLASSES))
+    if wrong.size:
+        raise UserError(
+            f"The records {files[0]} and on have the label {labels[wrong[0]]} at position "
+            f"{wrong[0]}, and labels are 0 to {features.NUM_CLASSES - 1}: prepare them anew."
+        )
+    return LabelledImages(np.stack(images), labels)
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of what TensorFlow says, without the node that says it."""
+    text = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error).splitlines()[0])
+    return text.partition(". ")[0].rstrip(".")
 
 
 def check_first_example(file: Path) -> None:
@@ -175,9 +189,7 @@ def check_first_example(file: Path) -> None:
     except StopIteration:
         raise UserError(f"{file} holds no record: write the examples into it.") from None
     except Exception as error:  # protobuf's DecodeError has no stable home
-        raise UserError(
-            f"{file} holds no tf.Example ({str(error).splitlines()[0]}): write it anew."
-        ) from error
+        raise UserError(f"{file} holds no tf.Example ({_reason(error)}): write it anew.") from error
     for name, kind in ((features.IMAGE, "bytes_list"), (features.LABEL, "int64_list")):
         found = example.features.feature[name].WhichOneof("kind")
         if found != kind:

@@ -11,7 +11,7 @@ NodeState = Literal["waiting", "running", "done", "cached", "left out", "failed"
 
 
 class _Result(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(frozen=True)
+    model_config = pydantic.ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 
 class NodeResult(_Result):

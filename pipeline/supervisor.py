@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.data_source import PROJECT_DIRECTORY
 from pipeline.protocol import Event, Finished, Request, parse_event
 from pipeline.results import Failure
 
@@ -54,7 +53,6 @@ def _worker(
     read, write = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.worker", str(write)],
-        cwd=PROJECT_DIRECTORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,21 +67,27 @@ def _worker(
     pump.start()
     try:
         with os.fdopen(read) as lines:
-            process.stdin.write(request.model_dump_json())
-            process.stdin.close()
+            # A worker that died at once can't read it; what it left on the pipes tells why.
+            with suppress(BrokenPipeError):
+                process.stdin.write(request.model_dump_json() + "\n")
+                process.stdin.flush()
+            # The pipe stays open: by its end the worker learns that the command is gone.
             yield process, lines
     finally:
         _end(process)
         pump.join()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def _pump(output: TextIO, log: Path, echo: TextIO | None) -> None:
     with log.open("w", encoding="utf-8") as file:
         for line in output:
-            file.write(line)
-            file.flush()
-            if echo:
-                echo.write(line)
+            for target in filter(None, (file, echo)):
+                # The disk may be full, the reader gone: the worker must not wait for them.
+                with suppress(OSError, ValueError):
+                    target.write(line)
+                    target.flush()
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from pipeline import dataset
@@ -39,9 +40,17 @@ def main() -> None:
             events.write(event.model_dump_json() + "\n")
 
         signal.signal(signal.SIGTERM, _interrupt)
-        request = Request.model_validate_json(sys.stdin.read())
+        request = Request.model_validate_json(sys.stdin.readline())
+        threading.Thread(target=_end_with_command, daemon=True).start()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
         emit(_run(request, emit))
+
+
+def _end_with_command() -> None:
+    """Interrupts this process when the command is gone, however that ended."""
+    # Past the buffer of sys.stdin, whose lock a waiting thread would hold when Python exits.
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -52,7 +61,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 def _run(request: Request, emit: Emit) -> Finished:
     try:
-        place = workspace(request.config.paths, request.source.kind)
+        place = workspace(request.config.paths, request.source.dataset)
         emit(StepEvent(text="preparing the data"))
         data = dataset.prepare(request.config.dataset, request.source, place.records)
         emit(

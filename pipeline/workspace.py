@@ -1,6 +1,7 @@
 """Where a run keeps what it makes: every path derives from one root."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,12 +60,18 @@ def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
 
     Nothing trained on generated images may reach the serving directory that was asked for.
     """
-    root = paths.root.expanduser().absolute()
+    root = expand(paths.root)
     if dataset_name == _SAMPLE:
         root = root / _SAMPLE
         return Workspace("fashion_mnist_sample", root, root / "serving")
-    serving_dir = (paths.serving_dir or root / "serving").expanduser().absolute()
+    serving_dir = expand(paths.serving_dir or root / "serving")
     return Workspace("fashion_mnist", root, serving_dir)
+
+
+def expand(path: Path) -> Path:
+    """Resolves a path, `~` being the home directory."""
+    # Not by pathlib, which raises for a home that nobody has and for a loop of links.
+    return Path(os.path.realpath(os.path.expanduser(path)))
 
 
 def make_writable(directory: Path, flag: str) -> None:

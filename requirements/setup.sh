@@ -30,7 +30,7 @@ find_python() {
   local versions="$broad" version candidate
   has_new_glibc && versions="$newest $broad"
   for version in $versions; do
-    for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/python; do
+    for candidate in "python$version" "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/"$version".*/bin/python; do
       if suits "$candidate" "$version"; then
         command -v "$candidate"
         return
@@ -54,9 +54,9 @@ install one (pyenv install 3.10), or install uv, which fetches one."
 
 # One dependency, pyfarmhash, comes as C++ source.
 check_compiler() {
-  local headers
+  local headers compiler=${CXX:-c++}
   headers=$("$1" -c "import sysconfig; print(sysconfig.get_path('include'))")
-  command -v "${CXX:-c++}" >/dev/null || fail "there is no C++ compiler here, which pyfarmhash \
+  command -v "${compiler%% *}" >/dev/null || fail "there is no C++ compiler here, which pyfarmhash \
 needs: install one (apt-get install g++)."
   [ -e "$headers/Python.h" ] || fail "there are no headers of Python in $headers, which \
 pyfarmhash needs: install them (apt-get install python3-dev)."

@@ -19,7 +19,7 @@ def decode_image(png: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: the bytes are no PNG, or its size is another.
     """
     pixels = tf.io.decode_png(png, channels=1)
-    return tf.reshape(pixels, [features.IMAGE_SIZE, features.IMAGE_SIZE, 1])
+    return tf.ensure_shape(pixels, [features.IMAGE_SIZE, features.IMAGE_SIZE, 1])
 
 
 def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -1,0 +1,176 @@
+import ml_metadata as mlmd
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.components.evaluator import constants
+from tfx.orchestration import metadata
+from tfx.types import artifact_utils, standard_artifacts
+
+from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
+
+Model, ModelBlessing = standard_artifacts.Model, standard_artifacts.ModelBlessing
+Input = tfx.dsl.components.InputArtifact
+Output = tfx.dsl.components.OutputArtifact
+Parameter = tfx.dsl.components.Parameter
+
+EMPTY = {"model": [], "model_blessing": []}
+
+
+class Shelf:
+    """An ML Metadata store of models and blessings, and what the strategy makes of it."""
+
+    def __init__(self):
+        connection = metadata_store_pb2.ConnectionConfig()
+        connection.fake_database.SetInParent()
+        self.store = mlmd.MetadataStore(connection)
+
+    def train(self, name: str) -> int:
+        model = Model()
+        model.uri = name
+        return self._put(model)
+
+    def evaluate(self, model: int, blessed: bool) -> int:
+        """Blesses a model or not, as the Evaluator writes it down."""
+        blessing = ModelBlessing()
+        blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model)
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BLESSED_KEY,
+            constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE,
+        )
+        return self._put(blessing)
+
+    def _put(self, artifact) -> int:
+        proto = artifact.mlmd_artifact
+        proto.type_id = self.store.put_artifact_type(artifact.artifact_type, can_add_fields=True)
+        [number] = self.store.put_artifacts([proto])
+        return number
+
+    def _get(self, type_name: str):
+        if type_name not in {kind.name for kind in self.store.get_artifact_types()}:
+            return []
+        kind = self.store.get_artifact_type(type_name)
+        return [
+            artifact_utils.deserialize_artifact(kind, artifact)
+            for artifact in self.store.get_artifacts_by_type(type_name)
+        ]
+
+    def resolve(self, candidate: int):
+        """The ids of the baseline and of its blessing."""
+        models = self._get("Model")
+        resolved = BaselineModelStrategy().resolve_artifacts(
+            self.store,
+            {
+                "model": models,
+                "model_blessing": self._get("ModelBlessing"),
+                CANDIDATE: [model for model in models if model.id == candidate],
+            },
+        )
+        assert [model.id for model in resolved.pop(CANDIDATE)] == [candidate]
+        return {key: [artifact.id for artifact in found] for key, found in resolved.items()}
+
+
+@pytest.fixture
+def shelf():
+    return Shelf()
+
+
+def test_first_model_has_no_baseline(shelf):
+    assert shelf.resolve(shelf.train("first")) == EMPTY
+
+
+def test_models_that_were_not_blessed_are_no_baseline(shelf):
+    shelf.evaluate(shelf.train("refused"), blessed=False)
+    shelf.train("never evaluated")
+    assert shelf.resolve(shelf.train("candidate")) == EMPTY
+
+
+def test_latest_blessed_model_is_the_baseline_and_comes_with_its_blessing(shelf):
+    shelf.evaluate(shelf.train("older"), blessed=True)
+    latest = shelf.train("latest")
+    blessing = shelf.evaluate(latest, blessed=True)
+    candidate = shelf.train("candidate")
+    assert shelf.resolve(candidate) == {"model": [latest], "model_blessing": [blessing]}
+
+
+def test_model_that_was_not_blessed_is_passed_over_for_an_older_one(shelf):
+    older = shelf.train("older")
+    blessing = shelf.evaluate(older, blessed=True)
+    shelf.evaluate(shelf.train("refused"), blessed=False)
+    candidate = shelf.train("candidate")
+    assert shelf.resolve(candidate) == {"model": [older], "model_blessing": [blessing]}
+
+
+def test_latest_is_the_one_that_was_trained_last_not_blessed_last(shelf):
+    older, newer = shelf.train("older"), shelf.train("newer")
+    blessing = shelf.evaluate(newer, blessed=True)
+    shelf.evaluate(older, blessed=True)
+    candidate = shelf.train("candidate")
+    assert shelf.resolve(candidate) == {"model": [newer], "model_blessing": [blessing]}
+
+
+def test_candidate_that_is_blessed_already_is_not_its_own_baseline(shelf):
+    candidate = shelf.train("only")
+    shelf.evaluate(candidate, blessed=True)
+    assert shelf.resolve(candidate) == EMPTY
+
+
+def test_cached_candidate_keeps_the_baseline_that_it_had(shelf):
+    older = shelf.train("older")
+    blessing = shelf.evaluate(older, blessed=True)
+    candidate = shelf.train("candidate")
+    before = shelf.resolve(candidate)
+    shelf.evaluate(candidate, blessed=True)
+    assert shelf.resolve(candidate) == before
+    assert before == {"model": [older], "model_blessing": [blessing]}
+
+
+@tfx.dsl.components.component
+def Train(name: Parameter[str], model: Output[Model]):  # noqa: N802
+    model.set_string_custom_property("name", name)
+
+
+@tfx.dsl.components.component
+def Evaluate(  # noqa: N802
+    model: Input[Model],
+    blessing: Output[ModelBlessing],
+    baseline: Input[Model] = None,
+):
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    blessing.set_int_custom_property(
+        constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE
+    )
+    blessing.set_string_custom_property(
+        "compared_with", baseline.get_string_custom_property("name") if baseline else "nothing"
+    )
+
+
+def test_resolver_of_a_pipeline_finds_the_blessed_model_of_the_run_before(tmp_path):
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        str(tmp_path / "metadata.db")
+    )
+    for name in ("first", "second", "second", "third"):
+        train = Train(name=name)
+        resolver = tfx.dsl.Resolver(
+            strategy_class=BaselineModelStrategy,
+            model=tfx.dsl.Channel(type=Model),
+            model_blessing=tfx.dsl.Channel(type=ModelBlessing),
+            **{CANDIDATE: train.outputs["model"]},
+        )
+        evaluate = Evaluate(model=train.outputs["model"], baseline=resolver.outputs["model"])
+        tfx.orchestration.LocalDagRunner().run(
+            tfx.dsl.Pipeline(
+                pipeline_name="mill",
+                pipeline_root=str(tmp_path / "artifacts"),
+                components=[train, resolver, evaluate],
+                enable_cache=True,
+                metadata_connection_config=connection,
+            )
+        )
+    with metadata.Metadata(connection) as handle:
+        blessings = handle.store.get_artifacts_by_type("ModelBlessing")
+    # The second run of the second model changes nothing: the Evaluator comes from the cache.
+    assert [blessing.custom_properties["compared_with"].string_value for blessing in blessings] == [
+        "nothing",
+        "first",
+        "second",
+    ]

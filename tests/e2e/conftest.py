@@ -1,0 +1,109 @@
+"""Runs of the command on a small subset of the real data."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline import config, data_source, download
+from pipeline.errors import UserError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGES = ("components", "pipeline", "schema", "trainer_module")
+TIME_LIMIT_S = 600
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one call of the command ended."""
+
+    code: int
+    screen: str
+    result: dict
+
+    def state(self, node: str) -> str:
+        return self.result["components"][node]["state"]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    def refuse(directory, progress):
+        raise download.UnreachableError("tests download nothing")
+
+    settings = config.Dataset(name="fashion_mnist")
+    try:
+        source = data_source.find(settings, lambda *_: None, fetch=refuse)
+    except UserError as error:
+        pytest.skip(f"needs Fashion-MNIST on this machine: {error}")
+    return source.directory
+
+
+def _command(checkout: Path, root: Path, data_dir: Path, *arguments: str) -> list[str]:
+    preset = checkout / "pipeline" / "presets" / "smoke.toml"
+    flags = {"--root": root, "--data-dir": data_dir, "--config": preset}
+    named = [str(part) for flag in flags.items() for part in flag]
+    return [sys.executable, "-m", "pipeline.local_runner", "--json", *named, *arguments]
+
+
+@pytest.fixture(scope="session")
+def run(data_dir):
+    """Runs the command to its end: `run(root, *arguments, checkout=...)`."""
+
+    def run(root: Path, *arguments: str, checkout: Path = CHECKOUT) -> Run:
+        ended = subprocess.run(
+            _command(checkout, root, data_dir, *arguments),
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT_S,
+        )
+        assert ended.stdout, ended.stderr
+        return Run(ended.returncode, ended.stderr, json.loads(ended.stdout.splitlines()[-1]))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_and_interrupt(data_dir):
+    """Runs the command and interrupts it when its screen says a text."""
+
+    def run_and_interrupt(root: Path, text: str, *arguments: str) -> Run:
+        process = subprocess.Popen(
+            _command(CHECKOUT, root, data_dir, *arguments),
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Where the tests run in the background, an ignored SIGINT would be handed down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        try:
+            screen = ""
+            while text not in screen:
+                line = process.stderr.readline()
+                assert line, f"ended without saying {text!r}: {screen}"
+                screen += line
+            process.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            out, rest = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert time.monotonic() - started < 40
+        return Run(process.returncode, screen + rest, json.loads(out.splitlines()[-1]))
+
+    return run_and_interrupt
+
+
+@pytest.fixture(scope="class")
+def source_copy(tmp_path_factory) -> Path:
+    """A copy of the sources that a test may edit."""
+    target = tmp_path_factory.mktemp("checkout")
+    for package in PACKAGES:
+        shutil.copytree(CHECKOUT / package, target / package)
+    return target

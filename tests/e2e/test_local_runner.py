@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.nodes import BASELINE_RESOLVER, NODES
+from trainer_module import features
+
+pytestmark = pytest.mark.e2e
+
+
+def served_versions(root: Path) -> list[Path]:
+    return sorted((root / "serving" / "tinyvgg").glob("*"))
+
+
+class TestFullRunThenUnchangedThenEditedSource:
+    """Three runs in one root, in this order, looked at by the tests below."""
+
+    @pytest.fixture(scope="class")
+    def root(self, tmp_path_factory):
+        return tmp_path_factory.mktemp("e2e") / "root"
+
+    @pytest.fixture(scope="class")
+    def runs(self, root, run, source_copy):
+        full = run(root, checkout=source_copy), served_versions(root)
+        unchanged = run(root, checkout=source_copy), served_versions(root)
+        model = source_copy / "trainer_module" / "model.py"
+        model.write_text(model.read_text() + "\n# An edit.\n")
+        edited = run(root, checkout=source_copy), served_versions(root)
+        return {"full": full, "unchanged": unchanged, "edited": edited}
+
+    def test_full_run_pushes_one_blessed_version(self, runs):
+        run, versions = runs["full"]
+        assert run.code == 0, run.screen
+        assert run.result["blessed"]
+        assert all(run.state(node) == "done" for node in NODES)
+        assert [str(version) for version in versions] == [run.result["pushed"]["path"]]
+
+    def test_result_has_every_class_by_name(self, runs):
+        run, _ = runs["full"]
+        assert list(run.result["metrics"]["classes"]) == list(features.CLASS_NAMES)
+
+    def test_pushed_model_classifies_as_the_summary_says_with_plain_tensorflow(self, runs, root):
+        run, [version] = runs["full"]
+        [records] = root.glob("records/*/span-1/version-1/test-*")
+        measured = subprocess.run(
+            [sys.executable, "-c", MEASURE_ACCURACY, str(version), str(records)],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        accuracy = float(measured.stdout.splitlines()[-1])
+        assert accuracy == pytest.approx(run.result["metrics"]["overall"]["accuracy"], abs=1e-6)
+
+    def test_libraries_do_not_reach_the_screen_but_the_log(self, runs):
+        run, _ = runs["full"]
+        assert "Traceback" not in run.screen
+        assert "tensorflow" not in run.screen.lower()
+        assert "Going to run a new execution" in Path(run.result["log"]).read_text()
+
+    def test_result_is_kept_in_the_runs_directory(self, runs):
+        run, _ = runs["full"]
+        kept = Path(run.result["log"]).with_name("result.json")
+        assert json.loads(kept.read_text()) == run.result
+
+    def test_unchanged_run_does_no_work(self, runs):
+        run, versions = runs["unchanged"]
+        assert run.code == 0
+        others = [node for node in NODES if node != BASELINE_RESOLVER]
+        assert {node: run.state(node) for node in others} == dict.fromkeys(others, "cached")
+        assert versions == runs["full"][1]
+        assert "Nothing to do" in run.screen
+
+    def test_edited_source_is_transformed_and_trained_anew(self, runs):
+        run, versions = runs["edited"]
+        assert run.code == 0
+        assert run.state("ImportExampleGen") == "cached"
+        assert run.state("Transform") == "done"
+        assert run.state("Trainer") == "done"
+        assert len(versions) == 2
+
+
+MEASURE_ACCURACY = """
+import sys
+import tensorflow as tf
+
+model, records = sys.argv[1:]
+spec = {"label": tf.io.FixedLenFeature([], tf.int64)}
+examples = list(tf.data.TFRecordDataset(records, "GZIP").as_numpy_iterator())
+labels = tf.io.parse_example(examples, spec)["label"]
+served = tf.saved_model.load(model).signatures["serving_default"]
+guesses = served(examples=tf.constant(examples))["label"]
+ours = ("pipeline", "components", "trainer_module", "tfx", "tensorflow_transform")
+assert not any(name in sys.modules for name in ours)
+print(float(tf.reduce_mean(tf.cast(guesses == labels, tf.float64))))
+"""
+
+
+def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
+    ended = run(tmp_path, "--epochs", "1", "--set", "evaluation.min_accuracy=0.999")
+    assert ended.code == 3
+    assert ended.result["blessed"] is False
+    [reason] = ended.result["reasons"]
+    assert reason.startswith("accuracy overall is 0.")
+    assert reason.endswith("should be at least 0.9990")
+    assert ended.result["pushed"] is None
+    assert reason in ended.screen
+    assert not served_versions(tmp_path)
+
+
+def test_failing_component_is_named_with_its_cause_and_no_traceback(run, tmp_path, source_copy):
+    run_fn = source_copy / "trainer_module" / "run_fn.py"
+    source = run_fn.read_text().replace(
+        "    config = fn_args.custom_config\n", '    raise RuntimeError("the loom broke")\n'
+    )
+    assert "the loom broke" in source
+    run_fn.write_text(source)
+    ended = run(tmp_path / "root", checkout=source_copy)
+    assert ended.code == 1
+    assert ended.result["failure"] == {"node": "Trainer", "cause": "RuntimeError: the loom broke"}
+    assert ended.state("Transform") == "done"
+    assert ended.state("Trainer") == "failed"
+    assert ended.state("Evaluator") == "waiting"
+    assert "Trainer failed: RuntimeError: the loom broke" in ended.screen
+    assert "Traceback" not in ended.screen
+    assert "Traceback" in Path(ended.result["log"]).read_text()
+    assert not served_versions(tmp_path / "root")
+
+
+def test_interrupted_run_keeps_what_was_finished_and_completes_when_run_again(
+    run, run_and_interrupt, tmp_path
+):
+    interrupted = run_and_interrupt(tmp_path, "epoch 1/", "--epochs", "500")
+    assert interrupted.code == 130
+    assert interrupted.state("Transform") == "done"
+    assert interrupted.state("Trainer") == "interrupted"
+    assert not served_versions(tmp_path)
+    again = run(tmp_path)
+    assert again.code == 0, again.screen
+    assert again.state("Transform") == "cached"
+    assert again.state("Trainer") == "done"
+    assert len(served_versions(tmp_path)) == 1

@@ -1,0 +1,167 @@
+"""Small data: four files that pass for the official ones, and TFRecords."""
+
+import gzip
+import hashlib
+import io
+import re
+import resource
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import config, data_source, download, idx
+from pipeline.errors import UserError
+from trainer_module import features
+
+
+@pytest.fixture(scope="session")
+def official_dir() -> Path:
+    """Fashion-MNIST itself, where this machine has it."""
+
+    def refuse(directory, progress):
+        raise download.UnreachableError("tests download nothing")
+
+    settings = config.Dataset(name="fashion_mnist")
+    try:
+        source = data_source.find(settings, lambda *_: None, fetch=refuse)
+    except UserError as error:
+        pytest.skip(f"needs Fashion-MNIST on this machine: {error}")
+    if source.kind != "official":
+        pytest.skip(f"needs the official files, and found {source.origin}")
+    return source.directory
+
+
+@pytest.fixture
+def refusal() -> Callable[..., AbstractContextManager]:
+    """Expects a `UserError` with these parts, in order, in the form that a person can read."""
+
+    @contextmanager
+    def refusal(*parts: object) -> Iterator[pytest.ExceptionInfo]:
+        pattern = ".*".join(re.escape(str(part)) for part in parts)
+        with pytest.raises(UserError, match=pattern) as caught:
+            yield caught
+        text = str(caught.value)
+        assert re.fullmatch(r"(?:(?![.!?] [A-Z]).)+\.", text), f"not one sentence: {text}"
+        assert "{{" not in text, f"nodes of TensorFlow: {text}"
+
+    return refusal
+
+
+@pytest.fixture
+def small_files_only() -> Callable[[int], AbstractContextManager]:
+    """Stands for a disk that is full: within it, no file grows beyond a size in bytes."""
+
+    @contextmanager
+    def small_files_only(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return small_files_only
+
+
+def _write_idx(
+    file: Path, values: np.ndarray, magic: int | None = None, shape: Sequence[int] | None = None
+) -> None:
+    shape = values.shape if shape is None else shape
+    header = struct.pack(f">{1 + len(shape)}I", magic or 0x0800 + len(shape), *shape)
+    file.write_bytes(gzip.compress(header + values.tobytes(), compresslevel=1, mtime=0))
+
+
+@pytest.fixture
+def write_idx() -> Callable[..., None]:
+    """Writes bytes as IDX, its header telling the truth if not told otherwise."""
+    return _write_idx
+
+
+@pytest.fixture
+def make_official(tmp_path, monkeypatch) -> Callable[..., Path]:
+    """Takes the labels of a training and a test set; returns a directory of official files."""
+
+    def make_official(train_labels: Sequence[int], test_labels: Sequence[int]) -> Path:
+        directory = tmp_path / "official"
+        directory.mkdir()
+        random = np.random.default_rng(7)
+        for prefix, labels in (("train", train_labels), ("t10k", test_labels)):
+            # Noise: no two images are the same, and the files are longer than a download's block.
+            images = random.integers(0, 256, (len(labels), 28, 28), np.uint8)
+            _write_idx(directory / f"{prefix}-images-idx3-ubyte.gz", images)
+            _write_idx(directory / f"{prefix}-labels-idx1-ubyte.gz", np.array(labels, np.uint8))
+        files = tuple(
+            idx.OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
+            for name in (file.name for file in idx.OFFICIAL_FILES)
+        )
+        monkeypatch.setattr(idx, "OFFICIAL_FILES", files)
+        return directory
+
+    return make_official
+
+
+@pytest.fixture
+def small_official(make_official) -> Path:
+    """Twelve training and four test images of each class."""
+    return make_official([*range(10)] * 12, [*range(10)] * 4)
+
+
+@pytest.fixture(scope="session")
+def encode_png() -> Callable[[np.ndarray], bytes]:
+    def encode_png(image: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return file.getvalue()
+
+    return encode_png
+
+
+@pytest.fixture(scope="session")
+def write_records(encode_png) -> Callable[..., None]:
+    """Writes TFRecords of such features, bytes, int or float; a label alone gets an image."""
+    import tensorflow as tf
+
+    def to_feature(value: bytes | int | float) -> tf.train.Feature:
+        if isinstance(value, bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        if isinstance(value, float):
+            return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+
+    def write_records(file: Path, examples: Sequence[dict | int]) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(file), "GZIP" if file.suffix == ".gz" else "") as writer:
+            for example in examples:
+                if isinstance(example, int):
+                    png = encode_png(np.full((28, 28), example, np.uint8))
+                    example = {features.IMAGE: png, features.LABEL: example}
+                feature = {name: to_feature(value) for name, value in example.items()}
+                message = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(message.SerializeToString())
+
+    return write_records
+
+
+@pytest.fixture(scope="session")
+def read_records() -> Callable[..., list[tuple[bytes, int]]]:
+    """Reads gzipped TFRecords: the bytes of each image's PNG, and its label."""
+    import tensorflow as tf
+
+    def read_records(files: Sequence[Path]) -> list[tuple[bytes, int]]:
+        names = [str(file) for file in sorted(files)]
+        records = tf.data.TFRecordDataset(names, "GZIP").as_numpy_iterator()
+        parsed = [tf.train.Example.FromString(record).features.feature for record in records]
+        return [
+            (
+                example[features.IMAGE].bytes_list.value[0],
+                example[features.LABEL].int64_list.value[0],
+            )
+            for example in parsed
+        ]
+
+    return read_records

@@ -1,0 +1,238 @@
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tfx.dsl.compiler import compiler
+from tfx.orchestration.pipeline import RunOptions
+
+import schema
+import trainer_module
+from pipeline import config, dag_runner, data_source, dataset, graph, nodes
+from pipeline.workspace import Workspace
+
+PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Workspace("loom", tmp_path / "root", tmp_path / "serving")
+
+
+@pytest.fixture
+def build(place, tmp_path):
+    """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`."""
+    data = dataset.Prepared(
+        name="fashion_mnist",
+        directory=tmp_path / "records",
+        pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
+        origin="nowhere",
+        examples=None,
+    )
+
+    def build(settings=None, place=place):
+        return graph.create_pipeline(settings or config.Config(), data, place)
+
+    return build
+
+
+def compile_nodes(pipeline):
+    """The nodes of the compiled pipeline by name, in the order in which they run."""
+    compiled = compiler.Compiler().compile(pipeline)
+    return {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
+
+
+def parameters(node):
+    """A node's execution properties as they are compiled, JSON as text."""
+    return {
+        name: value.field_value.string_value or value.field_value.int_value
+        for name, value in node.parameters.parameters.items()
+    }
+
+
+def changed_nodes(before, after):
+    """The names of the nodes whose execution properties differ."""
+    before, after = (
+        {name: parameters(node) for name, node in compile_nodes(pipeline).items()}
+        for pipeline in (before, after)
+    )
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_nodes_are_those_of_the_graph_in_running_order(build):
+    assert tuple(compile_nodes(build())) == nodes.NODES
+
+
+def test_names_of_the_nodes_come_without_tfx():
+    code = "import sys, pipeline.nodes; sys.exit('tfx' in sys.modules)"
+    project = data_source.PROJECT_DIRECTORY
+    assert subprocess.run([sys.executable, "-c", code], cwd=project, check=False).returncode == 0
+
+
+def test_every_node_is_cached(build):
+    for name, node in compile_nodes(build()).items():
+        assert node.execution_options.caching_options.enable_cache, name
+
+
+def test_graph_can_be_read_in_one_sitting():
+    assert len(Path(graph.__file__).read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_examples_come_in_the_splits_of_the_records(build, tmp_path):
+    example_gen = parameters(compile_nodes(build())[nodes.IMPORT_EXAMPLE_GEN])
+    assert example_gen["input_base"] == str(tmp_path / "records")
+    assert json.loads(example_gen["input_config"])["splits"] == [
+        {"name": split, "pattern": f"span-{{SPAN}}/version-{{VERSION}}/{split}-*"}
+        for split in ("train", "eval", "test")
+    ]
+
+
+def test_evaluator_looks_at_the_test_split_only(build):
+    evaluator = parameters(compile_nodes(build())[nodes.EVALUATOR])
+    assert json.loads(evaluator["example_splits"]) == ["test"]
+
+
+def test_transform_analyses_the_train_split_only(build):
+    transform = parameters(compile_nodes(build())[nodes.TRANSFORM])
+    assert json.loads(transform["splits_config"]) == {"analyze": ["train"]}
+
+
+def test_transform_writes_no_examples(build):
+    [transform] = [node for node in build().components if node.id == nodes.TRANSFORM]
+    assert list(transform.outputs) == ["transform_graph"]
+
+
+def test_trainer_trains_on_train_and_validates_on_eval(build):
+    trainer = parameters(compile_nodes(build())[nodes.TRAINER])
+    assert json.loads(trainer["train_args"]) == {"splits": ["train"]}
+    assert json.loads(trainer["eval_args"]) == {"splits": ["eval"]}
+
+
+@pytest.mark.parametrize(
+    ("node", "parameter"), [(nodes.TRANSFORM, "preprocessing_fn"), (nodes.TRAINER, "run_fn")]
+)
+def test_code_that_is_named_by_a_path_exists(build, node, parameter):
+    module, _, function = parameters(compile_nodes(build())[node])[parameter].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_trainer_gets_every_knob_of_the_model_and_its_training(build):
+    settings = config.load_config(assignments=["model.dropout=0.25", "training.epochs=3"])
+    given = json.loads(parameters(compile_nodes(build(settings))[nodes.TRAINER])["custom_config"])
+    assert given.pop("source")
+    assert given == {
+        group: getattr(settings, group).model_dump(mode="json")
+        for group in ("model", "training", "learning_rate")
+    }
+
+
+def test_nothing_learns_from_data_that_was_not_validated(build):
+    upstream = compile_nodes(build())[nodes.TRANSFORM].upstream_nodes
+    assert nodes.EXAMPLE_VALIDATOR in upstream
+
+
+@pytest.mark.parametrize(
+    "reader", [nodes.EXAMPLE_VALIDATOR, nodes.TRANSFORM, nodes.TRAINER, nodes.EVALUATOR]
+)
+def test_data_is_read_by_the_curated_schema(build, reader):
+    compiled = compile_nodes(build())
+    [channel] = compiled[reader].inputs.inputs["schema"].channels
+    assert channel.producer_node_query.id == nodes.IMPORT_SCHEMA_GEN
+    curated = parameters(compiled[nodes.IMPORT_SCHEMA_GEN])
+    assert curated["schema_file"] == str(schema.SCHEMA_FILE)
+
+
+@pytest.mark.parametrize(
+    ("reader", "key", "producer"),
+    [
+        (nodes.EVALUATOR, "model", nodes.TRAINER),
+        (nodes.EVALUATOR, "baseline_model", nodes.BASELINE_RESOLVER),
+        (nodes.PUSHER, "model", nodes.TRAINER),
+        (nodes.PUSHER, "model_blessing", nodes.EVALUATOR),
+    ],
+)
+def test_model_is_compared_and_pushed_by_the_way_that_is_drawn(build, reader, key, producer):
+    [channel] = compile_nodes(build())[reader].inputs.inputs[key].channels
+    assert channel.producer_node_query.id == producer
+
+
+def test_baseline_is_resolved_after_the_candidate_is_there(build):
+    assert list(compile_nodes(build())[nodes.BASELINE_RESOLVER].upstream_nodes) == [nodes.TRAINER]
+
+
+def test_every_path_derives_from_the_workspace(build, place):
+    pipeline = build()
+    assert pipeline.pipeline_info.pipeline_name == place.pipeline_name
+    assert pipeline.pipeline_info.pipeline_root == str(place.artifacts)
+    assert pipeline.metadata_connection_config.sqlite.filename_uri == str(place.metadata)
+    pusher = parameters(compile_nodes(pipeline)[nodes.PUSHER])
+    assert json.loads(pusher["push_destination"]) == {
+        "filesystem": {"base_directory": str(place.serving_model_dir)}
+    }
+
+
+def test_beam_gets_its_arguments(build):
+    settings = config.load_config(assignments=['beam.args=["--runner=FlinkRunner"]'])
+    assert build(settings).beam_pipeline_args == ["--runner=FlinkRunner"]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_preset_builds_the_graph_with_its_settings(build, preset):
+    settings = config.load_config(preset)
+    assert settings != config.Config()
+    compiled = compile_nodes(build(settings))
+    assert tuple(compiled) == nodes.NODES
+    given = json.loads(parameters(compiled[nodes.TRAINER])["custom_config"])
+    assert given["training"] == settings.training.model_dump(mode="json")
+
+
+def test_edited_source_changes_what_transform_and_trainer_are_cached_by(build, monkeypatch):
+    before = build()
+    hashed = []
+    monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
+    assert changed_nodes(before, build()) == {nodes.TRANSFORM, nodes.TRAINER}
+    assert hashed == [trainer_module]
+
+
+def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
+    build, place, tmp_path, monkeypatch
+):
+    edited = tmp_path / "schema.pbtxt"
+    edited.write_text(schema.SCHEMA_FILE.read_text(encoding="utf-8"))
+    monkeypatch.setattr(schema, "SCHEMA_FILE", edited)
+    place.artifacts.mkdir(parents=True)
+
+    def run(run_id):
+        states = {}
+        runner = dag_runner.ObservedDagRunner(run_id, states.__setitem__)
+        runner.run(build(), run_options=RunOptions(to_nodes=[nodes.IMPORT_SCHEMA_GEN]))
+        return states[nodes.IMPORT_SCHEMA_GEN]
+
+    assert run("first") == "done"
+    assert run("second") == "cached"
+    with edited.open("a") as file:
+        file.write('feature { name: "price" }\n')
+    assert run("third") == "done"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "changed"),
+    [
+        ("model.filters=[4, 4]", {nodes.TRAINER}),
+        ("training.epochs=1", {nodes.TRAINER}),
+        ("learning_rate.peak=0.5", {nodes.TRAINER}),
+        ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),
+        ("beam.args=[]", set()),
+    ],
+)
+def test_knob_changes_what_its_own_node_is_cached_by_and_no_other(build, assignment, changed):
+    settings = config.load_config(assignments=[assignment])
+    assert changed_nodes(build(), build(settings)) == changed
+
+
+def test_other_serving_directory_pushes_anew_and_changes_nothing_else(build, place, tmp_path):
+    elsewhere = Workspace(place.pipeline_name, place.root, tmp_path / "elsewhere")
+    assert changed_nodes(build(), build(place=elsewhere)) == {nodes.PUSHER}

@@ -1,0 +1,210 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import RunOptions
+from tfx.types import standard_artifacts
+
+from pipeline import nodes, outcome
+from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
+
+Artifact = metadata_store_pb2.Artifact
+Input = tfx.dsl.components.InputArtifact
+Output = tfx.dsl.components.OutputArtifact
+Parameter = tfx.dsl.components.Parameter
+
+
+@tfx.dsl.components.component
+def Train(model: Output[standard_artifacts.Model]):  # noqa: N802
+    serving = Path(model.uri) / "Format-Serving"
+    serving.mkdir(parents=True)
+    (serving / "saved_model.pb").write_text("a model")
+
+
+@tfx.dsl.components.component
+def Evaluate(  # noqa: N802
+    blessed: Parameter[int],
+    model: Input[standard_artifacts.Model],
+    evaluation: Output[standard_artifacts.ModelEvaluation],
+    blessing: Output[standard_artifacts.ModelBlessing],
+):
+    if blessed < 0:
+        raise RuntimeError("there is nothing to look at")
+    (Path(evaluation.uri) / "of").write_text(model.uri)
+    blessing.set_int_custom_property("blessed", blessed)
+
+
+class Mill:
+    """A root directory in which pipelines run: a Trainer, an Evaluator and TFX's own Pusher."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.metadata = root / "metadata.db"
+        self.connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(self.metadata)
+        )
+
+    def run(self, run_id, *, blessed=1, serving="serving", **part) -> dict[str, str]:
+        """Runs the pipeline; returns how the nodes ended."""
+        train = Train().with_id(nodes.TRAINER)
+        evaluate = Evaluate(blessed=blessed, model=train.outputs["model"]).with_id(nodes.EVALUATOR)
+        push = tfx.components.Pusher(
+            model=train.outputs["model"],
+            model_blessing=evaluate.outputs["blessing"],
+            push_destination=tfx.proto.PushDestination(
+                filesystem=tfx.proto.PushDestination.Filesystem(
+                    base_directory=str(self.root / serving)
+                )
+            ),
+        ).with_id(nodes.PUSHER)
+        pipeline = tfx.dsl.Pipeline(
+            pipeline_name="mill",
+            pipeline_root=str(self.root / "artifacts"),
+            components=[train, evaluate, push],
+            enable_cache=True,
+            metadata_connection_config=self.connection,
+        )
+        ended = {}
+        runner = ObservedDagRunner(run_id, ended.__setitem__)
+        runner.run(pipeline, run_options=RunOptions(**part) if part else None)
+        return ended
+
+    def versions(self, serving="serving") -> list[Path]:
+        """The directories that a model server would find."""
+        return list((self.root / serving).glob("*"))
+
+    def pushed_models(self) -> dict[str, int]:
+        """The state of each PushedModel by the directory it was pushed to, if it was."""
+        with metadata.Metadata(self.connection) as handle:
+            return {
+                artifact.custom_properties["pushed_destination"].string_value: artifact.state
+                for artifact in handle.store.get_artifacts_by_type("PushedModel")
+            }
+
+
+@pytest.fixture
+def mill(tmp_path):
+    return Mill(tmp_path)
+
+
+@pytest.fixture
+def read(mill, monkeypatch):
+    """Reads a run's outcome; of the evaluation, only where it lies."""
+    monkeypatch.setattr(outcome, "read_evaluation", Path)
+    return lambda run_id: outcome.read_outcome(mill.metadata, run_id)
+
+
+def test_nothing_is_known_of_a_run_where_there_was_none(read):
+    assert read("first") == (None, None)
+
+
+def test_nothing_is_known_of_a_run_that_is_not_recorded(mill, read):
+    mill.run("first")
+    assert read("second") == (None, None)
+
+
+def test_nothing_came_of_a_run_that_ended_before_the_evaluator(mill, read):
+    mill.run("first", to_nodes=[nodes.TRAINER])
+    assert read("first") == (None, None)
+
+
+def test_nothing_came_of_a_run_whose_evaluator_failed(mill, read):
+    with pytest.raises(NodeFailedError):
+        mill.run("first", blessed=-1)
+    assert read("first") == (None, None)
+
+
+def test_run_that_ended_before_the_pusher_has_an_evaluation(mill, read):
+    mill.run("first", to_nodes=[nodes.EVALUATOR])
+    evaluation, pushed = read("first")
+    assert (evaluation / "of").exists()
+    assert pushed is None
+
+
+def test_model_that_was_not_blessed_was_not_pushed(mill, read):
+    assert mill.run("first", blessed=0)[nodes.PUSHER] == "done"
+    evaluation, pushed = read("first")
+    assert (evaluation / "of").exists()
+    assert pushed is None
+
+
+def test_pushed_model_is_told_by_its_directory_and_version(mill, read):
+    mill.run("first")
+    _, pushed = read("first")
+    [version] = mill.versions()
+    assert Path(pushed.path) == version
+    assert pushed.version == version.name
+    assert (version / "saved_model.pb").exists()
+
+
+def test_run_from_the_cache_came_to_the_same(mill, read):
+    mill.run("first")
+    assert mill.run("second")[nodes.PUSHER] == "cached"
+    assert read("second") == read("first")
+    assert read("second")[1]
+
+
+def test_part_came_to_what_it_took_over_and_what_it_made(mill, read):
+    mill.run("first", to_nodes=[nodes.EVALUATOR])
+    mill.run("second", from_nodes=[nodes.PUSHER])
+    evaluation, pushed = read("second")
+    assert evaluation == read("first")[0]
+    assert Path(pushed.path) in mill.versions()
+
+
+def test_runs_are_told_apart(mill, read):
+    mill.run("first")
+    mill.run("second", blessed=0)
+    (first, first_pushed), (second, second_pushed) = read("first"), read("second")
+    assert first != second
+    assert first_pushed
+    assert not second_pushed
+
+
+def test_forgetting_needs_no_push_and_no_run_before(mill):
+    outcome.forget_missing_pushes(mill.metadata)
+    mill.run("first", to_nodes=[nodes.TRAINER])
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.run("second")[nodes.PUSHER] == "done"
+
+
+def test_only_pushes_whose_directory_is_gone_are_forgotten(mill):
+    for number, serving in enumerate(("kept", "lost")):
+        mill.run(f"run {number}", serving=serving)
+    [kept], [lost] = mill.versions("kept"), mill.versions("lost")
+    shutil.rmtree(lost)
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {str(kept): Artifact.LIVE, str(lost): Artifact.DELETED}
+
+
+def test_push_that_is_there_is_taken_from_the_cache(mill):
+    mill.run("first")
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.run("second")[nodes.PUSHER] == "cached"
+
+
+def test_model_is_pushed_again_once_its_push_is_forgotten(mill, read):
+    mill.run("first")
+    shutil.rmtree(mill.root / "serving")
+    # Without it, TFX takes the lost push from the cache.
+    assert mill.run("second")[nodes.PUSHER] == "cached"
+    assert not mill.versions()
+    outcome.forget_missing_pushes(mill.metadata)
+    assert read("first")[1] is None
+    assert mill.run("third") == {
+        nodes.TRAINER: "cached",
+        nodes.EVALUATOR: "cached",
+        nodes.PUSHER: "done",
+    }
+    [version] = mill.versions()
+    assert Path(read("third")[1].path) == version
+
+
+def test_pusher_that_pushed_nothing_has_nothing_to_forget(mill):
+    mill.run("first", blessed=0)
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {"": Artifact.LIVE}
+    assert mill.run("second", blessed=0)[nodes.PUSHER] == "cached"

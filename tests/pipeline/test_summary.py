@@ -1,0 +1,154 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from pipeline.errors import ExitCode
+from pipeline.nodes import BASELINE_RESOLVER, NODES
+from pipeline.results import (
+    ClassMetrics,
+    Evaluation,
+    Failure,
+    Metrics,
+    NodeResult,
+    Pushed,
+    RunResult,
+)
+from pipeline.summary import print_summary
+
+PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
+
+
+def printed(result: RunResult) -> list[str]:
+    console = Console(file=io.StringIO(), width=120)
+    print_summary(console, result)
+    return [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+def run_result(state: str = "done", **fields: object) -> RunResult:
+    components = {node: NodeResult(state=state) for node in NODES}
+    return RunResult(**{"run_id": "r1", "components": components, **fields})
+
+
+def judged(*reasons: str, classes: dict[str, ClassMetrics] | None = None) -> Evaluation:
+    return Evaluation(
+        overall=Metrics(examples=10_000, accuracy=0.90126, loss=0.27654),
+        classes=classes or {},
+        blessed=not reasons,
+        reasons=list(reasons),
+    )
+
+
+def figures(
+    precision: float | None = 0.8, f1: float | None = 0.9, confused: str | None = None
+) -> ClassMetrics:
+    return ClassMetrics(
+        examples=1000,
+        accuracy=0.71239,
+        loss=0.75,
+        precision=precision,
+        f1=f1,
+        most_confused_with=confused,
+    )
+
+
+def test_figures_stand_under_their_headings_a_class_a_line():
+    classes = {
+        "Shirt": figures(confused="T-shirt/top"),
+        "Ankle boot": figures(precision=None, f1=None),
+    }
+    heading, shirt, boot, overall = printed(run_result(evaluation=judged(classes=classes)))[:4]
+    headings = ["class", "images", "recall", "precision", "F1", "loss", "most confused with"]
+    assert " ".join(heading.split()) == " ".join(headings)
+    assert shirt.split() == ["Shirt", "1,000", "0.712", "0.800", "0.900", "0.750", "T-shirt/top"]
+    assert boot.split() == ["Ankle", "boot", "1,000", "0.712", "–", "–", "0.750", "–"]
+    assert overall == "test accuracy 0.9013, loss 0.2765 on 10,000 images"
+
+
+def test_without_an_evaluation_there_is_no_table():
+    lines = printed(run_result(failure=Failure(cause="No luck.")))
+    assert lines == ["Failed: No luck."]
+
+
+IDLE_BUT_FOR_THE_BASELINE = {
+    node: NodeResult(state="done" if node == BASELINE_RESOLVER else "cached") for node in NODES
+}
+CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done") for node in NODES}
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict"),
+    [
+        (
+            run_result(failure=Failure(cause="No [b]luck[/b].", node="Trainer")),
+            ["Trainer failed: No [b]luck[/b]."],
+        ),
+        (
+            run_result(failure=Failure(cause="Cause with [/red].")),
+            ["Failed: Cause with [/red]."],
+        ),
+        (
+            run_result(failure=Failure(cause="interrupted"), exit_code=ExitCode.INTERRUPTED),
+            ["Interrupted. Run the same command again: finished components are kept."],
+        ),
+        (
+            run_result(),
+            ["Ended before the Evaluator, as asked: no model was judged or pushed."],
+        ),
+        (
+            run_result(evaluation=judged("accuracy is [low]", "loss is high")),
+            ["Not blessed, and not pushed:", "  • accuracy is [low]", "  • loss is high"],
+        ),
+        (
+            run_result(evaluation=judged()),
+            ["Blessed; not pushed, since the run ended before the Pusher."],
+        ),
+        (
+            run_result(evaluation=judged(), pushed=PUSHED),
+            ["Blessed and pushed as version 7 in /served/tinyvgg/7"],
+        ),
+        (
+            run_result(evaluation=judged(), pushed=PUSHED, components=CACHED_PUSHER),
+            ["Blessed; pushed before as version 7 in /served/tinyvgg/7"],
+        ),
+        (
+            run_result(evaluation=judged(), pushed=PUSHED, components=IDLE_BUT_FOR_THE_BASELINE),
+            [
+                "Nothing to do: nothing changed since the model was pushed as version 7 in "
+                "/served/tinyvgg/7"
+            ],
+        ),
+        (
+            run_result(evaluation=judged(), pushed=Pushed(path="/[a]/[/b]", version="8")),
+            ["Blessed and pushed as version 8 in /[a]/[/b]"],
+        ),
+    ],
+    ids=[
+        "failed node",
+        "failed elsewhere",
+        "interrupted",
+        "ended before the Evaluator",
+        "not blessed",
+        "not pushed",
+        "pushed",
+        "pushed before",
+        "idle",
+        "path with markup",
+    ],
+)
+def test_the_verdict_says_what_became_of_the_model_and_why(result, verdict):
+    lines = printed(result)
+    assert lines[1 if result.evaluation else 0 :][-len(verdict) :] == verdict
+
+
+def test_a_failure_counts_though_the_model_was_blessed():
+    lines = printed(
+        run_result(evaluation=judged(), failure=Failure(cause="disk full", node="Pusher"))
+    )
+    assert lines[-1] == "Pusher failed: disk full"
+    assert not any("Blessed" in line for line in lines)
+
+
+def test_the_log_is_named_last_whole_and_as_it_is_spelled():
+    log = "/runs/[r1]/" + "long/" * 40 + "pipeline.log"
+    assert printed(run_result(log=log))[-1] == f"log: {log}"

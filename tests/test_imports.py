@@ -1,0 +1,85 @@
+"""Who may import whom, and who may spell the features' names."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+FORBIDDEN = {
+    "trainer_module": {"pipeline", "components", "tests"},
+    "components": {"pipeline", "tests"},
+    "schema": {"pipeline", "components", "trainer_module", "tests"},
+    "pipeline": {"tests"},
+}
+
+SLOW = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_transform", "ml_metadata")
+
+
+def sources(*packages: str) -> list[Path]:
+    return [file for package in packages for file in sorted((CHECKOUT / package).rglob("*.py"))]
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(CHECKOUT))
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), name(file))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Top-level packages of all imports, also of those within functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # A relative import could leave the package unseen.
+            assert node.level == 0, "imports are absolute"
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("file", sources(*FORBIDDEN), ids=name)
+def test_nothing_imports_upward(file):
+    package = file.relative_to(CHECKOUT).parts[0]
+    assert not FORBIDDEN[package] & set(imported(parse(file)))
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_every_package_has_sources(package):
+    assert sources(package)
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["pipeline.local_runner", "pipeline.dataset", "pipeline.worker", "trainer_module.features"],
+)
+def test_importing_a_command_loads_nothing_slow(module):
+    program = f"import sys, {module}; print(*(name for name in {SLOW} if name in sys.modules))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "\n"
+
+
+def literals(tree: ast.Module) -> set[str | bytes]:
+    """String constants, but for docstrings."""
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str | bytes)
+        and id(node) not in prose
+    }
+
+
+def test_the_names_of_the_features_are_spelled_in_one_file():
+    names = {"image", "label", b"image", b"label"}
+    found = {name(file): literals(parse(file)) & names for file in sources(*FORBIDDEN)}
+    strays = {file: spelled for file, spelled in found.items() if spelled}
+    assert strays == {"trainer_module/features.py": {"image", "label"}}
