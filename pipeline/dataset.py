@@ -140,13 +140,7 @@ def _read_splits(settings: config.Dataset, source: Source) -> dict[str, Labelled
             for number, (split, size) in enumerate(_SAMPLE_SIZES.items())
         }
     else:
-        if source.kind == "official":
-            train, test = idx.read_official(source.directory)
-        else:
-            train, test = (
-                records.read_labelled_images(_tfds_files(source, split))
-                for split in ("train", "test")
-            )
+        train, test = _read_original(source)
         splits = {**_set_aside_eval(train, settings), "test": test}
     if settings.max_examples is None:
         return splits
@@ -155,6 +149,16 @@ def _read_splits(settings: config.Dataset, source: Source) -> dict[str, Labelled
         name: _take(split, _stratified(split.labels, settings.max_examples, random))
         for name, split in splits.items()
     }
+
+
+def _read_original(source: Source) -> tuple[LabelledImages, LabelledImages]:
+    """Reads the official training and test set, from either kind of directory."""
+    if source.kind == "official":
+        return idx.read_official(source.directory)
+    train, test = (
+        records.read_labelled_images(_tfds_files(source, split)) for split in ("train", "test")
+    )
+    return train, test
 
 
 def _set_aside_eval(train: LabelledImages, settings: config.Dataset) -> dict[str, LabelledImages]:
@@ -242,9 +246,10 @@ def _command_info(settings: config.Config) -> int:
     source = data_source.find(asked, lambda name, received, total: None, fetch=refuse)
     console = Console()
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    if source.kind == "official":
-        train, test = idx.read_official(source.directory)
-        console.print("The four files are the official ones, by their SHA-256.")
+    if source.kind in ("official", "tfds"):
+        train, test = _read_original(source)
+        if source.kind == "official":
+            console.print("The four files are the official ones, by their SHA-256.")
         console.print(_count_table({"training set": _counts(train), "test set": _counts(test)}))
     return ExitCode.OK
 

@@ -80,6 +80,9 @@ def to_batches(
     indices = tf.data.Dataset.range(len(split.labels))
     if shuffle_seed is not None:
         indices = indices.shuffle(len(split.labels), seed=shuffle_seed)
+    options = tf.data.Options()
+    # Its thread sleeps for up to ten seconds, and each epoch's end waits until it wakes.
+    options.autotune.enabled = False
     return (
         indices.batch(batch_size)
         .map(
@@ -87,4 +90,5 @@ def to_batches(
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
     )

@@ -96,3 +96,9 @@ def test_the_same_seed_gives_the_same_orders(numbered):
 def test_another_seed_gives_another_order(numbered):
     first, second = (input.to_batches(numbered, 4, shuffle_seed=seed) for seed in (3, 4))
     assert labels_of(first) != labels_of(second)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoch(numbered, seed):
+    batches = input.to_batches(numbered, 4, shuffle_seed=seed)
+    assert batches.options().autotune.enabled is False
