@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, data_source, download
-from pipeline.errors import UserError
-
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = ("components", "pipeline", "schema", "trainer_module")
 TIME_LIMIT_S = 600
@@ -32,16 +29,8 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def data_dir() -> Path:
-    def refuse(directory, progress):
-        raise download.UnreachableError("tests download nothing")
-
-    settings = config.Dataset(name="fashion_mnist")
-    try:
-        source = data_source.find(settings, lambda *_: None, fetch=refuse)
-    except UserError as error:
-        pytest.skip(f"needs Fashion-MNIST on this machine: {error}")
-    return source.directory
+def data_dir(fashion_mnist) -> Path:
+    return fashion_mnist.directory
 
 
 def _command(checkout: Path, root: Path, data_dir: Path, *arguments: str) -> list[str]:

@@ -14,26 +14,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import config, data_source, download, idx
+from pipeline import idx
 from pipeline.errors import UserError
 from trainer_module import features
 
 
 @pytest.fixture(scope="session")
-def official_dir() -> Path:
+def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
-
-    def refuse(directory, progress):
-        raise download.UnreachableError("tests download nothing")
-
-    settings = config.Dataset(name="fashion_mnist")
-    try:
-        source = data_source.find(settings, lambda *_: None, fetch=refuse)
-    except UserError as error:
-        pytest.skip(f"needs Fashion-MNIST on this machine: {error}")
-    if source.kind != "official":
-        pytest.skip(f"needs the official files, and found {source.origin}")
-    return source.directory
+    if fashion_mnist.kind != "official":
+        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+    return fashion_mnist.directory
 
 
 @pytest.fixture

@@ -1,0 +1,20 @@
+"""Fashion-MNIST itself, for the tests that need the real set."""
+
+import pytest
+
+from pipeline import config, data_source, download
+from pipeline.errors import UserError
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist() -> data_source.Source:
+    """Where this machine has it; tests that need it are skipped where it has not."""
+
+    def refuse(directory, progress):
+        raise download.UnreachableError("tests download nothing")
+
+    settings = config.Dataset(name="fashion_mnist")
+    try:
+        return data_source.find(settings, lambda *_: None, fetch=refuse)
+    except UserError as error:
+        pytest.skip(f"needs Fashion-MNIST on this machine: {error}")
