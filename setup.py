@@ -25,6 +25,8 @@ setup(
         "keras>=3.3,<4",
         f"ml-metadata>=1.16,<1.17; {BROAD}",
         f"ml-metadata>=1.21,<1.22; {NEWEST}",
+        "keras-tuner>=1.4.7,<2",
+        "matplotlib>=3.9",
         "numpy>=1.26",
         "pillow>=11",
         "pydantic>=2.10,<3",
