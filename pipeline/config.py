@@ -76,44 +76,113 @@ class Model(Group):
     """The layout of TinyVGG."""
 
     filters: tuple[Count, Count] = Field(
-        (10, 10), description="Filters of each convolution in the first and second block."
+        (16, 16), description="Filters of each convolution in the first and second block."
     )
     convolutions: Literal[3, 4] = Field(
         3, description="Two in the first block, one or two in the second."
     )
-    padding: Literal["valid", "same"] = Field("valid", description="Of every convolution.")
+    padding: Literal["valid", "same"] = Field("same", description="Of every convolution.")
+    batch_norm: bool = Field(True, description="Normalize what each convolution gives.")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Fraction of features dropped before the softmax layer."
     )
 
 
+class Augmentation(Group):
+    """How the images are changed that are trained on; never those of `eval` and `test`."""
+
+    flip: bool = Field(True, description="Mirror half of the images, left to right.")
+    shift: int = Field(1, ge=0, le=14, description="Move by up to so many pixels each way.")
+    erase: Fraction = Field(
+        0.0, description="Fraction of images in which a random rectangle is erased."
+    )
+    erase_size: int = Field(
+        10, ge=1, le=28, description="Longest side of that rectangle, in pixels."
+    )
+
+
 class Training(Group):
-    """How long, and in what steps."""
+    """How long, in what steps, and what is kept."""
 
     # The original project saw over-fitting on its validation curve after 25 epochs.
     epochs: Count = Field(25, description="Passes over the train split.")
     batch_size: Count = Field(128, description="Examples in an optimizer step.")
     seed: int = Field(
-        0, ge=0, lt=2**32, description="Of the initial weights, dropout and shuffling."
+        0, ge=0, lt=2**32, description="Of the initial weights, dropout, shuffling, augmentation."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, lt=1, description="Of the kernels, a step, times the learning rate."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of a label spread over all classes."
+    )
+    patience: Count | None = Field(
+        None,
+        description="Stop after so many epochs without a better loss on `eval`; never if not "
+        "given.",
+    )
+    best_epoch_weights: bool = Field(
+        True, description="Export the epoch with the lowest loss on `eval`, not the last."
+    )
+    memory_mb: int = Field(
+        1000,
+        ge=0,
+        description="Megabytes for decoded images; a split that does not fit is streamed.",
     )
 
 
 class LearningRate(Group):
     """The learning rate over time."""
 
-    schedule: Literal["constant", "exponential", "step", "cosine"] = Field(
+    source: Literal["finder", "fixed"] = Field(
+        "finder", description="Where its peak comes from: a range test, or `peak`."
+    )
+    schedule: Literal["constant", "exponential", "step", "cosine", "one_cycle"] = Field(
         "cosine", description="Its shape; `cosine` starts with a linear warm-up."
     )
     # The original's 1e-3 is the best constant rate; a rate that decays affords a higher peak.
-    peak: float = Field(4e-3, gt=0, le=1, description="The highest rate, of Adam.")
+    peak: float = Field(
+        4e-3,
+        gt=0,
+        le=1,
+        description="The highest rate, of Adam, if `fixed`; with the finder, what is taken where "
+        "its curve tells nothing.",
+    )
     warmup_epochs: float = Field(1.0, ge=0, description="Epochs of warm-up (`cosine`).")
     decay_rate: float = Field(
         0.5, gt=0, le=1, description="Factor an epoch (`exponential`) or a drop (`step`)."
     )
     step_epochs: Count = Field(8, description="Epochs between two drops (`step`).")
     final_fraction: Fraction = Field(
-        0.01, description="Where `cosine` ends, as a fraction of the peak."
+        0.01, description="Where `cosine` and `one_cycle` end, as a fraction of the peak."
     )
+
+
+class LearningRateFinder(Group):
+    """The range test: the rate rises exponentially, and the loss tells which rate to take."""
+
+    form: Literal["batches", "epochs"] = Field(
+        "batches", description="The rate rises with each mini-batch, or with each epoch."
+    )
+    points: Annotated[int, Field(ge=10)] = Field(
+        400, description="Rates to try; in `batches` no more than an epoch has."
+    )
+    lowest: float = Field(1e-5, gt=0, le=1, description="The first rate.")
+    highest: float = Field(1.0, gt=0, le=10, description="The last rate.")
+    smoothing: float = Field(
+        0.95, ge=0, lt=1, description="Weight of the past in the moving average of the loss."
+    )
+    rule: Literal["steepest", "minimum"] = Field(
+        "minimum",
+        description="Take the rate where the loss falls fastest, or a tenth of that where it is "
+        "lowest.",
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check_bounds(self) -> "LearningRateFinder":
+        if self.lowest >= self.highest:
+            raise ValueError(f"lowest, {self.lowest:g}, should be below highest, {self.highest:g}")
+        return self
 
 
 class Evaluation(Group):
@@ -145,10 +214,33 @@ class Config(Group):
     paths: Paths = Paths()
     dataset: Dataset = Dataset()
     model: Model = Model()
+    augmentation: Augmentation = Augmentation()
     training: Training = Training()
     learning_rate: LearningRate = LearningRate()
+    learning_rate_finder: LearningRateFinder = LearningRateFinder()
     evaluation: Evaluation = Evaluation()
     beam: Beam = Beam()
+
+    def trainer_parameters(self) -> dict[str, Any]:
+        """What the Trainer goes by: the arguments of the functions it calls, by group."""
+        return {
+            "model": self.model.model_dump(mode="json"),
+            "augmentation": self.augmentation.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json", exclude={"memory_mb"}),
+            "learning_rate": self.learning_rate.model_dump(mode="json", exclude={"source"}),
+            "memory_mb": self.training.memory_mb,
+        }
+
+    def finder_parameters(self) -> dict[str, Any]:
+        """What the learning-rate finder goes by: what it shares with the Trainer, and its own."""
+        shared = {"batch_size", "seed", "weight_decay", "label_smoothing", "memory_mb"}
+        return {
+            "model": self.model.model_dump(mode="json"),
+            "augmentation": self.augmentation.model_dump(mode="json"),
+            "finder": self.learning_rate_finder.model_dump(mode="json"),
+            "fallback": self.learning_rate.peak,
+            **self.training.model_dump(mode="json", include=shared),
+        }
 
 
 def load_config(
@@ -220,6 +312,8 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         return _describe_unknown(error["loc"])
+    if error["type"] == "value_error":
+        return f"{key} is not allowed: {error['ctx']['error']}."
     if error["type"] in ("missing", "too_long"):
         # Of model.filters, the one value whose length is fixed.
         key = ".".join(error["loc"][:2])

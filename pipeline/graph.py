@@ -6,16 +6,21 @@ TFRecords ─ ImportExampleGen ─┬──────────────�
 schema.pbtxt        SchemaGen  ExampleValidator │       │           │
  │                 (inferred)      │         │          │           │
 ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─── Pusher
-                                                        │           │           │
-                                                 BaselineResolver ──┘     serving/tinyvgg/
+                                           │         │  │           │           │
+                                  LearningRateFinder ┘  │           │     serving/tinyvgg/
+                                 (peak of the rate)     │           │
+                                                 BaselineResolver ──┘
                                             (latest blessed model)
 """
+
+import json
 
 from tfx import v1 as tfx
 
 import schema
 import trainer_module
 from components.baseline_resolver.strategy import BaselineModelStrategy
+from components.learning_rate_finder.component import LearningRateFinder
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
 from pipeline.fingerprint import fingerprint, sha256
 
@@ -74,7 +79,12 @@ def create_pipeline(
     ).with_id(nodes.TRANSFORM)
     # The data gate belongs between these two: nothing learns from data that was not looked at.
     transform.add_upstream_node(example_validator)
-    # The learning-rate finder belongs here; the Trainer takes its hyperparameters.
+    finder = LearningRateFinder(
+        examples=example_gen.outputs["examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        config=json.dumps({**settings.finder_parameters(), "source": source}),
+    ).with_id(nodes.LEARNING_RATE_FINDER)
+    found = settings.learning_rate.source == "finder"
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
         examples=example_gen.outputs["examples"],
@@ -82,10 +92,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
         custom_config={
-            "model": settings.model.model_dump(mode="json"),
-            "training": settings.training.model_dump(mode="json"),
-            "learning_rate": settings.learning_rate.model_dump(mode="json"),
+            **settings.trainer_parameters(),
+            "checkpoints": str(place.checkpoints),
             "source": source,
         },
     ).with_id(nodes.TRAINER)
@@ -125,6 +135,7 @@ def create_pipeline(
             curated_schema,
             example_validator,
             transform,
+            *([finder] if found else []),
             trainer,
             baseline_resolver,
             evaluator,

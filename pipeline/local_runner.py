@@ -6,6 +6,7 @@ configuration or data; 3 finished, but not blessed; 130 interrupted.
 
 import argparse
 import datetime
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from pipeline import command_line, data_source, nodes, workspace
+from pipeline.config import Config
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
@@ -114,7 +116,7 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
             "training.epochs": arguments.epochs,
         },
     )
-    _check_order(arguments.from_node, arguments.to_node)
+    _check_part(arguments.from_node, arguments.to_node, settings)
     workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
         source = data_source.find(settings.dataset, progress)
@@ -139,7 +141,15 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
     return result
 
 
-def _check_order(from_node: str | None, to_node: str | None) -> None:
+def _check_part(from_node: str | None, to_node: str | None, settings: Config) -> None:
+    if nodes.LEARNING_RATE_FINDER in (from_node, to_node) and (
+        settings.learning_rate.source != "finder"
+    ):
+        raise UserError(
+            f"{nodes.LEARNING_RATE_FINDER} is left out by learning_rate.source = "
+            f"{json.dumps(settings.learning_rate.source)}: name another node, or set it to "
+            '"finder".'
+        )
     if from_node and to_node and nodes.NODES.index(from_node) > nodes.NODES.index(to_node):
         raise UserError(
             f"--from-node {from_node} comes after --to-node {to_node}: name them in the order of "
@@ -183,8 +193,10 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         run_id=request.run_id,
         dataset=request.source.dataset,
         components=clock.results(),
+        training=finished.training,
         evaluation=finished.evaluation,
         pushed=finished.pushed,
+        pictures=finished.pictures,
         failure=finished.failure,
         exit_code=code,
         log=str(log),

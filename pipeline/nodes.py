@@ -10,6 +10,7 @@ STATISTICS_GEN = "StatisticsGen"
 EXAMPLE_VALIDATOR = "ExampleValidator"
 SCHEMA_GEN = "SchemaGen"
 TRANSFORM = "Transform"
+LEARNING_RATE_FINDER = "LearningRateFinder"
 TRAINER = "Trainer"
 BASELINE_RESOLVER = "BaselineResolver"
 EVALUATOR = "Evaluator"
@@ -22,6 +23,7 @@ NODES = (
     EXAMPLE_VALIDATOR,
     SCHEMA_GEN,
     TRANSFORM,
+    LEARNING_RATE_FINDER,
     TRAINER,
     BASELINE_RESOLVER,
     EVALUATOR,

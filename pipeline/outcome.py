@@ -1,17 +1,37 @@
-"""What ML Metadata knows of a run: the evaluation and the pushed model."""
+"""What ML Metadata knows of a run: the training, the evaluation and the pushed model."""
 
+import json
 from pathlib import Path
+from typing import NamedTuple
 
 import ml_metadata as mlmd
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
+from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
 from pipeline import nodes
 from pipeline.evaluation_reader import read_evaluation
-from pipeline.results import Evaluation, Pushed
+from pipeline.results import Evaluation, Pushed, Training
+from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 
-def read_outcome(metadata: Path, run_id: str) -> tuple[Evaluation | None, Pushed | None]:
+class Outcome(NamedTuple):
+    """What a run came to, None where it did not get that far.
+
+    Attributes:
+        training: how the model was trained.
+        evaluation: the figures on `test`, and the verdict.
+        pushed: the model in the serving directory; None also where it was not pushed.
+        pictures: the curves, in the artifacts' directories.
+    """
+
+    training: Training | None
+    evaluation: Evaluation | None
+    pushed: Pushed | None
+    pictures: list[Path]
+
+
+def read_outcome(metadata: Path, run_id: str) -> Outcome:
     """Reads what a run came to, whether its nodes ran or came from the cache.
 
     Args:
@@ -19,16 +39,31 @@ def read_outcome(metadata: Path, run_id: str) -> tuple[Evaluation | None, Pushed
         run_id: the run's.
 
     Returns:
-        The evaluation, None where the run did not get that far; and the model in the
-        serving directory, None where it was not pushed.
+        The outcome.
     """
     store = _open(metadata)
+    model_run = _output(store, run_id, nodes.TRAINER, "model_run")
+    finder = _output(store, run_id, nodes.LEARNING_RATE_FINDER, "tuner_results")
     evaluation = _output(store, run_id, nodes.EVALUATOR, "evaluation")
     pushed = _output(store, run_id, nodes.PUSHER, "pushed_model")
-    return (
-        read_evaluation(evaluation.uri) if evaluation else None,
-        _read_pushed(pushed) if pushed else None,
+    return Outcome(
+        training=_read_training(model_run, finder) if model_run else None,
+        evaluation=read_evaluation(evaluation.uri) if evaluation else None,
+        pushed=_read_pushed(pushed) if pushed else None,
+        pictures=[
+            Path(artifact.uri, name)
+            for artifact, name in ((finder, PLOT_FILE), (model_run, CURVES_FILE))
+            if artifact
+        ],
     )
+
+
+def _read_training(
+    model_run: metadata_store_pb2.Artifact, finder: metadata_store_pb2.Artifact | None
+) -> Training:
+    summary = json.loads(Path(model_run.uri, SUMMARY_FILE).read_text())
+    curve = json.loads(Path(finder.uri, CURVE_FILE).read_text()) if finder else {}
+    return Training(**summary, learning_rate_warning=curve.get("warning"))
 
 
 def forget_missing_pushes(metadata: Path) -> None:

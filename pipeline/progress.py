@@ -11,7 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.nodes import NODES
-from pipeline.protocol import DataEvent, Event, NodeEvent, StepEvent, TrainingEvent
+from pipeline.protocol import (
+    DataEvent,
+    Event,
+    NodeEvent,
+    RangeTestEvent,
+    StepEvent,
+    TrainingEvent,
+)
 from pipeline.results import NodeResult, NodeState
 
 _MARKS: Mapping[NodeState, tuple[str, str]] = {
@@ -115,6 +122,7 @@ class LiveDisplay:
         self._step: str | None = "starting"
         self._spinner = Spinner("dots")
         self._training: TrainingEvent | None = None
+        self._range_test: RangeTestEvent | None = None
         self._console = console
         self._live = Live(self, console=console, refresh_per_second=8)
 
@@ -125,7 +133,7 @@ class LiveDisplay:
 
     def __exit__(self, *exception: object) -> None:
         """Leaves the last state on the screen."""
-        self._step = self._training = None
+        self._step = self._training = self._range_test = None
         self._live.stop()
 
     def handle(self, event: Event) -> None:
@@ -136,7 +144,9 @@ class LiveDisplay:
             case DataEvent():
                 self._console.print(describe_data(event), highlight=False)
             case NodeEvent():
-                self._step = self._training = None
+                self._step = self._training = self._range_test = None
+            case RangeTestEvent():
+                self._range_test = event
             case TrainingEvent(val_loss=None) if self._training:
                 # The figures on eval stay on the screen until the next epoch's.
                 figures = {"val_loss", "val_accuracy"}
@@ -156,24 +166,34 @@ class LiveDisplay:
             seconds = "" if result.state in _WITHOUT_TIME else _format_seconds(result.seconds)
             table.add_row(Text(mark, style), Text(node, style), seconds, self._detail(result))
         # Below the table, where there is room for it on a terminal of 80 columns.
-        activity = _describe_figures(self._training) if self._training else self._step
+        activity = self._activity()
         if activity:
             self._spinner.update(text=f" {activity}")
             return Group(table, self._spinner)
         return Group(table)
 
+    def _activity(self) -> str | None:
+        if self._training:
+            return _describe_figures(self._training)
+        if self._range_test:
+            return f"rate {self._range_test.rate:.1e}  loss {self._range_test.loss:.3f}"
+        return self._step
+
     def _detail(self, result: NodeResult) -> Table | Text:
-        if result.state != "running" or self._training is None:
-            return Text(
-                "" if result.state in ("waiting", "running", "done") else result.state, "dim"
-            )
-        training = self._training
-        done = (training.epoch - 1) * training.steps + training.step
-        detail = Table.grid(padding=(0, 2))
-        detail.add_row(
-            ProgressBar(training.epochs * training.steps, done, width=20), _describe_epoch(training)
-        )
-        return detail
+        if result.state == "running" and self._training:
+            training = self._training
+            done = (training.epoch - 1) * training.steps + training.step
+            return _bar(done, training.epochs * training.steps, _describe_epoch(training))
+        if result.state == "running" and self._range_test:
+            test = self._range_test
+            return _bar(test.point, test.points, f"rate {test.point}/{test.points}")
+        return Text("" if result.state in ("waiting", "running", "done") else result.state, "dim")
+
+
+def _bar(done: int, total: int, text: str) -> Table:
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(ProgressBar(total, done, width=20), text)
+    return bar
 
 
 def describe_data(event: DataEvent) -> str:

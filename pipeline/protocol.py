@@ -4,13 +4,14 @@ The command writes one `Request` to the worker's standard input. The worker writ
 to a pipe, a line of JSON each; the last is `Finished`, unless the worker died.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import pydantic
 
 from pipeline.config import Config
 from pipeline.data_source import Source
-from pipeline.results import Evaluation, Failure, NodeState, Pushed
+from pipeline.results import Evaluation, Failure, NodeState, Pushed, Training
 
 
 class _Message(pydantic.BaseModel):
@@ -68,18 +69,30 @@ class TrainingEvent(_Message):
     val_accuracy: float | None = None
 
 
+class RangeTestEvent(_Message):
+    """How far the learning-rate finder is; see `trainer_module.progress`."""
+
+    kind: Literal["range_test"] = "range_test"
+    point: int
+    points: int
+    rate: float
+    loss: float
+
+
 class Finished(_Message):
     """The run ended, well or not; `usage` says that the failure is for the user to mend."""
 
     kind: Literal["finished"] = "finished"
+    training: Training | None = None
     evaluation: Evaluation | None = None
     pushed: Pushed | None = None
+    pictures: list[str] = []
     failure: Failure | None = None
     usage: bool = False
 
 
 Event = Annotated[
-    StepEvent | DataEvent | NodeEvent | TrainingEvent | Finished,
+    StepEvent | DataEvent | NodeEvent | TrainingEvent | RangeTestEvent | Finished,
     pydantic.Field(discriminator="kind"),
 ]
 
@@ -89,3 +102,8 @@ _EVENT = pydantic.TypeAdapter(Event)
 def parse_event(line: str) -> Event:
     """Reads one line of the pipe."""
     return _EVENT.validate_json(line)
+
+
+def make_event(fields: Mapping[str, object]) -> Event:
+    """Makes the event that `kind` names."""
+    return _EVENT.validate_python(fields)

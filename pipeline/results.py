@@ -52,6 +52,25 @@ class Evaluation(_Result):
     reasons: list[str]
 
 
+class Training(_Result):
+    """How the model was trained.
+
+    `learning_rate` is the peak of the rate; `learning_rate_warning` says why the finder could
+    not tell it, where that is so. Epochs count from 1; `best_epoch` has the lowest loss on
+    `eval`, and `exported_epoch` is the one whose weights were taken and whose figures on
+    `eval` these are.
+    """
+
+    parameters: int
+    epochs: int
+    best_epoch: int
+    exported_epoch: int
+    eval_accuracy: float
+    eval_loss: float
+    learning_rate: float
+    learning_rate_warning: str | None = None
+
+
 class Pushed(_Result):
     """The served model: its directory and its version."""
 
@@ -69,14 +88,17 @@ class Failure(_Result):
 class RunResult(_Result):
     """Everything there is to tell of a run.
 
-    `evaluation` and `pushed` are None where the run did not get that far, or did not push.
+    `training`, `evaluation` and `pushed` are None where the run did not get that far, or did
+    not push. `pictures` are the curves, as files.
     """
 
     run_id: str
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
+    training: Training | None = None
     evaluation: Evaluation | None = None
     pushed: Pushed | None = None
+    pictures: list[str] = []
     failure: Failure | None = None
     exit_code: ExitCode = ExitCode.OK
     log: str | None = None

@@ -5,11 +5,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.errors import ExitCode
-from pipeline.results import Evaluation, RunResult
+from pipeline.results import Evaluation, RunResult, Training
 
 
 def print_summary(console: Console, result: RunResult) -> None:
-    """Prints the figures on `test`, the verdict with its reasons, and where the model is."""
+    """Prints how it trained, the figures on `test`, the verdict, and where everything is."""
+    if result.training:
+        console.print()
+        for line in _describe_training(result.training):
+            console.print(line, soft_wrap=True)
     if result.evaluation:
         console.print()
         console.print(_class_table(result.evaluation))
@@ -21,8 +25,23 @@ def print_summary(console: Console, result: RunResult) -> None:
     console.print()
     for line in _verdict(result):
         console.print(line, soft_wrap=True)
+    for picture in result.pictures:
+        console.print(f"picture: {escape(picture)}", style="dim", soft_wrap=True)
     if result.log:
         console.print(f"log: {escape(result.log)}", style="dim", soft_wrap=True)
+
+
+def _describe_training(training: Training) -> list[str]:
+    lines = [
+        f"TinyVGG with {training.parameters:,} parameters, {training.epochs} epochs at a learning "
+        f"rate of up to {training.learning_rate:.2g}; weights of epoch {training.exported_epoch}"
+    ]
+    if training.learning_rate_warning:
+        lines.append(
+            f"[yellow]Warning[/]: the learning rate was not found: "
+            f"{escape(training.learning_rate_warning)}."
+        )
+    return lines
 
 
 def _class_table(evaluation: Evaluation) -> Table:

@@ -6,12 +6,13 @@ that the command can report even a crash, and so that an interrupt always gets t
 
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 
-from pipeline import dataset
+from pipeline import dataset, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,
@@ -20,7 +21,7 @@ from pipeline.protocol import (
     NodeEvent,
     Request,
     StepEvent,
-    TrainingEvent,
+    make_event,
 )
 from pipeline.results import Failure
 from pipeline.workspace import Workspace, workspace
@@ -104,23 +105,32 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         cache=request.cache,
     )
     forget_missing_pushes(place.metadata)
+    for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
+        emit(NodeEvent(node=node, state="left out"))
     failure = None
     try:
         runner.run(pipeline, run_options=part)
     except NodeFailedError as error:
         logging.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
-    evaluation, pushed = read_outcome(place.metadata, request.run_id)
-    return Finished(evaluation=evaluation, pushed=pushed, failure=failure)
+    outcome = read_outcome(place.metadata, request.run_id)
+    run_directory = place.run_dir(request.run_id)
+    return Finished(
+        training=outcome.training,
+        evaluation=outcome.evaluation,
+        pushed=outcome.pushed,
+        pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
+        failure=failure,
+    )
 
 
 def _forward_training(emit: Emit) -> None:
-    """Makes events of what the Trainer logs of its progress."""
+    """Makes events of what the Trainer and the finder log of their progress."""
     from trainer_module.progress import LOGGER_NAME
 
     class _Forward(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            emit(TrainingEvent.model_validate(record.progress))
+            emit(make_event(record.progress))
 
     logger = logging.getLogger(LOGGER_NAME)
     logger.setLevel(logging.DEBUG)

@@ -46,6 +46,11 @@ class Workspace:
         return self.root / "records"
 
     @property
+    def checkpoints(self) -> Path:
+        """The state of a training that was broken off, to resume from."""
+        return self.root / "checkpoints"
+
+    @property
     def serving_model_dir(self) -> Path:
         """What a model server polls: versions of the model by number."""
         return self.serving_dir / MODEL_NAME

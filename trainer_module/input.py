@@ -1,94 +1,245 @@
-"""The Trainer's input: each split is decoded and transformed once, then stays in memory."""
+"""The Trainer's input: splits kept in memory while they fit, and streamed where they don't."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from tfx.components.trainer import fn_args_utils
+from tfx.components.util import tfxio_utils
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.utils import io_utils
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
 from trainer_module import features
 
-_TRANSFORM_BATCH = 1024
-"""Examples that pass through the transform graph at a time."""
+EXAMPLE_BYTES = features.IMAGE_SIZE**2 * np.dtype(np.float32).itemsize + np.dtype(np.int64).itemsize
+"""Memory that a transformed example takes."""
+
+_READ_BATCH = 1024
+"""Examples that are read, or pass through the transform graph, at a time."""
+
+_PREFETCH_BATCHES = 4
+
+Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Takes images float32 [B, 28, 28, 1] and a seed int64 [2]; returns other images."""
 
 
-class Split(NamedTuple):
-    """One split, transformed.
+class Records(NamedTuple):
+    """A split as it lies on disk.
+
+    Attributes:
+        file_patterns: its files, as `FnArgs.train_files` gives them.
+        data_accessor: `FnArgs.data_accessor`, which knows how they are written.
+        transform_output: what Transform exported.
+    """
+
+    file_patterns: Sequence[str]
+    data_accessor: fn_args_utils.DataAccessor
+    transform_output: tft.TFTransformOutput
+
+    @classmethod
+    def from_artifact(
+        cls,
+        examples: standard_artifacts.Examples,
+        split: str,
+        transform_output: tft.TFTransformOutput,
+    ) -> "Records":
+        """Finds a split of an artifact, to be read as the Trainer reads it."""
+        factory = tfxio_utils.get_tf_dataset_factory_from_artifact([examples], [__name__])
+        return cls(
+            [io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], split))],
+            fn_args_utils.DataAccessor(factory, None, None),
+            transform_output,
+        )
+
+    def read(
+        self, batch_size: int, *, shuffle_buffer: int = 0, seed: int | None = None
+    ) -> tf.data.Dataset:
+        """Reads raw examples in batches, once, shuffled if there is a buffer for it."""
+        return self.data_accessor.tf_dataset_factory(
+            list(self.file_patterns),
+            TensorFlowDatasetOptions(
+                batch_size=batch_size,
+                num_epochs=1,
+                shuffle=shuffle_buffer > 0,
+                shuffle_buffer_size=shuffle_buffer,
+                shuffle_seed=seed,
+                drop_final_batch=False,
+            ),
+            self.transform_output.raw_metadata.schema,
+        )
+
+    def transform(self, raw: tf.data.Dataset) -> tf.data.Dataset:
+        """Applies the transform graph to batches of raw examples."""
+        layer = self.transform_output.transform_features_layer()
+        return raw.map(layer, num_parallel_calls=tf.data.AUTOTUNE).map(
+            lambda batch: (batch[features.IMAGE], batch[features.LABEL])
+        )
+
+    def count(self) -> int:
+        """Counts the examples.
+
+        Raises:
+            ValueError: there are none.
+        """
+        batches = self.read(_READ_BATCH).as_numpy_iterator()
+        count = sum(len(batch[features.LABEL]) for batch in batches)
+        if not count:
+            raise ValueError(f"no examples in {', '.join(self.file_patterns)}")
+        return count
+
+
+class MemorySplit(NamedTuple):
+    """A split that was decoded and transformed once, and stays in memory.
 
     Attributes:
         images: float32 [N, 28, 28, 1] in [0, 1].
         labels: int64 [N].
     """
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: tf.Tensor
+    labels: tf.Tensor
+
+    @property
+    def size(self) -> int:
+        """The number of examples."""
+        return len(self.labels)
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns the split once, in order: (float32 [B, 28, 28, 1], int64 [B])."""
+        return _finish(self._gather(tf.data.Dataset.range(self.size).batch(batch_size)))
+
+    def epochs(self, batch_size: int, seeds: Sequence[int]) -> tf.data.Dataset:
+        """Returns the split once for each seed, shuffled by it, as `batches` does."""
+
+        # Shuffling indices and gathering whole batches costs a fraction of shuffling images.
+        def shuffle(seed: tf.Tensor) -> tf.data.Dataset:
+            order = tf.random.experimental.stateless_shuffle(
+                tf.range(self.size, dtype=tf.int64), [seed, 0]
+            )
+            return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+        numbered = tf.data.Dataset.from_tensor_slices(np.array(seeds, np.int64))
+        return self._gather(numbered.flat_map(shuffle))
+
+    def _gather(self, indices: tf.data.Dataset) -> tf.data.Dataset:
+        return indices.map(
+            lambda batch: (tf.gather(self.images, batch), tf.gather(self.labels, batch)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
 
 
-def load_split(
-    file_patterns: Sequence[str], data_accessor, transform_output: tft.TFTransformOutput
-) -> Split:
-    """Reads one split and applies the transform graph to it.
+class StreamedSplit(NamedTuple):
+    """A split too large for memory: read, decoded and transformed anew in each epoch.
+
+    Attributes:
+        records: where it lies.
+        size: the number of examples.
+        shuffle_buffer: raw examples held to shuffle among.
+    """
+
+    records: Records
+    size: int
+    shuffle_buffer: int
+
+    def batches(self, batch_size: int) -> tf.data.Dataset:
+        """Returns the split once, in order: (float32 [B, 28, 28, 1], int64 [B])."""
+        return _finish(self.records.transform(self.records.read(batch_size)))
+
+    def epochs(self, batch_size: int, seeds: Sequence[int]) -> tf.data.Dataset:
+        """Returns the split once for each seed, shuffled by it, as `batches` does."""
+        raw = [
+            self.records.read(batch_size, shuffle_buffer=self.shuffle_buffer, seed=int(seed))
+            for seed in seeds
+        ]
+        return self.records.transform(functools.reduce(tf.data.Dataset.concatenate, raw))
+
+
+Split = MemorySplit | StreamedSplit
+
+
+def load_splits(records: Sequence[Records], memory_mb: int) -> list[Split]:
+    """Loads each split that fits into what is left of the budget; the others are streamed.
 
     Args:
-        file_patterns: the split's files, as `FnArgs.train_files` gives them.
-        data_accessor: `FnArgs.data_accessor`, which knows how the files are written.
-        transform_output: what Transform exported.
+        records: the splits, the most important to hold in memory first.
+        memory_mb: the budget for all of them, in megabytes (10⁶ bytes).
 
     Returns:
-        The whole split; 3 KB of memory an example.
+        The splits, in the given order.
 
     Raises:
-        ValueError: the split has no examples.
+        ValueError: a split has no examples.
     """
-    raw = data_accessor.tf_dataset_factory(
-        file_patterns,
-        TensorFlowDatasetOptions(
-            batch_size=_TRANSFORM_BATCH, num_epochs=1, shuffle=False, drop_final_batch=False
-        ),
-        transform_output.raw_metadata.schema,
-    )
-    transformed = raw.map(
-        transform_output.transform_features_layer(), num_parallel_calls=tf.data.AUTOTUNE
-    )
-    batches = list(transformed.as_numpy_iterator())
-    if not batches:
-        raise ValueError(f"no examples in {', '.join(file_patterns)}")
-    return Split(
-        images=np.concatenate([batch[features.IMAGE] for batch in batches]),
-        labels=np.concatenate([batch[features.LABEL] for batch in batches]),
-    )
+    left = memory_mb * 10**6
+    splits = []
+    for one in records:
+        size = one.count()
+        if size * EXAMPLE_BYTES <= left:
+            left -= size * EXAMPLE_BYTES
+            splits.append(_load(one))
+        else:
+            # A raw example is smaller than a transformed one: this stays within the budget.
+            buffer = max(_READ_BATCH, left // EXAMPLE_BYTES)
+            splits.append(StreamedSplit(one, size, min(size, buffer)))
+    return splits
 
 
-def to_batches(
-    split: Split, batch_size: int, *, shuffle_seed: int | None = None
+def _load(records: Records) -> MemorySplit:
+    images, labels = zip(
+        *records.transform(records.read(_READ_BATCH)).as_numpy_iterator(), strict=True
+    )
+    return MemorySplit(tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)))
+
+
+def training_batches(
+    split: Split,
+    batch_size: int,
+    *,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    augment: Augment | None = None,
 ) -> tf.data.Dataset:
-    """Batches a split for `Model.fit` or `Model.evaluate`.
+    """Returns the batches of all epochs in a row, each epoch shuffled and augmented anew.
+
+    What an epoch holds follows from the seed and its number alone, so that a training that
+    was broken off goes on as if it had not been.
 
     Args:
-        split: the examples.
-        batch_size: examples in a batch; the last batch may be smaller.
-        shuffle_seed: shuffles anew in each epoch, starting from this seed; None keeps
-            the order.
+        split: what is learnt from.
+        batch_size: examples in a batch; an epoch's last may be smaller.
+        seed: of the orders and of the augmentation.
+        epochs: the number of the last epoch plus one.
+        first_epoch: the number of the first epoch.
+        augment: changes the images; None leaves them as they are.
 
     Returns:
         A dataset of (float32 [B, 28, 28, 1], int64 [B]).
     """
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
-    # Shuffling indices and gathering whole batches costs a fraction of shuffling images.
-    indices = tf.data.Dataset.range(len(split.labels))
-    if shuffle_seed is not None:
-        indices = indices.shuffle(len(split.labels), seed=shuffle_seed)
-    options = tf.data.Options()
-    # With it, TensorFlow 2.16 idles for up to nine seconds between two epochs.
-    options.autotune.enabled = False
-    return (
-        indices.batch(batch_size)
-        .map(
-            lambda batch: (tf.gather(images, batch), tf.gather(labels, batch)),
+    # Seeds from one sequence: the epochs of runs with neighbouring seeds share none.
+    seeds = np.random.SeedSequence(seed).generate_state(epochs)[first_epoch:]
+    batches = split.epochs(batch_size, seeds)
+    if augment is not None:
+        step = first_epoch * steps_per_epoch(split, batch_size)
+        batches = batches.enumerate(step).map(
+            lambda step, batch: (augment(batch[0], tf.stack([seed, step])), batch[1]),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
+    return _finish(batches)
+
+
+def steps_per_epoch(split: Split, batch_size: int) -> int:
+    """The number of batches of a split, the smaller last one included."""
+    return -(-split.size // batch_size)
+
+
+def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    # With it, TensorFlow 2.16 waits at the end of an iterator for the autotuning thread,
+    # whose periods double: up to nine seconds.
+    options.autotune.enabled = False
+    return batches.prefetch(_PREFETCH_BATCHES).with_options(options)

@@ -3,6 +3,9 @@
 import keras
 from keras.optimizers import schedules
 
+_ONE_CYCLE_START = 0.04
+_ONE_CYCLE_RISE = 0.3
+
 
 def build_schedule(
     *,
@@ -20,15 +23,18 @@ def build_schedule(
     Args:
         schedule: `constant`; `exponential`, which multiplies the rate by `decay_rate` over
             each epoch, smoothly; `step`, which multiplies it by `decay_rate` at once after
-            every `step_epochs`; or `cosine`, a linear warm-up from zero followed by half a
-            cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts).
+            every `step_epochs`; `cosine`, a linear warm-up from zero followed by half a
+            cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, without restarts); or
+            `one_cycle`, which rises in a straight line over the first 30 % of the steps,
+            from a 25th of the peak, and falls by half a cosine (after Smith & Topin 2017,
+            arXiv:1708.07120; momentum stays as it is).
         peak: the highest rate.
         epochs: epochs of training, warm-up included.
         steps_per_epoch: optimizer steps in an epoch.
         warmup_epochs: epochs of linear warm-up, `cosine` only.
         decay_rate: factor of `exponential` and `step`.
         step_epochs: epochs between the drops of `step`.
-        final_fraction: where `cosine` ends, as a fraction of `peak`.
+        final_fraction: where `cosine` and `one_cycle` end, as a fraction of `peak`.
 
     Returns:
         A Keras schedule over optimizer steps.
@@ -44,23 +50,26 @@ def build_schedule(
         return schedules.ExponentialDecay(
             peak, step_epochs * steps_per_epoch, decay_rate, staircase=True
         )
+    total = epochs * steps_per_epoch
     if schedule == "cosine":
-        return _cosine(peak, epochs, steps_per_epoch, warmup_epochs, final_fraction)
+        # A short run keeps at least half of its steps for the descent.
+        warmup = min(round(warmup_epochs * steps_per_epoch), total // 2)
+        return _rise_and_fall(0.0, peak, warmup, total, final_fraction)
+    if schedule == "one_cycle":
+        rise = round(_ONE_CYCLE_RISE * total)
+        return _rise_and_fall(_ONE_CYCLE_START * peak, peak, rise, total, final_fraction)
     raise ValueError(f"no learning-rate schedule is called {schedule!r}")
 
 
-def _cosine(
-    peak: float, epochs: int, steps_per_epoch: int, warmup_epochs: float, final_fraction: float
+def _rise_and_fall(
+    start: float, peak: float, rise: int, total: int, final_fraction: float
 ) -> schedules.CosineDecay:
-    total = epochs * steps_per_epoch
-    # A short run keeps at least half of its steps for the descent.
-    warmup = min(round(warmup_epochs * steps_per_epoch), total // 2)
     return schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else peak,
-        decay_steps=total - warmup,
+        initial_learning_rate=start if rise else peak,
+        decay_steps=total - rise,
         alpha=final_fraction,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
+        warmup_target=peak if rise else None,
+        warmup_steps=rise,
     )
 
 

@@ -16,9 +16,9 @@ _logger = logging.getLogger(LOGGER_NAME)
 class ProgressLogger(keras.callbacks.Callback):
     """Logs the figures of training a few times a second and after each epoch.
 
-    A handler on the logger `LOGGER_NAME` gets, in `record.progress`: `epoch` and `epochs`
-    (from 1), `step` and `steps` in the epoch, `loss` and `accuracy`, and after an epoch
-    `val_loss` and `val_accuracy` as well.
+    A handler on the logger `LOGGER_NAME` gets, in `record.progress`: `kind`, which is
+    `training`; `epoch` and `epochs` (from 1), `step` and `steps` in the epoch, `loss` and
+    `accuracy`, and after an epoch `val_loss` and `val_accuracy` as well.
     """
 
     def __init__(self, steps_per_epoch: int):
@@ -44,6 +44,7 @@ class ProgressLogger(keras.callbacks.Callback):
     def _log(self, level: int, step: int, logs: dict[str, float]) -> None:
         self._last = time.monotonic()
         progress = {
+            "kind": "training",
             "epoch": self._epoch,
             "epochs": self.params["epochs"],
             "step": step,
@@ -51,3 +52,18 @@ class ProgressLogger(keras.callbacks.Callback):
             **{name: float(value) for name, value in logs.items()},
         }
         _logger.log(level, "training %s", progress, extra={"progress": progress})
+
+
+def log_range_test(point: int, points: int, rate: float, loss: float) -> None:
+    """Logs, at debug level, the point (from 1) of a range test that was just measured.
+
+    `record.progress` holds `kind`, which is `range_test`, and the arguments by name.
+    """
+    progress = {
+        "kind": "range_test",
+        "point": point,
+        "points": points,
+        "rate": rate,
+        "loss": loss,
+    }
+    _logger.debug("range test %s", progress, extra={"progress": progress})

@@ -1,101 +1,114 @@
-"""The Trainer's `run_fn`: train TinyVGG, write its history, export it."""
+"""The Trainer's `run_fn`: train TinyVGG, write its history and curves, export it."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
+import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
-from trainer_module import input as input_
-from trainer_module import learning_rate, model, progress, signatures
+from trainer_module import input, model, plots, signatures, training  # noqa: A004
 
 HISTORY_FILE = "history.json"
 """In the model run's directory: a list of values an epoch under each metric's name."""
 
+CURVES_FILE = "learning_curves.png"
+"""In the model run's directory: the history as a picture."""
+
+SUMMARY_FILE = "training.json"
+"""In the model run's directory: a JSON object with `parameters`, the peak `learning_rate`,
+`epochs`, the `best_epoch` and the `exported_epoch` of them, from 1, and the latter's
+`eval_accuracy` and `eval_loss`."""
+
 TENSORBOARD_DIRECTORY = "tensorboard"
 """In the model run's directory: the logs for TensorBoard."""
 
+LEARNING_RATE = "learning_rate"
+"""The hyperparameter that the Trainer takes, where it is given any: the peak of the rate."""
+
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Trains on the train split, validates on eval, exports the model of the last epoch.
+    """Trains on the train split, validates on eval, exports the model.
 
     Args:
         fn_args: what the Trainer passes. `custom_config` holds the groups `model`,
-            `training` and `learning_rate`: the arguments of `build_model`, `train` and
-            `build_schedule`.
+            `training`, `augmentation` and `learning_rate`, `memory_mb`, and
+            `checkpoints`: the directory in which a training that is broken off leaves its
+            state. `hyperparameters`, where given, has the peak of the learning rate.
     """
     config = fn_args.custom_config
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    train_split, eval_split = (
-        input_.load_split(files, fn_args.data_accessor, transform_output)
-        for files in (fn_args.train_files, fn_args.eval_files)
+    eval_split, train_split = input.load_splits(
+        [
+            input.Records(files, fn_args.data_accessor, transform_output)
+            for files in (fn_args.eval_files, fn_args.train_files)
+        ],
+        config["memory_mb"],
     )
+    learning_rate_config = _learning_rate_config(config, fn_args.hyperparameters)
     network = model.build_model(**config["model"])
     run_directory = Path(fn_args.model_run_dir)
-    history = train(
+    checkpoint_directory = _checkpoint_directory(fn_args)
+    trained = training.train(
         network,
         train_split,
         eval_split,
-        learning_rate_config=config["learning_rate"],
-        run_directory=run_directory,
+        augmentation_config=config["augmentation"],
+        learning_rate_config=learning_rate_config,
+        checkpoint_directory=checkpoint_directory,
+        tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
         **config["training"],
     )
-    (run_directory / HISTORY_FILE).write_text(json.dumps(history, indent=1))
+    summary = {
+        "parameters": network.count_params(),
+        "learning_rate": learning_rate_config["peak"],
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "exported_epoch": trained.exported_epoch,
+        "eval_accuracy": trained.history["val_accuracy"][trained.exported_epoch - 1],
+        "eval_loss": trained.history["val_loss"][trained.exported_epoch - 1],
+    }
+    (run_directory / SUMMARY_FILE).write_text(json.dumps(summary))
+    (run_directory / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1))
+    plots.plot_history(trained.history, trained.exported_epoch, run_directory / CURVES_FILE)
     signatures.export(network, transform_output, fn_args.serving_model_dir)
+    # Not before: until here a kill costs no epoch.
+    shutil.rmtree(checkpoint_directory)
 
 
-def train(
-    network: keras.Model,
-    train_split: input_.Split,
-    eval_split: input_.Split,
-    *,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    learning_rate_config: dict[str, Any],
-    run_directory: Path,
-) -> dict[str, list[float]]:
-    """Compiles and fits the network, with Adam on the sparse categorical cross-entropy.
+def _learning_rate_config(
+    config: dict[str, Any], hyperparameters: dict[str, Any] | None
+) -> dict[str, Any]:
+    if not hyperparameters:
+        return config["learning_rate"]
+    found = keras_tuner.HyperParameters.from_config(hyperparameters).get(LEARNING_RATE)
+    return {**config["learning_rate"], "peak": found}
 
-    Args:
-        network: an uncompiled model, trained in place.
-        train_split: what it learns from.
-        eval_split: what it is validated on after each epoch.
-        epochs: passes over the train split.
-        batch_size: examples in an optimizer step.
-        seed: of the order of the examples.
-        learning_rate_config: the arguments of `build_schedule`, but for the lengths.
-        run_directory: where TensorBoard's logs go.
 
-    Returns:
-        The history: under `loss`, `accuracy`, `val_loss`, `val_accuracy` and
-        `learning_rate`, a value an epoch.
+def _checkpoint_directory(fn_args: FnArgs) -> Path:
+    """Names a directory by all that the training depends on; drops those of other trainings.
+
+    TFX gives each attempt new output directories: one that was broken off is only found
+    again under a name that does not depend on the attempt.
     """
-    batches = input_.to_batches(train_split, batch_size, shuffle_seed=seed)
-    steps_per_epoch = len(batches)
-    network.compile(
-        optimizer=keras.optimizers.Adam(
-            learning_rate.build_schedule(
-                epochs=epochs, steps_per_epoch=steps_per_epoch, **learning_rate_config
-            )
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA makes an epoch of these small convolutions four times slower on a CPU.
-        jit_compile=False,
-    )
-    history = network.fit(
-        batches,
-        validation_data=input_.to_batches(eval_split, batch_size),
-        epochs=epochs,
-        verbose=0,
-        callbacks=[
-            learning_rate.LearningRateLogger(),
-            keras.callbacks.TensorBoard(run_directory / TENSORBOARD_DIRECTORY),
-            progress.ProgressLogger(steps_per_epoch),
+    parent = Path(fn_args.custom_config["checkpoints"])
+    key = json.dumps(
+        [
+            fn_args.custom_config,
+            fn_args.hyperparameters,
+            fn_args.transform_output,
+            fn_args.train_files,
+            fn_args.eval_files,
         ],
+        sort_keys=True,
     )
-    return history.history
+    directory = parent / hashlib.sha256(key.encode()).hexdigest()[:16]
+    for other in parent.glob("*"):
+        if other != directory:
+            shutil.rmtree(other)
+    return directory

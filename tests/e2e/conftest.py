@@ -1,6 +1,7 @@
 """Runs of the command on a small subset of the real data."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -58,11 +59,18 @@ def run(data_dir):
     return run
 
 
-@pytest.fixture(scope="session")
-def run_and_interrupt(data_dir):
-    """Runs the command and interrupts it when its screen says a text."""
+def _kill_worker(process: subprocess.Popen) -> None:
+    """As the kernel does for want of memory."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    for child in children.split():
+        os.kill(int(child), signal.SIGKILL)
 
-    def run_and_interrupt(root: Path, text: str, *arguments: str) -> Run:
+
+@pytest.fixture(scope="session")
+def run_and_break(data_dir):
+    """Runs the command; when its screen says a text, interrupts it or kills its worker."""
+
+    def run_and_break(root: Path, text: str, *arguments: str, kill: bool = False) -> Run:
         process = subprocess.Popen(
             _command(CHECKOUT, root, data_dir, *arguments),
             cwd=CHECKOUT,
@@ -78,7 +86,10 @@ def run_and_interrupt(data_dir):
                 line = process.stderr.readline()
                 assert line, f"ended without saying {text!r}: {screen}"
                 screen += line
-            process.send_signal(signal.SIGINT)
+            if kill:
+                _kill_worker(process)
+            else:
+                process.send_signal(signal.SIGINT)
             started = time.monotonic()
             out, rest = process.communicate(timeout=60)
         finally:
@@ -86,7 +97,7 @@ def run_and_interrupt(data_dir):
         assert time.monotonic() - started < 40
         return Run(process.returncode, screen + rest, json.loads(out.splitlines()[-1]))
 
-    return run_and_interrupt
+    return run_and_break
 
 
 @pytest.fixture(scope="class")

@@ -111,29 +111,35 @@ def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
     assert not served_versions(tmp_path)
 
 
-def test_failing_component_is_named_with_its_cause_and_no_traceback(run, tmp_path, source_copy):
-    run_fn = source_copy / "trainer_module" / "run_fn.py"
-    source = run_fn.read_text().replace(
-        "    config = fn_args.custom_config\n", '    raise RuntimeError("the loom broke")\n'
+def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
+    run, tmp_path, source_copy
+):
+    model = source_copy / "trainer_module" / "model.py"
+    source = model.read_text().replace(
+        "keras.layers.Flatten(",
+        'keras.layers.Rescaling(float("nan")))\n    model.add(keras.layers.Flatten(',
     )
-    assert "the loom broke" in source
-    run_fn.write_text(source)
+    assert 'float("nan")' in source
+    model.write_text(source)
     ended = run(tmp_path / "root", checkout=source_copy)
     assert ended.code == 1
-    assert ended.result["failure"] == {"node": "Trainer", "cause": "RuntimeError: the loom broke"}
-    assert ended.state("Transform") == "done"
+    assert ended.result["failure"]["node"] == "Trainer"
+    cause = ended.result["failure"]["cause"]
+    assert cause.startswith("DivergedError: the loss became nan in step 1 of epoch 1 at a learning")
+    assert "lower learning_rate.peak" in cause
+    assert ended.state("LearningRateFinder") == "done"
     assert ended.state("Trainer") == "failed"
     assert ended.state("Evaluator") == "waiting"
-    assert "Trainer failed: RuntimeError: the loom broke" in ended.screen
+    assert f"Trainer failed: {cause}" in ended.screen
     assert "Traceback" not in ended.screen
     assert "Traceback" in Path(ended.result["log"]).read_text()
     assert not served_versions(tmp_path / "root")
 
 
 def test_interrupted_run_keeps_what_was_finished_and_completes_when_run_again(
-    run, run_and_interrupt, tmp_path
+    run, run_and_break, tmp_path
 ):
-    interrupted = run_and_interrupt(tmp_path, "epoch 1/", "--epochs", "500")
+    interrupted = run_and_break(tmp_path, "epoch 1/", "--epochs", "500")
     assert interrupted.code == 130
     assert interrupted.state("Transform") == "done"
     assert interrupted.state("Trainer") == "interrupted"
@@ -143,3 +149,15 @@ def test_interrupted_run_keeps_what_was_finished_and_completes_when_run_again(
     assert again.state("Transform") == "cached"
     assert again.state("Trainer") == "done"
     assert len(served_versions(tmp_path)) == 1
+
+
+def test_killed_trainer_goes_on_from_its_last_epoch(run, run_and_break, tmp_path):
+    killed = run_and_break(tmp_path, "epoch 2/3", kill=True)
+    assert killed.code == 1
+    assert "SIGKILL" in killed.result["failure"]["cause"]
+    resumed = run(tmp_path)
+    assert resumed.code == 0, resumed.screen
+    assert resumed.state("LearningRateFinder") == "cached"
+    assert "epoch 3/3" in resumed.screen
+    assert "epoch 1/3" not in resumed.screen
+    assert resumed.result["training"]["epochs"] == 3

@@ -8,7 +8,8 @@ from pipeline import config
 from pipeline.config import load_config
 from pipeline.errors import UserError
 
-PRESETS = sorted(Path(config.__file__).with_name("presets").glob("*.toml"))
+PRESET_DIRECTORY = Path(config.__file__).with_name("presets")
+OTHER_PRESETS = sorted(set(PRESET_DIRECTORY.glob("*.toml")) - {PRESET_DIRECTORY / "tiny.toml"})
 
 
 @pytest.fixture
@@ -55,13 +56,18 @@ def test_a_flag_that_was_not_given_changes_nothing(write):
     assert load_config(file, flags={"training.epochs": None}).training.epochs == 2
 
 
-@pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.name)
-def test_every_preset_is_a_configuration_other_than_the_default(file):
+@pytest.mark.parametrize("file", OTHER_PRESETS, ids=lambda file: file.name)
+def test_every_other_preset_is_a_configuration_other_than_the_default(file):
     assert load_config(file) != config.Config()
 
 
-def test_there_is_a_preset_for_smoke_tests():
-    assert "smoke.toml" in [file.name for file in PRESETS]
+def test_the_tiny_preset_spells_out_the_default():
+    assert load_config(PRESET_DIRECTORY / "tiny.toml") == config.Config()
+
+
+def test_there_are_three_presets_to_train_with_and_one_for_smoke_tests():
+    names = {file.stem for file in OTHER_PRESETS}
+    assert names == {"original", "wide", "smoke"}
 
 
 @pytest.mark.parametrize(
@@ -106,14 +112,11 @@ def test_set_without_group_key_and_value_is_refused(assignment):
     [
         ("training.epoch=3", "There is no setting training.epoch: did you mean epochs?"),
         ("trainnig.epochs=3", "There is no setting trainnig: did you mean training?"),
-        (
-            "training.zzz=3",
-            "There is no setting training.zzz: there are epochs, batch_size, seed.",
-        ),
+        ("beam.zzz=3", "There is no setting beam.zzz: there are args."),
         (
             "zzz.epochs=3",
-            "There is no setting zzz: there are paths, dataset, model, training, learning_rate, "
-            "evaluation, beam.",
+            "There is no setting zzz: there are paths, dataset, model, augmentation, training, "
+            "learning_rate, learning_rate_finder, evaluation, beam.",
         ),
     ],
 )
@@ -267,3 +270,20 @@ def test_a_file_may_hold_every_knob(write):
         # JSON's text, numbers and lists are TOML's; null is a key left out.
         lines += [f"{key} = {json.dumps(v)}" for key, v in knobs.items() if v is not None]
     assert load_config(write("\n".join(lines))) == config.Config()
+
+
+def test_the_range_of_the_finder_must_rise():
+    assert refusal("learning_rate_finder.lowest=0.5", "learning_rate_finder.highest=0.1") == (
+        "learning_rate_finder is not allowed: lowest, 0.5, should be below highest, 0.1."
+    )
+
+
+def test_the_finder_shares_with_the_trainer_what_shapes_the_loss():
+    settings = load_config(
+        None, ["model.dropout=0.5", "augmentation.shift=2", "training.batch_size=7"]
+    )
+    finder, trainer = settings.finder_parameters(), settings.trainer_parameters()
+    assert finder["model"] == trainer["model"]
+    assert finder["augmentation"] == trainer["augmentation"]
+    for name in ("batch_size", "seed", "weight_decay", "label_smoothing"):
+        assert finder[name] == trainer["training"][name]

@@ -119,14 +119,33 @@ def test_code_that_is_named_by_a_path_exists(build, node, parameter):
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_trainer_gets_every_knob_of_the_model_and_its_training(build):
+def test_trainer_gets_every_knob_of_the_model_and_its_training(build, place):
     settings = config.load_config(assignments=["model.dropout=0.25", "training.epochs=3"])
     given = json.loads(parameters(compile_nodes(build(settings))[nodes.TRAINER])["custom_config"])
     assert given.pop("source")
-    assert given == {
-        group: getattr(settings, group).model_dump(mode="json")
-        for group in ("model", "training", "learning_rate")
-    }
+    assert given.pop("checkpoints") == str(place.checkpoints)
+    assert given == settings.trainer_parameters()
+
+
+def test_trainer_takes_the_rate_that_the_finder_found(build):
+    [channel] = compile_nodes(build())[nodes.TRAINER].inputs.inputs["hyperparameters"].channels
+    assert channel.producer_node_query.id == nodes.LEARNING_RATE_FINDER
+    assert channel.output_key == "best_hyperparameters"
+
+
+def test_finder_gets_every_knob_of_its_own_and_those_it_shares_with_the_trainer(build):
+    settings = config.load_config(assignments=["learning_rate_finder.points=50"])
+    finder = compile_nodes(build(settings))[nodes.LEARNING_RATE_FINDER]
+    given = json.loads(parameters(finder)["config"])
+    assert given.pop("source")
+    assert given == settings.finder_parameters()
+
+
+def test_fixed_rate_leaves_the_finder_out(build):
+    settings = config.load_config(assignments=["learning_rate.source=fixed"])
+    compiled = compile_nodes(build(settings))
+    assert set(nodes.NODES) - set(compiled) == {nodes.LEARNING_RATE_FINDER}
+    assert "hyperparameters" not in compiled[nodes.TRAINER].inputs.inputs
 
 
 def test_nothing_learns_from_data_that_was_not_validated(build):
@@ -182,18 +201,18 @@ def test_beam_gets_its_arguments(build):
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_preset_builds_the_graph_with_its_settings(build, preset):
     settings = config.load_config(preset)
-    assert settings != config.Config()
     compiled = compile_nodes(build(settings))
     assert tuple(compiled) == nodes.NODES
     given = json.loads(parameters(compiled[nodes.TRAINER])["custom_config"])
-    assert given["training"] == settings.training.model_dump(mode="json")
+    assert given["training"] == settings.trainer_parameters()["training"]
 
 
 def test_edited_source_changes_what_transform_and_trainer_are_cached_by(build, monkeypatch):
     before = build()
     hashed = []
     monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
-    assert changed_nodes(before, build()) == {nodes.TRANSFORM, nodes.TRAINER}
+    learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
+    assert changed_nodes(before, build()) == learning
     assert hashed == [trainer_module]
 
 
@@ -221,9 +240,14 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
 @pytest.mark.parametrize(
     ("assignment", "changed"),
     [
-        ("model.filters=[4, 4]", {nodes.TRAINER}),
+        ("model.filters=[4, 4]", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
+        ("augmentation.shift=2", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
+        ("training.batch_size=64", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
         ("training.epochs=1", {nodes.TRAINER}),
-        ("learning_rate.peak=0.5", {nodes.TRAINER}),
+        ("learning_rate_finder.points=50", {nodes.LEARNING_RATE_FINDER}),
+        # The finder falls back on it.
+        ("learning_rate.peak=0.5", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
+        ("learning_rate.schedule=constant", {nodes.TRAINER}),
         ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),
         ("beam.args=[]", set()),
     ],

@@ -133,6 +133,14 @@ def test_wrong_flags_exit_with_2(argv, worker, capsys):
     assert not worker.requests
 
 
+@pytest.mark.parametrize("flag", ["--from-node", "--to-node"])
+def test_a_finder_that_is_left_out_can_not_be_named(run, worker, flag):
+    code, _, err = run(flag, "LearningRateFinder", "--set", "learning_rate.source=fixed")
+    assert code == 2
+    assert not worker.requests
+    assert 'LearningRateFinder is left out by learning_rate.source = "fixed"' in err
+
+
 def test_nodes_in_the_wrong_order_are_refused_before_anything_starts(
     run, worker, monkeypatch, tmp_path
 ):

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -10,15 +11,40 @@ from tfx.types import standard_artifacts
 
 from pipeline import nodes, outcome
 from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
+from pipeline.results import Training
 
 Artifact = metadata_store_pb2.Artifact
 Input = tfx.dsl.components.InputArtifact
 Output = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
 
+TRAINED = {
+    "parameters": 12_794,
+    "epochs": 25,
+    "best_epoch": 24,
+    "exported_epoch": 24,
+    "eval_accuracy": 0.92,
+    "eval_loss": 0.22,
+    "learning_rate": 0.004,
+}
+
 
 @tfx.dsl.components.component
-def Train(model: Output[standard_artifacts.Model]):  # noqa: N802
+def FindRate(  # noqa: N802
+    best_hyperparameters: Output[standard_artifacts.HyperParameters],
+    tuner_results: Output[standard_artifacts.TunerResults],
+):
+    Path(best_hyperparameters.uri, "best_hyperparameters.txt").write_text("{}")
+    Path(tuner_results.uri, "curve.json").write_text('{"warning": "the loss is flat"}')
+    Path(tuner_results.uri, "learning_rate_finder.png").write_text("a picture")
+
+
+@tfx.dsl.components.component
+def Train(  # noqa: N802
+    model: Output[standard_artifacts.Model], model_run: Output[standard_artifacts.ModelRun]
+):
+    Path(model_run.uri, "training.json").write_text(json.dumps(TRAINED))
+    Path(model_run.uri, "learning_curves.png").write_text("a picture")
     serving = Path(model.uri) / "Format-Serving"
     serving.mkdir(parents=True)
     (serving / "saved_model.pb").write_text("a model")
@@ -38,7 +64,7 @@ def Evaluate(  # noqa: N802
 
 
 class Mill:
-    """A root directory in which pipelines run: a Trainer, an Evaluator and TFX's own Pusher."""
+    """A root directory in which small pipelines run, with TFX's own Pusher at their end."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -47,8 +73,9 @@ class Mill:
             str(self.metadata)
         )
 
-    def run(self, run_id, *, blessed=1, serving="serving", **part) -> dict[str, str]:
+    def run(self, run_id, *, blessed=1, serving="serving", finder=False, **part) -> dict[str, str]:
         """Runs the pipeline; returns how the nodes ended."""
+        find = [FindRate().with_id(nodes.LEARNING_RATE_FINDER)] if finder else []
         train = Train().with_id(nodes.TRAINER)
         evaluate = Evaluate(blessed=blessed, model=train.outputs["model"]).with_id(nodes.EVALUATOR)
         push = tfx.components.Pusher(
@@ -63,7 +90,7 @@ class Mill:
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="mill",
             pipeline_root=str(self.root / "artifacts"),
-            components=[train, evaluate, push],
+            components=[*find, train, evaluate, push],
             enable_cache=True,
             metadata_connection_config=self.connection,
         )
@@ -90,11 +117,49 @@ def mill(tmp_path):
     return Mill(tmp_path)
 
 
-@pytest.fixture
-def read(mill, monkeypatch):
-    """Reads a run's outcome; of the evaluation, only where it lies."""
+@pytest.fixture(autouse=True)
+def _evaluation(monkeypatch):
+    """Of an evaluation, only where it lies is read."""
     monkeypatch.setattr(outcome, "read_evaluation", Path)
-    return lambda run_id: outcome.read_outcome(mill.metadata, run_id)
+
+
+@pytest.fixture
+def read(mill):
+    """Reads a run's evaluation and the model it pushed."""
+
+    def read(run_id):
+        found = outcome.read_outcome(mill.metadata, run_id)
+        return found.evaluation, found.pushed
+
+    return read
+
+
+def test_training_is_known_once_the_trainer_is_done(mill):
+    mill.run("first", to_nodes=[nodes.TRAINER])
+    found = outcome.read_outcome(mill.metadata, "first")
+    assert found.training == Training(**TRAINED, learning_rate_warning=None)
+    assert [picture.name for picture in found.pictures] == ["learning_curves.png"]
+
+
+def test_what_the_finder_warned_of_and_drew_is_part_of_the_outcome(mill):
+    mill.run("first", finder=True)
+    found = outcome.read_outcome(mill.metadata, "first")
+    assert found.training.learning_rate_warning == "the loss is flat"
+    names = [picture.name for picture in found.pictures if picture.exists()]
+    assert names == ["learning_rate_finder.png", "learning_curves.png"]
+
+
+def test_training_that_came_from_the_cache_is_known_too(mill):
+    mill.run("first", finder=True)
+    assert mill.run("second", finder=True)[nodes.TRAINER] == "cached"
+    first, second = (outcome.read_outcome(mill.metadata, run) for run in ("first", "second"))
+    assert (first.training, first.pictures) == (second.training, second.pictures)
+    assert second.training
+
+
+def test_nothing_is_known_of_the_training_of_a_run_that_is_not_recorded(mill):
+    found = outcome.read_outcome(mill.metadata, "first")
+    assert (found.training, found.pictures) == (None, [])
 
 
 def test_nothing_is_known_of_a_run_where_there_was_none(read):

@@ -8,7 +8,14 @@ from rich.console import Console
 from pipeline import progress
 from pipeline.nodes import NODES
 from pipeline.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
-from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent, TrainingEvent
+from pipeline.protocol import (
+    DataEvent,
+    Finished,
+    NodeEvent,
+    RangeTestEvent,
+    StepEvent,
+    TrainingEvent,
+)
 from pipeline.results import NodeResult
 
 
@@ -306,3 +313,23 @@ def test_live_display_leaves_the_last_state_on_the_screen(clock, now):
     assert "interrupted" in last
     assert "loading TFX" not in last
     assert "loss" not in last
+
+
+def test_range_test_has_a_bar_beside_the_finder_and_its_figures_below(live, console):
+    live.handle(node("LearningRateFinder", "running"))
+    live._clock.handle(node("LearningRateFinder", "running"))
+    live.handle(RangeTestEvent(point=100, points=400, rate=0.0012, loss=0.75))
+    rows = drawn(live, console)
+    assert rows["LearningRateFinder"].endswith("rate 100/400")
+    assert any("rate 1.2e-03 loss 0.750" in row for row in rows.values())
+
+
+def test_bar_and_figures_of_the_range_test_go_when_the_finder_ended(live, console):
+    live.handle(RangeTestEvent(point=100, points=400, rate=0.0012, loss=0.75))
+    live.handle(node("LearningRateFinder", "done"))
+    assert not any("rate" in row for row in drawn(live, console).values())
+
+
+def test_plain_display_is_silent_on_the_points_of_a_range_test(plain, console):
+    plain.handle(RangeTestEvent(point=100, points=400, rate=0.0012, loss=0.75))
+    assert screen(console) == ""

@@ -12,6 +12,7 @@ from pipeline.results import (
     NodeResult,
     Pushed,
     RunResult,
+    Training,
 )
 
 
@@ -41,13 +42,28 @@ def strict(text: str) -> dict:
     return json.loads(text, parse_constant=refuse)
 
 
+def trained() -> Training:
+    return Training(
+        parameters=12_794,
+        epochs=25,
+        best_epoch=24,
+        exported_epoch=24,
+        eval_accuracy=0.92,
+        eval_loss=0.22,
+        learning_rate=0.004,
+        learning_rate_warning="the loss is flat",
+    )
+
+
 def test_json_has_everything_of_a_run():
     result = RunResult(
         run_id="r1",
         dataset="fashion_mnist",
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
+        training=trained(),
         evaluation=judged(),
         pushed=Pushed(path="/s/tinyvgg/7", version="7"),
+        pictures=["/r/learning_curves.png"],
         failure=None,
         exit_code=ExitCode.NOT_BLESSED,
         log="/r/pipeline.log",
@@ -71,7 +87,18 @@ def test_json_has_everything_of_a_run():
         },
         "blessed": False,
         "reasons": ["accuracy of Shirt is 0.7000 and should be at least 0.8000"],
+        "training": {
+            "parameters": 12_794,
+            "epochs": 25,
+            "best_epoch": 24,
+            "exported_epoch": 24,
+            "eval_accuracy": 0.92,
+            "eval_loss": 0.22,
+            "learning_rate": 0.004,
+            "learning_rate_warning": "the loss is flat",
+        },
         "pushed": {"path": "/s/tinyvgg/7", "version": "7"},
+        "pictures": ["/r/learning_curves.png"],
         "failure": None,
         "exit_code": 3,
         "log": "/r/pipeline.log",

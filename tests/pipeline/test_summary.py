@@ -13,6 +13,7 @@ from pipeline.results import (
     NodeResult,
     Pushed,
     RunResult,
+    Training,
 )
 from pipeline.summary import print_summary
 
@@ -152,3 +153,26 @@ def test_a_failure_counts_though_the_model_was_blessed():
 def test_the_log_is_named_last_whole_and_as_it_is_spelled():
     log = "/runs/[r1]/" + "long/" * 40 + "pipeline.log"
     assert printed(run_result(log=log))[-1] == f"log: {log}"
+
+
+def trained(**fields: object) -> Training:
+    figures = {"eval_accuracy": 0.92, "eval_loss": 0.22, "learning_rate": 0.0033}
+    epochs = {"epochs": 25, "best_epoch": 24, "exported_epoch": 24}
+    return Training(parameters=12_794, **{**figures, **epochs, **fields})
+
+
+def test_summary_says_how_the_model_was_trained():
+    assert printed(run_result(training=trained()))[0] == (
+        "TinyVGG with 12,794 parameters, 25 epochs at a learning rate of up to 0.0033; weights "
+        "of epoch 24"
+    )
+
+
+def test_summary_warns_where_the_rate_was_not_found():
+    lines = printed(run_result(training=trained(learning_rate_warning="the [loss] is flat")))
+    assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."
+
+
+def test_summary_names_the_pictures():
+    lines = printed(run_result(pictures=["/r/a [1].png", "/r/b.png"]))
+    assert lines[-2:] == ["picture: /r/a [1].png", "picture: /r/b.png"]

@@ -14,6 +14,7 @@ from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,
     Finished,
+    RangeTestEvent,
     Request,
     StepEvent,
     TrainingEvent,
@@ -207,7 +208,7 @@ def test_worker_is_interrupted_when_the_command_is_gone():
     assert err.splitlines()[-1].startswith("pipeline.worker._InterruptedError")
 
 
-def test_what_the_trainer_logs_becomes_events(monkeypatch):
+def test_what_trainer_and_finder_log_becomes_events(monkeypatch):
     # A stand-in, since the real module imports Keras.
     monkeypatch.setitem(
         sys.modules, "trainer_module.progress", SimpleNamespace(LOGGER_NAME="tests.training")
@@ -215,11 +216,13 @@ def test_what_the_trainer_logs_becomes_events(monkeypatch):
     logger = logging.getLogger("tests.training")
     events = []
     worker._forward_training(events.append)
+    test = {"point": 1, "points": 3, "rate": 0.1, "loss": 2.5}
     figures = {"epoch": 1, "epochs": 3, "step": 2, "steps": 9, "loss": 0.5, "accuracy": 0.75}
-    # `learning_rate` stands for figures that no event has.
-    progress = {**figures, "learning_rate": 0.1}
     try:
+        logger.debug("range test", extra={"progress": {"kind": "range_test", **test}})
+        # `learning_rate` stands for figures that no event has.
+        progress = {"kind": "training", **figures, "learning_rate": 0.1}
         logger.debug("training", extra={"progress": progress})
     finally:
         logger.handlers.clear()
-    assert events == [TrainingEvent(**figures)]
+    assert events == [RangeTestEvent(**test), TrainingEvent(**figures)]

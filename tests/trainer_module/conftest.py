@@ -159,17 +159,49 @@ def split_files(examples_artifact) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def splits(split_files, data_accessor, transform_output) -> dict[str, input.Split]:
-    """The train and the eval split, as loaded for training."""
+def records(split_files, data_accessor, transform_output) -> dict[str, input.Records]:
+    """Each split as it lies on disk."""
     return {
-        name: input.load_split(split_files(name), data_accessor, transform_output)
-        for name in ("train", "eval")
+        name: input.Records(split_files(name), data_accessor, transform_output) for name in SIZES
     }
 
 
 @pytest.fixture(scope="session")
+def splits(records) -> dict[str, input.MemorySplit]:
+    """The train and the eval split, as loaded for training."""
+    names = ("eval", "train")
+    loaded = input.load_splits([records[name] for name in names], memory_mb=1000)
+    return dict(zip(names, loaded, strict=True))
+
+
+@pytest.fixture(scope="session")
 def model_config() -> dict:
-    return {"filters": [10, 10], "convolutions": 3, "padding": "valid", "dropout": 0.0}
+    return {
+        "filters": [10, 10],
+        "convolutions": 3,
+        "padding": "valid",
+        "batch_norm": False,
+        "dropout": 0.0,
+    }
+
+
+@pytest.fixture(scope="session")
+def augmentation_config() -> dict:
+    """Nothing is changed: the patterns are told apart by their place."""
+    return {"flip": False, "shift": 0, "erase": 0.0, "erase_size": 10}
+
+
+@pytest.fixture(scope="session")
+def training_config() -> dict:
+    return {
+        "epochs": 3,
+        "batch_size": 32,
+        "seed": 5,
+        "weight_decay": 0.0,
+        "label_smoothing": 0.0,
+        "patience": None,
+        "best_epoch_weights": True,
+    }
 
 
 @pytest.fixture(scope="session")

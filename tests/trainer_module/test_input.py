@@ -1,30 +1,62 @@
+from functools import partial
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from trainer_module import input  # noqa: A004
+from trainer_module import augmentation, input  # noqa: A004
+
+BATCH, STEPS, LAST = 32, 2, 28
+"""The eval split's 60 examples in batches."""
 
 
 @pytest.fixture(scope="module")
-def numbered():
-    """Ten examples; the first pixel and the label tell each from the others."""
-    images = np.zeros((10, 28, 28, 1), np.float32)
-    images[:, 0, 0, 0] = np.arange(10) / 10
-    return input.Split(images, np.arange(10, dtype=np.int64))
+def streamed(records):
+    [split] = input.load_splits([records["eval"]], memory_mb=0)
+    return split
 
 
-def labels_of(batches):
-    return [label for _, labels in batches.as_numpy_iterator() for label in labels.tolist()]
+@pytest.fixture(scope="module", params=["memory", "streamed"])
+def split(request, splits, streamed):
+    return {"memory": splits["eval"], "streamed": streamed}[request.param]
+
+
+@pytest.fixture(scope="module")
+def identify(splits):
+    """Takes batches of the eval split; returns the indices of the examples, batch by batch."""
+    images = splits["eval"].images.numpy()
+    index = {image.tobytes(): number for number, image in enumerate(images)}
+    assert len(index) == len(images)
+    return lambda batches: [
+        [index[image.tobytes()] for image in images] for images, _ in batches.as_numpy_iterator()
+    ]
+
+
+def epochs_of(batches):
+    """Joins the batches of each epoch."""
+    return [
+        [index for batch in batches[start : start + STEPS] for index in batch]
+        for start in range(0, len(batches), STEPS)
+    ]
+
+
+def assert_equal(first, second):
+    pairs = list(zip(first, second.as_numpy_iterator(), strict=True))
+    assert pairs
+    for (one_images, one_labels), (other_images, other_labels) in pairs:
+        np.testing.assert_array_equal(one_images, other_images)
+        np.testing.assert_array_equal(one_labels, other_labels)
 
 
 def test_images_of_a_split_are_float32_in_0_to_1(splits):
-    images = splits["train"].images
+    images = splits["train"].images.numpy()
     assert (images.dtype, images.shape) == (np.float32, (300, 28, 28, 1))
     assert (images.min(), images.max()) == (0.0, 1.0)
 
 
 def test_labels_of_a_split_are_int64(splits):
     labels = splits["eval"].labels
-    assert (labels.dtype, labels.shape) == (np.int64, (60,))
+    assert (labels.dtype, labels.shape) == (tf.int64, (60,))
 
 
 def test_a_split_holds_every_record_in_the_order_of_the_file(splits, raw_splits):
@@ -41,64 +73,183 @@ def test_the_eval_split_is_scaled_by_the_range_of_the_train_split(splits, raw_sp
     np.testing.assert_allclose(splits["eval"].images, expected, atol=1e-6)
 
 
-def test_a_split_longer_than_a_transform_batch_is_read_whole(
-    monkeypatch, split_files, data_accessor, transform_output, raw_splits
-):
-    monkeypatch.setattr(input, "_TRANSFORM_BATCH", 16)
-    split = input.load_split(split_files("eval"), data_accessor, transform_output)
+def test_a_split_longer_than_a_reading_batch_is_read_whole(monkeypatch, records, raw_splits):
+    monkeypatch.setattr(input, "_READ_BATCH", 16)
+    [split] = input.load_splits([records["eval"]], memory_mb=1)
     np.testing.assert_array_equal(split.labels, raw_splits["eval"][1])
-    assert len(split.images) == len(split.labels)
+    assert len(split.images) == split.size == 60
 
 
-def test_an_empty_split_is_an_error_that_names_its_files(
-    split_files, data_accessor, transform_output
-):
+@pytest.mark.parametrize(("name", "count"), [("train", 300), ("eval", 60)])
+def test_records_are_counted(records, name, count):
+    assert records[name].count() == count
+
+
+def test_an_empty_split_is_an_error_that_names_its_files(records):
     with pytest.raises(ValueError, match=r"no examples in .*Split-empty"):
-        input.load_split(split_files("empty"), data_accessor, transform_output)
+        records["empty"].count()
 
 
-def test_batches_hold_images_and_labels_that_belong_together(numbered):
-    batches = input.to_batches(numbered, 4, shuffle_seed=3)
+@pytest.mark.parametrize("memory_mb", [0, 1000])
+def test_an_empty_split_is_not_loaded_either(records, memory_mb):
+    with pytest.raises(ValueError, match=r"no examples in .*Split-empty"):
+        input.load_splits([records["eval"], records["empty"]], memory_mb)
+
+
+def kinds(splits):
+    return [type(split) for split in splits]
+
+
+def test_all_splits_are_kept_in_memory_where_they_fit(records):
+    splits = input.load_splits([records["eval"], records["train"]], memory_mb=2)
+    assert kinds(splits) == [input.MemorySplit] * 2
+    assert [split.size for split in splits] == [60, 300]
+
+
+def test_without_memory_all_splits_are_streamed(records):
+    splits = input.load_splits([records["eval"], records["train"]], memory_mb=0)
+    assert kinds(splits) == [input.StreamedSplit] * 2
+    assert [split.size for split in splits] == [60, 300]
+
+
+def test_the_budget_goes_to_the_splits_in_their_order(records):
+    # The train split alone fits into a megabyte, and so does eval, but not both.
+    assert 300 * input.EXAMPLE_BYTES < 10**6 < 360 * input.EXAMPLE_BYTES
+    for names in (["eval", "train"], ["train", "eval"]):
+        splits = input.load_splits([records[name] for name in names], memory_mb=1)
+        assert kinds(splits) == [input.MemorySplit, input.StreamedSplit]
+
+
+def test_an_example_takes_its_pixels_and_its_label(splits):
+    images, labels = splits["eval"]
+    taken = images.numpy().nbytes + labels.numpy().nbytes
+    assert input.EXAMPLE_BYTES * len(labels) == taken
+
+
+def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, records):
+    monkeypatch.setattr(input, "_READ_BATCH", 16)
+    [none_left] = input.load_splits([records["train"]], memory_mb=0)
+    _, some_left = input.load_splits([records["eval"], records["train"]], memory_mb=1)
+    assert none_left.shuffle_buffer == 16
+    assert some_left.shuffle_buffer == 10**6 // input.EXAMPLE_BYTES - 60
+    assert input.load_splits([records["eval"]], memory_mb=0)[0].shuffle_buffer == 16
+
+
+def test_a_shuffle_buffer_is_no_larger_than_its_split(streamed):
+    assert streamed.shuffle_buffer == streamed.size
+
+
+def test_streamed_batches_equal_those_from_memory(splits, streamed):
+    in_memory = splits["eval"].batches(BATCH).as_numpy_iterator()
+    assert_equal(in_memory, streamed.batches(BATCH))
+
+
+def test_batches_keep_the_order_every_time(split, identify):
+    batches = split.batches(BATCH)
+    assert epochs_of(identify(batches)) == epochs_of(identify(batches)) == [list(range(60))]
+
+
+def test_the_last_batch_is_smaller(split, identify):
+    assert [len(batch) for batch in identify(split.batches(BATCH))] == [BATCH, LAST]
+
+
+def test_a_batch_may_be_larger_than_the_split(split, identify):
+    [batch] = identify(input.training_batches(split, 64, seed=3, epochs=1))
+    assert sorted(batch) == list(range(60))
+
+
+def test_training_batches_hold_images_and_labels_that_belong_together(split, splits):
+    images, labels = (part.numpy() for part in splits["eval"])
+    label_of = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    batches = input.training_batches(split, BATCH, seed=3, epochs=1)
     for images, labels in batches.as_numpy_iterator():
         assert (images.dtype, labels.dtype) == (np.float32, np.int64)
-        assert images.shape == (len(labels), 28, 28, 1)
-        np.testing.assert_allclose(images[:, 0, 0, 0] * 10, labels, atol=1e-5)
+        assert [label_of[image.tobytes()] for image in images] == labels.tolist()
 
 
-def test_the_last_batch_is_smaller(numbered):
-    batches = input.to_batches(numbered, 4)
-    assert [len(labels) for _, labels in batches.as_numpy_iterator()] == [4, 4, 2]
-    assert len(batches) == 3
+def test_every_epoch_has_each_example_once_in_an_order_of_its_own(split, identify):
+    epochs = epochs_of(identify(input.training_batches(split, BATCH, seed=3, epochs=3)))
+    assert [sorted(epoch) for epoch in epochs] == [list(range(60))] * 3
+    assert len({tuple(epoch) for epoch in [list(range(60)), *epochs]}) == 4
 
 
-def test_a_batch_may_be_larger_than_the_split(numbered):
-    [(images, _)] = input.to_batches(numbered, 64, shuffle_seed=0).as_numpy_iterator()
-    assert len(images) == 10
+def test_no_batch_straddles_two_epochs(split, identify):
+    batches = identify(input.training_batches(split, BATCH, seed=3, epochs=3))
+    assert [len(batch) for batch in batches] == [BATCH, LAST] * 3
 
 
-def test_without_a_seed_every_epoch_keeps_the_order(numbered):
-    batches = input.to_batches(numbered, 4)
-    assert labels_of(batches) == labels_of(batches) == list(range(10))
+def test_the_same_seed_gives_the_same_orders(split, identify):
+    first, second = (
+        identify(input.training_batches(split, BATCH, seed=3, epochs=2)) for _ in range(2)
+    )
+    assert first == second
 
 
-def test_with_a_seed_every_epoch_has_each_example_once_in_an_order_of_its_own(numbered):
-    batches = input.to_batches(numbered, 4, shuffle_seed=3)
-    epochs = [labels_of(batches) for _ in range(3)]
-    assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 3
-    assert len({tuple(epoch) for epoch in [list(range(10)), *epochs]}) == 4
+def test_neighbouring_seeds_share_no_order(split, identify):
+    orders = [
+        tuple(epoch)
+        for seed in (3, 4)
+        for epoch in epochs_of(identify(input.training_batches(split, BATCH, seed=seed, epochs=2)))
+    ]
+    assert len(set(orders)) == 4
 
 
-def test_the_same_seed_gives_the_same_orders(numbered):
-    first, second = (input.to_batches(numbered, 4, shuffle_seed=3) for _ in range(2))
-    assert [labels_of(first) for _ in range(3)] == [labels_of(second) for _ in range(3)]
+def test_the_largest_seed_is_taken(split, identify):
+    augment = partial(augmentation.augment, flip=True, shift=1, erase=0.0, erase_size=1)
+    batches = input.training_batches(split, BATCH, seed=2**32 - 1, epochs=1, augment=augment)
+    assert [len(labels) for _, labels in batches.as_numpy_iterator()] == [BATCH, LAST]
 
 
-def test_another_seed_gives_another_order(numbered):
-    first, second = (input.to_batches(numbered, 4, shuffle_seed=seed) for seed in (3, 4))
-    assert labels_of(first) != labels_of(second)
+@pytest.mark.parametrize("augmented", [False, True])
+@pytest.mark.parametrize("first_epoch", [1, 2])
+def test_later_epochs_are_those_of_the_unbroken_training(split, augmented, first_epoch):
+    augment = partial(augmentation.augment, flip=True, shift=2, erase=0.5, erase_size=9)
+    batches = partial(
+        input.training_batches,
+        split,
+        BATCH,
+        seed=3,
+        epochs=3,
+        augment=augment if augmented else None,
+    )
+    unbroken = list(batches().as_numpy_iterator())
+    assert_equal(unbroken[first_epoch * STEPS :], batches(first_epoch=first_epoch))
 
 
-@pytest.mark.parametrize("seed", [None, 3])
-def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoch(numbered, seed):
-    batches = input.to_batches(numbered, 4, shuffle_seed=seed)
-    assert batches.options().autotune.enabled is False
+def test_augmentation_gets_the_images_alone(split):
+    batches = partial(input.training_batches, split, BATCH, seed=3, epochs=1)
+    plain = [labels.tolist() for _, labels in batches().as_numpy_iterator()]
+    erased = list(batches(augment=lambda images, _: images * 0).as_numpy_iterator())
+    assert [labels.tolist() for _, labels in erased] == plain
+    assert not any(images.any() for images, _ in erased)
+
+
+@pytest.mark.parametrize(("part", "expected"), [(0, [3] * 6), (1, [0, 1, 2, 3, 4, 5])])
+def test_the_seed_of_an_augmentation_is_the_training_s_and_the_step(split, part, expected):
+    def show(images, seed):
+        assert seed.dtype == tf.int64
+        return tf.zeros_like(images) + tf.cast(seed[part], tf.float32)
+
+    batches = input.training_batches(split, BATCH, seed=3, epochs=3, augment=show)
+    assert [images.max() for images, _ in batches.as_numpy_iterator()] == expected
+
+
+def test_an_image_is_augmented_anew_in_each_epoch(split):
+    augment = partial(augmentation.augment, flip=False, shift=2, erase=0.0, erase_size=1)
+    batches = list(
+        input.training_batches(split, 64, seed=3, epochs=2, augment=augment).as_numpy_iterator()
+    )
+    first, second = ({image.tobytes() for image in images} for images, _ in batches)
+    assert len(first & second) < 20
+
+
+@pytest.mark.parametrize("augment", [None, lambda images, _: images])
+def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoch(split, augment):
+    training = input.training_batches(split, BATCH, seed=3, epochs=1, augment=augment)
+    assert training.options().autotune.enabled is False
+    assert split.batches(BATCH).options().autotune.enabled is False
+
+
+@pytest.mark.parametrize(("batch_size", "steps"), [(1, 60), (30, 2), (32, 2), (59, 2), (60, 1)])
+def test_steps_of_an_epoch_include_its_smaller_last_batch(split, batch_size, steps):
+    assert input.steps_per_epoch(split, batch_size) == steps

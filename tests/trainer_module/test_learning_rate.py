@@ -77,9 +77,10 @@ def test_cosine_keeps_half_of_a_short_run_for_the_descent():
     assert rates([0, 0.5, 1], epochs=1) == approx([0, PEAK, PEAK * 0.01])
 
 
-def test_cosine_of_a_single_step_starts_at_the_peak():
+@pytest.mark.parametrize("name", ["cosine", "one_cycle"])
+def test_a_single_step_is_made_at_the_peak(name):
     schedule = learning_rate.build_schedule(
-        schedule="cosine",
+        schedule=name,
         peak=PEAK,
         epochs=1,
         steps_per_epoch=1,
@@ -91,7 +92,37 @@ def test_cosine_of_a_single_step_starts_at_the_peak():
     assert float(schedule(0)) == pytest.approx(PEAK)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "exponential", "step", "cosine"])
+def test_one_cycle_starts_at_a_25th_of_the_peak():
+    assert rates([0], schedule="one_cycle") == approx([PEAK / 25])
+
+
+def test_one_cycle_rises_in_a_straight_line_to_the_peak_at_30_percent_of_the_steps():
+    rising = rates([0, 0.6, 1.2, 1.8, 2.4, 3], schedule="one_cycle")
+    assert rising == approx(np.linspace(PEAK / 25, PEAK, 6))
+
+
+def test_one_cycle_falls_all_the_way_from_the_peak():
+    assert (np.diff(rates(np.arange(3, 10.1, 0.5), schedule="one_cycle")) < 0).all()
+
+
+def test_one_cycle_is_halfway_down_in_the_middle_of_the_descent():
+    assert rates([6.5], schedule="one_cycle", final_fraction=0.0) == approx([PEAK / 2])
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.2])
+def test_one_cycle_ends_at_the_final_fraction(fraction):
+    assert rates([10], schedule="one_cycle", final_fraction=fraction) == approx([PEAK * fraction])
+
+
+def test_one_cycle_takes_no_notice_of_the_warm_up():
+    first, second = (rates([0, 1, 2, 5], schedule="one_cycle", warmup_epochs=w) for w in (0.0, 4.0))
+    assert first == second
+
+
+SCHEDULES = ["constant", "exponential", "step", "cosine", "one_cycle"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_no_schedule_exceeds_the_peak(schedule):
     assert max(rates(np.arange(0, 10, 0.1), schedule=schedule)) <= PEAK * (1 + 1e-6)
 

@@ -42,6 +42,7 @@ def test_a_step_is_logged_with_its_figures_at_debug_level(records, clock, callba
     [record] = records
     assert record.levelno == logging.DEBUG
     assert record.progress == {
+        "kind": "training",
         "epoch": 1,
         "epochs": 3,
         "step": 10,
@@ -63,6 +64,7 @@ def test_the_end_of_an_epoch_is_always_logged_at_info_level(records, clock, call
     callback.on_epoch_end(0, {"loss": 1.5, "val_loss": 1.25, "val_accuracy": 0.5})
     assert [record.levelno for record in records] == [logging.DEBUG, logging.INFO]
     assert records[1].progress == {
+        "kind": "training",
         "epoch": 1,
         "epochs": 3,
         "step": 40,
@@ -86,4 +88,23 @@ def test_figures_are_plain_floats_that_any_handler_can_write(records, clock, cal
 
 def test_steps_without_figures_are_logged_too(records, clock, callback):
     callback.on_train_batch_end(0)
-    assert records[0].progress == {"epoch": 1, "epochs": 3, "step": 1, "steps": 40}
+    assert records[0].progress == {
+        "kind": "training",
+        "epoch": 1,
+        "epochs": 3,
+        "step": 1,
+        "steps": 40,
+    }
+
+
+def test_a_point_of_a_range_test_is_logged_at_debug_level_with_its_figures(records):
+    progress.log_range_test(7, 100, 0.002, 1.5)
+    [record] = records
+    assert record.levelno == logging.DEBUG
+    assert record.progress == {
+        "kind": "range_test",
+        "point": 7,
+        "points": 100,
+        "rate": 0.002,
+        "loss": 1.5,
+    }

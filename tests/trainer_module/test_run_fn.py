@@ -1,57 +1,62 @@
 import json
 import logging
-import math
 from pathlib import Path
 
-import keras
+import keras_tuner
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tfx.v1.components import FnArgs
 
-from trainer_module import model, progress, run_fn
+from trainer_module import checkpoints, input, progress, run_fn  # noqa: A004
 
 EPOCHS = 3
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
-
-
-def train(splits, model_config, learning_rate_config, directory, seed=5):
-    keras.utils.set_random_seed(seed)
-    network = model.build_model(**model_config)
-    history = run_fn.train(
-        network,
-        splits["train"],
-        splits["eval"],
-        epochs=EPOCHS,
-        batch_size=32,
-        seed=seed,
-        learning_rate_config=learning_rate_config,
-        run_directory=directory,
-    )
-    return network, history
+FOUND = 1e-3
 
 
 @pytest.fixture(scope="module")
-def run(
-    split_files, data_accessor, transformed, model_config, learning_rate_config, tmp_path_factory
+def make_arguments(
+    split_files,
+    data_accessor,
+    transformed,
+    model_config,
+    augmentation_config,
+    training_config,
+    learning_rate_config,
 ):
+    """Takes a directory and a rate's settings; returns the arguments that the Trainer passes."""
+
+    def make_arguments(directory, rate=None, hyperparameters=None, attempt="1"):
+        run_directory = directory / f"run-{attempt}"
+        run_directory.mkdir()
+        return FnArgs(
+            train_files=split_files("train"),
+            eval_files=split_files("eval"),
+            transform_output=transformed[0],
+            data_accessor=data_accessor,
+            serving_model_dir=str(directory / f"model-{attempt}" / "Format-Serving"),
+            model_run_dir=str(run_directory),
+            hyperparameters=hyperparameters,
+            custom_config={
+                "model": model_config,
+                "augmentation": augmentation_config,
+                "training": training_config,
+                "learning_rate": {**learning_rate_config, **(rate or {})},
+                "memory_mb": 1000,
+                "checkpoints": str(directory / "checkpoints"),
+                "source": "0123456789abcdef",
+            },
+        )
+
+    return make_arguments
+
+
+@pytest.fixture(scope="module")
+def run(make_arguments, tmp_path_factory):
     """A whole `run_fn`: its arguments, and what it logged of its progress."""
-    directory = tmp_path_factory.mktemp("trainer")
-    (directory / "run").mkdir()
-    arguments = FnArgs(
-        train_files=split_files("train"),
-        eval_files=split_files("eval"),
-        transform_output=transformed[0],
-        data_accessor=data_accessor,
-        serving_model_dir=str(directory / "model" / "Format-Serving"),
-        model_run_dir=str(directory / "run"),
-        custom_config={
-            "model": model_config,
-            "training": {"epochs": EPOCHS, "batch_size": 32, "seed": 5},
-            "learning_rate": learning_rate_config,
-            "source": "0123456789abcdef",
-        },
-    )
+    arguments = make_arguments(tmp_path_factory.mktemp("trainer"))
     records = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.progress)
@@ -68,41 +73,77 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def history(run):
-    return json.loads(Path(run[0].model_run_dir, run_fn.HISTORY_FILE).read_text())
+def found_run(make_arguments, tmp_path_factory):
+    """The arguments of a `run_fn` with a rate that was found, whose first epoch is its best."""
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.Fixed(run_fn.LEARNING_RATE, FOUND)
+    arguments = make_arguments(
+        tmp_path_factory.mktemp("found"),
+        {"schedule": "exponential", "peak": 0.5, "decay_rate": 100.0},
+        # The Trainer reads it from a file.
+        json.loads(json.dumps(hyperparameters.get_config())),
+    )
+    run_fn.run_fn(arguments)
+    return arguments
 
 
-def test_the_history_has_a_finite_value_an_epoch_under_each_of_its_five_keys(history):
+def read(arguments, name):
+    return json.loads(Path(arguments.model_run_dir, name).read_text())
+
+
+def serve(arguments, raw_splits):
+    """Loss and accuracy, on `eval`, of the exported model."""
+    images, labels = raw_splits["eval"]
+    exported = tf.saved_model.load(arguments.serving_model_dir)
+    served = exported.signatures["predict_images"](images=tf.constant(images))
+    of_labels = served["probabilities"].numpy()[np.arange(len(labels)), labels]
+    return -np.log(of_labels).mean(), np.mean(served["label"].numpy() == labels)
+
+
+def test_the_history_has_a_value_an_epoch_under_each_of_its_five_keys(run):
+    history = read(run[0], run_fn.HISTORY_FILE)
     assert set(history) == KEYS
     assert {len(values) for values in history.values()} == {EPOCHS}
-    assert all(math.isfinite(value) for values in history.values() for value in values)
 
 
-def test_training_lowers_the_loss_on_both_splits(history):
-    assert history["loss"][-1] < history["loss"][0]
-    assert history["val_loss"][-1] < math.log(10), "Guessing has a loss of log(10)."
+def test_the_summary_says_what_the_training_came_to(run):
+    history, summary = (read(run[0], name) for name in (run_fn.HISTORY_FILE, run_fn.SUMMARY_FILE))
+    best = int(np.argmin(history["val_loss"]))
+    assert summary == {
+        "parameters": 4430,
+        "learning_rate": 0.01,
+        "epochs": EPOCHS,
+        "best_epoch": best + 1,
+        "exported_epoch": best + 1,
+        "eval_accuracy": history["val_accuracy"][best],
+        "eval_loss": history["val_loss"][best],
+    }
 
 
-def test_training_beats_guessing_on_the_eval_split(history):
-    assert history["val_accuracy"][-1] > 0.3
+def test_training_beats_guessing_on_the_eval_split(run):
+    assert read(run[0], run_fn.SUMMARY_FILE)["eval_accuracy"] > 0.3
 
 
-def test_the_schedule_sets_the_rate(history):
-    # The warm-up takes the first epoch; the last step reaches a hundredth of the peak.
-    assert history["learning_rate"][0] == pytest.approx(0.01)
-    assert history["learning_rate"][-1] == pytest.approx(0.0001)
+def test_the_curves_are_drawn(run):
+    with Image.open(Path(run[0].model_run_dir, run_fn.CURVES_FILE)) as picture:
+        picture.load()
+        assert picture.format == "PNG"
+        assert picture.width > 400
+        assert picture.height > 300
 
 
-def test_tensorboard_gets_the_figures_of_both_splits(run):
+def test_tensorboard_gets_the_figures_of_both_splits_and_the_rate(run):
     directory = Path(run[0].model_run_dir, run_fn.TENSORBOARD_DIRECTORY)
+    tags = {}
     for split in ("train", "validation"):
         [file] = (directory / split).glob("events.out.tfevents.*")
-        tags = {
+        tags[split] = {
             value.tag
             for event in tf.compat.v1.train.summary_iterator(str(file))
             for value in event.summary.value
         }
-        assert {"epoch_loss", "epoch_accuracy"} <= tags
+    assert {"epoch_loss", "epoch_accuracy", "epoch_learning_rate"} <= tags["train"]
+    assert {"epoch_loss", "epoch_accuracy"} <= tags["validation"]
 
 
 def test_progress_is_logged_at_the_end_of_each_epoch_with_the_documented_keys(run):
@@ -110,6 +151,7 @@ def test_progress_is_logged_at_the_end_of_each_epoch_with_the_documented_keys(ru
     assert [(record["epoch"], record["epochs"]) for record in ends] == [(1, 3), (2, 3), (3, 3)]
     assert [(record["step"], record["steps"]) for record in ends] == [(10, 10)] * 3
     for record in ends:
+        assert record["kind"] == "training"
         assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(record)
 
 
@@ -121,37 +163,98 @@ def test_progress_is_logged_within_an_epoch(run):
     assert "val_loss" not in first
 
 
-def test_the_exported_model_is_the_trained_one(run, history, raw_splits):
-    images, labels = raw_splits["eval"]
-    model_ = tf.saved_model.load(run[0].serving_model_dir)
-    served = model_.signatures["predict_images"](images=tf.constant(images))
-    accuracy = float(np.mean(served["label"].numpy() == labels))
-    assert accuracy == pytest.approx(history["val_accuracy"][-1], abs=1e-6)
+def test_the_exported_model_is_the_trained_one(run, raw_splits):
+    summary = read(run[0], run_fn.SUMMARY_FILE)
+    loss, accuracy = serve(run[0], raw_splits)
+    assert loss == pytest.approx(summary["eval_loss"], rel=1e-4)
+    assert accuracy == pytest.approx(summary["eval_accuracy"], abs=1e-6)
 
 
-def test_the_same_seed_gives_the_same_weights(splits, model_config, learning_rate_config, tmp_path):
-    config = {**model_config, "dropout": 0.2}
-    results = [
-        train(splits, config, learning_rate_config, tmp_path / name) for name in ("first", "second")
-    ]
-    (first, first_history), (second, second_history) = results
-    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert first_history == second_history
-
-
-def test_another_seed_gives_other_weights(splits, model_config, learning_rate_config, tmp_path):
-    first, second = (
-        train(splits, model_config, learning_rate_config, tmp_path / str(seed), seed)[0]
-        for seed in (5, 6)
+def test_the_exported_model_is_that_of_the_best_epoch(found_run, raw_splits):
+    history, summary = (
+        read(found_run, name) for name in (run_fn.HISTORY_FILE, run_fn.SUMMARY_FILE)
     )
-    assert not np.array_equal(first.get_weights()[-2], second.get_weights()[-2])
+    assert (summary["best_epoch"], summary["exported_epoch"], summary["epochs"]) == (1, 1, EPOCHS)
+    assert history["val_loss"][0] < history["val_loss"][-1]
+    assert serve(found_run, raw_splits)[0] == pytest.approx(history["val_loss"][0], rel=1e-4)
 
 
-def test_training_takes_the_network_it_is_given(
-    splits, model_config, learning_rate_config, tmp_path
+def test_a_rate_that_was_found_replaces_the_configured_peak(found_run):
+    assert read(found_run, run_fn.SUMMARY_FILE)["learning_rate"] == FOUND
+    rates = read(found_run, run_fn.HISTORY_FILE)["learning_rate"]
+    assert rates == pytest.approx([FOUND * 100, FOUND * 100**2, FOUND * 100**3], rel=1e-4)
+
+
+def test_nothing_is_left_of_the_checkpoints_after_a_success(run):
+    assert list(Path(run[0].custom_config["checkpoints"]).iterdir()) == []
+
+
+def test_another_attempt_goes_on_where_one_was_broken_off(
+    run, make_arguments, monkeypatch, tmp_path
 ):
-    config = {**model_config, "convolutions": 4, "padding": "same", "dropout": 0.2}
-    network, history = train(splits, config, learning_rate_config, tmp_path)
-    assert network.count_params() == model.build_model(**config).count_params()
-    assert set(history) == KEYS
+    save = checkpoints.Checkpoints.on_epoch_end
+    epochs = []
+
+    def save_and_fail(self, epoch, logs=None):
+        save(self, epoch, logs)
+        epochs.append(epoch + 1)
+        if epochs == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints.Checkpoints, "on_epoch_end", save_and_fail)
+    with pytest.raises(KeyboardInterrupt):
+        run_fn.run_fn(make_arguments(tmp_path))
+    arguments = make_arguments(tmp_path, attempt="2")
+    run_fn.run_fn(arguments)
+    assert epochs == [1, 2, 3]
+    for name in (run_fn.HISTORY_FILE, run_fn.SUMMARY_FILE):
+        assert read(arguments, name) == read(run[0], name)
+
+
+def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monkeypatch, tmp_path):
+    class SeenError(Exception):
+        pass
+
+    def train(network, train_split, eval_split, **_):
+        raise SeenError(type(train_split), type(eval_split))
+
+    monkeypatch.setattr(run_fn.training, "train", train)
+    arguments = make_arguments(tmp_path)
+    arguments.custom_config["memory_mb"] = 1
+    with pytest.raises(SeenError) as seen:
+        run_fn.run_fn(arguments)
+    assert seen.value.args == (input.StreamedSplit, input.MemorySplit)
+
+
+@pytest.fixture
+def arguments(make_arguments, tmp_path):
+    return make_arguments(tmp_path)
+
+
+def test_each_attempt_at_a_training_finds_the_same_checkpoints(make_arguments, tmp_path):
+    first, second = (make_arguments(tmp_path, attempt=attempt) for attempt in "12")
+    assert run_fn._checkpoint_directory(first) == run_fn._checkpoint_directory(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arguments: arguments.custom_config.update(source="fedcba9876543210"),
+        lambda arguments: arguments.custom_config.update(learning_rate={}),
+        lambda arguments: setattr(arguments, "hyperparameters", {"learning_rate": FOUND}),
+        lambda arguments: setattr(arguments, "transform_output", "elsewhere"),
+        lambda arguments: setattr(arguments, "train_files", ["elsewhere"]),
+        lambda arguments: setattr(arguments, "eval_files", ["elsewhere"]),
+    ],
+    ids=["source", "configuration", "hyperparameters", "transform", "train", "eval"],
+)
+def test_the_checkpoints_of_another_training_are_not_used_but_removed(arguments, change):
+    other = run_fn._checkpoint_directory(arguments)
+    (other / "last").mkdir(parents=True)
+    assert run_fn._checkpoint_directory(arguments) == other
+    assert other.exists()
+    change(arguments)
+    directory = run_fn._checkpoint_directory(arguments)
+    assert directory != other
+    assert directory.parent == other.parent
+    assert not other.exists()

@@ -55,9 +55,9 @@ def model_directory(network, transform_output, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def network():
+def network(model_config):
     """TinyVGG with large random weights, so that its predictions lie far apart."""
-    network = model.build_model(filters=[10, 10], convolutions=3, padding="valid", dropout=0.0)
+    network = model.build_model(**model_config)
     random = np.random.default_rng(1)
     network.set_weights([random.normal(0, 0.2, weight.shape) for weight in network.get_weights()])
     return network

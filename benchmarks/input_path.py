@@ -1,0 +1,105 @@
+"""Times an epoch through the Trainer's input path against the same model on plain arrays.
+
+    python -m benchmarks.input_path --root output
+
+Takes the examples and the transform graph of a run in that root. All sides take turns, round
+by round, in one process; the medians of their times are printed, and their ratios to the
+fastest way there is: batches that were cut once, in memory, in a fixed order.
+"""
+
+import argparse
+import functools
+import os
+import statistics
+import time
+from pathlib import Path
+
+# As the pipeline's own process has it.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.types import artifact_utils, standard_artifacts
+
+from pipeline.config import Config
+from trainer_module import input as input_
+from trainer_module import model, training
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=Path("output"), help="of an earlier run")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    settings = Config()
+    records = find_records(arguments.root / "artifacts")
+    batch_size = settings.training.batch_size
+    [memory] = input_.load_splits([records], settings.training.memory_mb)
+    [stream] = input_.load_splits([records], 0)
+    augment = training.make_augment(settings.augmentation.model_dump())
+    network = model.build_model(**settings.model.model_dump())
+    training.compile_network(network, 1e-3, weight_decay=0.0, label_smoothing=0.0)
+    sides = {
+        "batches cut once": cut_once(memory, batch_size),
+        "memory": epoch(memory, batch_size),
+        "memory, augmented": epoch(memory, batch_size, augment),
+        "streamed": epoch(stream, batch_size),
+        "streamed, augmented": epoch(stream, batch_size, augment),
+    }
+    arrays = memory.images.numpy(), memory.labels.numpy()
+    times = {name: [] for name in (*sides, "arrays, by Keras")}
+    for _ in range(arguments.rounds + 1):
+        for name, batches in sides.items():
+            times[name].append(clock(lambda batches=batches: network.fit(batches, verbose=0)))
+        fit_arrays = functools.partial(network.fit, *arrays, batch_size=batch_size, verbose=0)
+        times["arrays, by Keras"].append(clock(fit_arrays))
+    report(times)
+
+
+def epoch(
+    split: input_.Split, batch_size: int, augment: input_.Augment | None = None
+) -> tf.data.Dataset:
+    """One epoch as the Trainer gets it."""
+    return input_.training_batches(split, batch_size, seed=0, epochs=1, augment=augment)
+
+
+def find_records(artifacts: Path) -> input_.Records:
+    """Finds the newest train split and transform graph below a run's artifacts."""
+    examples = standard_artifacts.Examples()
+    examples.uri = str(newest(artifacts / "ImportExampleGen" / "examples"))
+    examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
+    graph = newest(artifacts / "Transform" / "transform_graph")
+    return input_.Records.from_artifact(examples, "train", tft.TFTransformOutput(str(graph)))
+
+
+def newest(directory: Path) -> Path:
+    """Returns the subdirectory with the highest number."""
+    return max(directory.iterdir(), key=lambda path: int(path.name))
+
+
+def cut_once(split: input_.MemorySplit, batch_size: int) -> tf.data.Dataset:
+    """Cuts a split into batches that are kept."""
+    batches = split.batches(batch_size)
+    return batches.cache().with_options(batches.options())
+
+
+def clock(action) -> float:
+    """Returns the seconds that an action takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def report(times: dict[str, list[float]]) -> None:
+    """Prints medians and ratios, without the first round, in which everything is traced."""
+    reference = statistics.median(times["batches cut once"][1:])
+    print(f"{'seconds an epoch':24}{'median':>8}{'ratio':>8}")
+    for name, seconds in times.items():
+        median = statistics.median(seconds[1:])
+        print(f"{name:24}{median:8.2f}{median / reference:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

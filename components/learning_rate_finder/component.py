@@ -1,0 +1,104 @@
+"""Finds the learning rate and hands it to the Trainer as a hyperparameter.
+
+TFX's Tuner would need a tuner of ours as well, and has no place for the curve.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import keras_tuner
+import tensorflow_transform as tft
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+from tfx.utils import io_utils
+
+from trainer_module import input, learning_rate_finder, model, plots, training  # noqa: A004
+from trainer_module.run_fn import LEARNING_RATE
+
+HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+"""In the hyperparameters: Keras Tuner's JSON, under the name that TFX's Tuner gives it."""
+
+CURVE_FILE = "curve.json"
+"""In the results: the fields of `Finding` and `Curve`."""
+
+PLOT_FILE = "learning_rate_finder.png"
+"""In the results: loss against the logarithm of the rate, with the pick marked."""
+
+TENSORBOARD_DIRECTORY = "tensorboard"
+"""In the results: the logs for TensorBoard."""
+
+
+@component
+def LearningRateFinder(  # noqa: N802
+    examples: InputArtifact[standard_artifacts.Examples],
+    transform_graph: InputArtifact[standard_artifacts.TransformGraph],
+    best_hyperparameters: OutputArtifact[standard_artifacts.HyperParameters],
+    tuner_results: OutputArtifact[standard_artifacts.TunerResults],
+    config: Parameter[str],
+) -> None:
+    """Runs a range test on the train split and picks the rate.
+
+    Args:
+        examples: the raw examples.
+        transform_graph: what Transform exported.
+        best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
+        tuner_results: gets the curve as data, as a picture and for TensorBoard.
+        config: a JSON object: the groups `model`, `augmentation` and `finder`; `batch_size`,
+            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`;
+            `fallback`, the rate to take where the curve tells nothing; and `source`, which
+            changes with the source code.
+    """
+    settings = json.loads(config)
+    curve = _test(settings, examples, tft.TFTransformOutput(transform_graph.uri))
+    finding = learning_rate_finder.read_curve(
+        curve, rule=settings["finder"]["rule"], fallback=settings["fallback"]
+    )
+    results = Path(tuner_results.uri)
+    results.mkdir(parents=True, exist_ok=True)
+    (results / CURVE_FILE).write_text(learning_rate_finder.to_json(curve, finding))
+    plots.plot_range_test(curve, finding, results / PLOT_FILE)
+    learning_rate_finder.write_tensorboard(curve, results / TENSORBOARD_DIRECTORY)
+    hyperparameters = keras_tuner.HyperParameters()
+    hyperparameters.Fixed(LEARNING_RATE, finding.learning_rate)
+    io_utils.write_string_file(
+        str(Path(best_hyperparameters.uri, HYPERPARAMETERS_FILE)),
+        json.dumps(hyperparameters.get_config()),
+    )
+
+
+def _test(
+    settings: dict, examples: standard_artifacts.Examples, transform: tft.TFTransformOutput
+) -> learning_rate_finder.Curve:
+    finder, batch_size = settings["finder"], settings["batch_size"]
+    keras.utils.set_random_seed(settings["seed"])
+    records = input.Records.from_artifact(examples, "train", transform)
+    [split] = input.load_splits([records], settings["memory_mb"])
+    epoch = input.steps_per_epoch(split, batch_size)
+    if finder["form"] == "epochs":
+        points, steps_per_point = finder["points"], epoch
+    else:
+        points, steps_per_point = min(finder["points"], epoch), 1
+    network = model.build_model(**settings["model"])
+    training.compile_network(
+        network,
+        finder["lowest"],
+        weight_decay=settings["weight_decay"],
+        label_smoothing=settings["label_smoothing"],
+    )
+    return learning_rate_finder.range_test(
+        network,
+        input.training_batches(
+            split,
+            batch_size,
+            seed=settings["seed"],
+            epochs=-(-points * steps_per_point // epoch),
+            augment=training.make_augment(settings["augmentation"]),
+        ),
+        lowest=finder["lowest"],
+        highest=finder["highest"],
+        points=points,
+        steps_per_point=steps_per_point,
+        smoothing=finder["smoothing"],
+    )

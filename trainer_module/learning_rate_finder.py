@@ -1,0 +1,228 @@
+"""Finding the learning rate: a range test (Smith 2015, arXiv:1506.01186) and its reading.
+
+The rate rises exponentially from step to step, and the loss tells which rates the network
+learns at: it is flat while the rate is too low, falls, and explodes when it is too high.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainer_module import progress
+
+EXPLOSION = 4.0
+"""The test ends when the smoothed loss is so many times its lowest."""
+
+MIN_FALL = 0.1
+"""A curve whose smoothed loss falls by less than this fraction is called flat."""
+
+VALLEY = 0.1
+"""How much of the whole fall the smoothed loss may lie above its lowest in the valley."""
+
+_FEWEST_POINTS = 3
+
+_SLOPE_SPAN = 0.1
+"""The slope at a point is taken over this fraction of the points, against the noise."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Curve(NamedTuple):
+    """What a range test measured, a value a point in each list.
+
+    Attributes:
+        rates: the learning rates, rising.
+        losses: the mean training loss at each rate, in nats.
+        smoothed: the same, smoothed.
+    """
+
+    rates: list[float]
+    losses: list[float]
+    smoothed: list[float]
+
+
+class Finding(NamedTuple):
+    """What a curve tells.
+
+    Attributes:
+        learning_rate: the rate to train with.
+        steepest: where the smoothed loss falls fastest; None if that can't be told.
+        minimum: the middle of the valley where the smoothed loss is lowest; None if that
+            can't be told.
+        warning: why `learning_rate` is the fallback and not what the curve says; None if
+            it is not.
+    """
+
+    learning_rate: float
+    steepest: float | None
+    minimum: float | None
+    warning: str | None
+
+
+def range_test(
+    network: keras.Model,
+    batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
+    *,
+    lowest: float,
+    highest: float,
+    points: int,
+    steps_per_point: int,
+    smoothing: float,
+) -> Curve:
+    """Trains while the learning rate rises exponentially, and records the loss.
+
+    Args:
+        network: a compiled model; it is trained in place, and of no use afterwards.
+        batches: at least `points * steps_per_point` batches of the train split.
+        lowest: the first rate.
+        highest: the last rate, unless the loss explodes before.
+        points: rates to try.
+        steps_per_point: optimizer steps at each rate: 1 in Smith's form, an epoch's in the
+            form of the course exercises, where a callback raises the rate by the epoch.
+        smoothing: weight of the past in the exponential moving average of the losses; its
+            bias towards zero at the start is corrected (Kingma & Ba 2014, arXiv:1412.6980).
+
+    Returns:
+        The curve, up to and with the point where the loss exploded or was not finite.
+    """
+    rates = np.geomspace(lowest, highest, points).tolist()
+    curve = Curve([], [], [])
+    average = 0.0
+    for point, (rate, loss) in enumerate(
+        zip(rates, _losses(network, batches, rates, steps_per_point), strict=False), start=1
+    ):
+        average = smoothing * average + (1 - smoothing) * loss
+        smoothed = average / (1 - smoothing**point)
+        for values, value in zip(curve, (rate, loss, smoothed), strict=True):
+            values.append(value)
+        if not math.isfinite(loss) or smoothed > EXPLOSION * min(curve.smoothed):
+            break
+    return curve
+
+
+def _losses(
+    network: keras.Model,
+    batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
+    rates: list[float],
+    steps_per_point: int,
+) -> Iterator[float]:
+    """Trains at each rate in turn; yields the mean loss at each."""
+
+    # Not Model.train_on_batch, whose loss is the mean since the first step.
+    @tf.function(reduce_retracing=True)
+    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = network.compute_loss(
+                images, labels, network(images, training=True), training=True
+            )
+        gradients = tape.gradient(loss, network.trainable_variables)
+        network.optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    network.optimizer.build(network.trainable_variables)
+    iterator = iter(batches)
+    for point, rate in enumerate(rates, start=1):
+        network.optimizer.learning_rate = rate
+        losses = [step(*next(iterator)) for _ in range(steps_per_point)]
+        loss = float(np.mean(losses))
+        progress.log_range_test(point, len(rates), rate, loss)
+        yield loss
+
+
+def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
+    """Picks the learning rate from a curve.
+
+    `minimum` takes a tenth of the rate at which the smoothed loss is lowest, since there it
+    is about to rise. Where the loss stays low over a range of rates, as with batch
+    normalization, noise decides which of them is lowest: the middle of that valley, on the
+    logarithmic axis, is taken. `steepest` takes the rate at which the smoothed loss falls
+    fastest over the logarithm of the rate. It is several times lower: it suits a constant
+    rate, and `minimum` one that warms up and decays.
+
+    Args:
+        curve: of a range test.
+        rule: `steepest` or `minimum`.
+        fallback: the rate to take where the curve tells nothing.
+
+    Returns:
+        The pick; with a warning, the fallback, if the loss is not finite from the start, is
+        flat, never falls, or still falls at the highest rate.
+
+    Raises:
+        ValueError: there is no rule of that name.
+    """
+    if rule not in ("steepest", "minimum"):
+        raise ValueError(f"no rule is called {rule!r}")
+    finite = np.isfinite(curve.losses)
+    rates, smoothed = np.array(curve.rates)[finite], np.array(curve.smoothed)[finite]
+    if problem := _find_problem(smoothed, exploded=not finite.all()):
+        return _fall_back(fallback, problem)
+    lowest = int(np.argmin(smoothed))
+    steepest = float(rates[_steepest(smoothed[: lowest + 1], np.log(rates))])
+    minimum = _middle_of_valley(rates, smoothed)
+    return Finding(steepest if rule == "steepest" else minimum / 10, steepest, minimum, None)
+
+
+def _find_problem(smoothed: np.ndarray, *, exploded: bool) -> str | None:
+    """Says why the finite part of a curve tells no rate, and what to do about it."""
+    if len(smoothed) < _FEWEST_POINTS:
+        if exploded:
+            return "the loss is not finite from the start: lower learning_rate_finder.lowest"
+        return "an epoch has too few batches to try rates on: lower training.batch_size"
+    lowest = int(np.argmin(smoothed))
+    if lowest == 0:
+        return "the loss only rises with the rate: lower learning_rate_finder.lowest"
+    # Against the highest loss before the minimum: a moving average starts on one batch.
+    if smoothed[lowest] > (1 - MIN_FALL) * smoothed[: lowest + 1].max():
+        return "the loss is flat: raise learning_rate_finder.highest, or look at the data"
+    if lowest == len(smoothed) - 1 and not exploded:
+        return "the loss still falls at the highest rate: raise learning_rate_finder.highest"
+    return None
+
+
+def _steepest(falling: np.ndarray, log_rates: np.ndarray) -> int:
+    """Index of the steepest descent."""
+    half = max(1, round(_SLOPE_SPAN * len(falling) / 2))
+    span = min(2 * half, len(falling) - 1)
+    ends, starts = np.arange(span, len(falling)), np.arange(len(falling) - span)
+    slopes = (falling[ends] - falling[starts]) / (log_rates[ends] - log_rates[starts])
+    return int(np.argmin(slopes)) + span // 2
+
+
+def _middle_of_valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
+    lowest = int(np.argmin(smoothed))
+    edge = smoothed[lowest] + VALLEY * (smoothed[: lowest + 1].max() - smoothed[lowest])
+    # From its first to its last point: noise may lift some between them over the edge.
+    first, last = np.flatnonzero(smoothed <= edge)[[0, -1]]
+    return float(np.sqrt(rates[first] * rates[last]))
+
+
+def _fall_back(rate: float, problem: str) -> Finding:
+    warning = f"{problem}; the configured learning_rate.peak, {rate:g}, is used"
+    _logger.warning("learning-rate finder: %s", warning)
+    return Finding(rate, None, None, warning)
+
+
+def write_tensorboard(curve: Curve, directory: Path) -> None:
+    """Writes loss and rate of each point as scalars for TensorBoard."""
+    with tf.summary.create_file_writer(str(directory)).as_default():
+        for point, (rate, loss, smoothed) in enumerate(zip(*curve, strict=True)):
+            tf.summary.scalar("range_test/learning_rate", rate, step=point)
+            tf.summary.scalar("range_test/loss", loss, step=point)
+            tf.summary.scalar("range_test/smoothed_loss", smoothed, step=point)
+
+
+def to_json(curve: Curve, finding: Finding) -> str:
+    """Puts curve and finding into one JSON object: the fields of both, null for NaN."""
+    lists = {
+        name: [value if math.isfinite(value) else None for value in values]
+        for name, values in curve._asdict().items()
+    }
+    return json.dumps({**finding._asdict(), **lists}, allow_nan=False)

@@ -1,0 +1,185 @@
+"""Compiling and fitting the network."""
+
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from trainer_module import augmentation, input, learning_rate, progress  # noqa: A004
+from trainer_module.checkpoints import Checkpoints, History
+
+
+class Trained(NamedTuple):
+    """What a training came to.
+
+    Attributes:
+        history: under `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`, a
+            value an epoch.
+        best_epoch: the epoch, from 1, with the lowest loss on `eval`.
+        exported_epoch: the epoch, from 1, whose weights the network has.
+    """
+
+    history: History
+    best_epoch: int
+    exported_epoch: int
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(self.history["loss"])
+
+
+class DivergedError(Exception):
+    """The loss is no longer a finite number; the message says since when, and what to do."""
+
+
+def compile_network(
+    network: keras.Model,
+    rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    *,
+    weight_decay: float,
+    label_smoothing: float,
+) -> None:
+    """Compiles with Adam, its weight decay decoupled (Loshchilov & Hutter 2017, 1711.05101).
+
+    Args:
+        network: uncompiled.
+        rate: the learning rate.
+        weight_decay: the fraction of each kernel that a step takes off, times the rate.
+        label_smoothing: the share of a label's probability that is spread over all classes
+            (Szegedy et al. 2015, arXiv:1512.00567). The losses reported include it.
+    """
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    network.compile(
+        optimizer=optimizer,
+        loss=_smoothed(label_smoothing)
+        if label_smoothing
+        else keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        # XLA makes an epoch of these small convolutions four times slower on a CPU.
+        jit_compile=False,
+    )
+
+
+def _smoothed(label_smoothing: float):
+    # The sparse cross-entropy of Keras has no smoothing, and its labels are integers.
+    def cross_entropy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+        # Keras has turned the labels into floats.
+        indices = tf.cast(tf.reshape(labels, [-1]), tf.int64)
+        targets = tf.one_hot(indices, probabilities.shape[-1])
+        return keras.losses.categorical_crossentropy(
+            targets, probabilities, label_smoothing=label_smoothing
+        )
+
+    return cross_entropy
+
+
+def make_augment(config: dict[str, Any]) -> input.Augment | None:
+    """Binds the arguments of `augment`; None where it would change nothing."""
+    if not (config["flip"] or config["shift"] or config["erase"]):
+        return None
+    return partial(augmentation.augment, **config)
+
+
+def train(
+    network: keras.Model,
+    train_split: input.Split,
+    eval_split: input.Split,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    weight_decay: float,
+    label_smoothing: float,
+    patience: int | None,
+    best_epoch_weights: bool,
+    augmentation_config: dict[str, Any],
+    learning_rate_config: dict[str, Any],
+    checkpoint_directory: Path,
+    tensorboard_directory: Path,
+) -> Trained:
+    """Trains the network in place, from where an earlier call was broken off if one was.
+
+    Args:
+        network: an uncompiled model.
+        train_split: what it learns from.
+        eval_split: what it is validated on after each epoch.
+        epochs: passes over the train split.
+        batch_size: examples in an optimizer step.
+        seed: of the order of the examples and of the augmentation.
+        weight_decay: see `compile_network`.
+        label_smoothing: see `compile_network`.
+        patience: epochs without a better loss on `eval` after which training stops; None
+            trains all epochs.
+        best_epoch_weights: leaves the network with the weights of the epoch with the lowest
+            loss on `eval`, not with the last.
+        augmentation_config: the arguments of `augment`, but for images and seed.
+        learning_rate_config: the arguments of `build_schedule`, but for the lengths.
+        checkpoint_directory: of this training alone: keeps its state after each epoch.
+        tensorboard_directory: where TensorBoard's logs go.
+
+    Returns:
+        The history and the best epoch.
+
+    Raises:
+        DivergedError: the loss is not finite.
+    """
+    steps = input.steps_per_epoch(train_split, batch_size)
+    schedule = learning_rate.build_schedule(
+        epochs=epochs, steps_per_epoch=steps, **learning_rate_config
+    )
+    compile_network(network, schedule, weight_decay=weight_decay, label_smoothing=label_smoothing)
+    checkpoints = Checkpoints(checkpoint_directory, network, patience)
+    done = checkpoints.resume()
+    if done < epochs and not checkpoints.out_of_patience:
+        network.fit(
+            input.training_batches(
+                train_split,
+                batch_size,
+                seed=seed,
+                epochs=epochs,
+                first_epoch=done,
+                augment=make_augment(augmentation_config),
+            ),
+            steps_per_epoch=steps,
+            validation_data=eval_split.batches(batch_size),
+            initial_epoch=done,
+            epochs=epochs,
+            verbose=0,
+            callbacks=[
+                _DivergenceGuard(),
+                learning_rate.LearningRateLogger(),
+                keras.callbacks.TensorBoard(tensorboard_directory),
+                progress.ProgressLogger(steps),
+                checkpoints,
+            ],
+        )
+    if best_epoch_weights:
+        checkpoints.restore_best()
+    history, best = checkpoints.history, checkpoints.best_epoch
+    return Trained(history, best, best if best_epoch_weights else len(history["loss"]))
+
+
+class _DivergenceGuard(keras.callbacks.Callback):
+    """Ends the training with an error once the loss is not finite."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self._check(logs["loss"], f"step {batch + 1} of epoch {self._epoch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._check(logs["val_loss"], f"epoch {epoch + 1}, on the eval split,")
+
+    def _check(self, loss: float, place: str) -> None:
+        if not math.isfinite(loss):
+            rate = float(self.model.optimizer.learning_rate)
+            raise DivergedError(
+                f"the loss became {loss:g} in {place} at a learning rate of {rate:.3g}: lower "
+                "learning_rate.peak, or look at the data"
+            )
