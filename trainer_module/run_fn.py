@@ -1,4 +1,4 @@
-"""The Trainer's `run_fn`: train TinyVGG, write its history, export it."""
+"""The Trainer's `run_fn`: train TinyVGG, write its history, export it with warm-up requests."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
 from trainer_module import input as input_
-from trainer_module import learning_rate, model, progress, signatures
+from trainer_module import learning_rate, model, progress, signatures, warmup
 
 HISTORY_FILE = "history.json"
 """In the model run's directory: a list of values an epoch under each metric's name."""
@@ -45,6 +45,8 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     (run_directory / HISTORY_FILE).write_text(json.dumps(history, indent=1))
     signatures.export(network, transform_output, fn_args.serving_model_dir)
+    examples = warmup.read_examples(fn_args.eval_files)
+    warmup.write_warmup(Path(fn_args.serving_model_dir), examples)
 
 
 def train(
