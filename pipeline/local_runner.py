@@ -1,7 +1,7 @@
 """Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
 
 Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong use,
-configuration or data; 3 finished, but not blessed; 130 interrupted.
+configuration or data; 3 finished, but not blessed or not sound to serve; 130 interrupted.
 """
 
 import argparse
@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from pipeline import command_line, data_source, nodes, workspace
+from components.serving_check.server import find_obstacle
+from pipeline import command_line, config, data_source, nodes, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
@@ -77,7 +78,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
         "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong "
-        "use, configuration or data; 3 finished, but not blessed; 130 interrupted.",
+        "use, configuration or data; 3 finished, but not blessed or not sound to serve; 130 "
+        "interrupted.",
     )
     command_line.add_config_flags(parser)
     parser.add_argument(
@@ -115,6 +117,7 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
         },
     )
     _check_order(arguments.from_node, arguments.to_node)
+    _check_server(settings.serving)
     workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
         source = data_source.find(settings.dataset, progress)
@@ -144,6 +147,15 @@ def _check_order(from_node: str | None, to_node: str | None) -> None:
         raise UserError(
             f"--from-node {from_node} comes after --to-node {to_node}: name them in the order of "
             "the graph."
+        )
+
+
+def _check_server(settings: config.Serving) -> None:
+    obstacle = settings.check == "infra_validator" and find_obstacle()
+    if obstacle:
+        raise UserError(
+            f"serving.check = infra_validator needs TensorFlow Serving in Docker, and {obstacle}; "
+            "mend that, or leave it at process."
         )
 
 
@@ -184,6 +196,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         dataset=request.source.dataset,
         components=clock.results(),
         evaluation=finished.evaluation,
+        serving=finished.serving,
         pushed=finished.pushed,
         failure=finished.failure,
         exit_code=code,
@@ -195,6 +208,8 @@ def _exit_code(finished: Finished) -> ExitCode:
     if finished.failure:
         return ExitCode.USAGE if finished.usage else ExitCode.FAILED
     if finished.evaluation and not finished.evaluation.blessed:
+        return ExitCode.NOT_BLESSED
+    if finished.serving and finished.serving.reasons:
         return ExitCode.NOT_BLESSED
     return ExitCode.OK
 

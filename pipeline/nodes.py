@@ -13,6 +13,7 @@ TRANSFORM = "Transform"
 TRAINER = "Trainer"
 BASELINE_RESOLVER = "BaselineResolver"
 EVALUATOR = "Evaluator"
+SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
 
 NODES = (
@@ -25,5 +26,6 @@ NODES = (
     TRAINER,
     BASELINE_RESOLVER,
     EVALUATOR,
+    SERVING_CHECK,
     PUSHER,
 )

@@ -10,7 +10,7 @@ import pydantic
 
 from pipeline.config import Config
 from pipeline.data_source import Source
-from pipeline.results import Evaluation, Failure, NodeState, Pushed
+from pipeline.results import Evaluation, Failure, NodeState, Pushed, Serving
 
 
 class _Message(pydantic.BaseModel):
@@ -73,6 +73,7 @@ class Finished(_Message):
 
     kind: Literal["finished"] = "finished"
     evaluation: Evaluation | None = None
+    serving: Serving | None = None
     pushed: Pushed | None = None
     failure: Failure | None = None
     usage: bool = False

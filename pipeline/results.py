@@ -52,6 +52,17 @@ class Evaluation(_Result):
     reasons: list[str]
 
 
+class Serving(_Result):
+    """What the serving check and the serving directory said to a blessed model.
+
+    `reasons` has a phrase for each that keeps it from being served. `measures` has size, load
+    time, latency and memory, as `components.serving_check.runner.Report`.
+    """
+
+    reasons: list[str]
+    measures: dict[str, float] = {}
+
+
 class Pushed(_Result):
     """The served model: its directory and its version."""
 
@@ -69,13 +80,15 @@ class Failure(_Result):
 class RunResult(_Result):
     """Everything there is to tell of a run.
 
-    `evaluation` and `pushed` are None where the run did not get that far, or did not push.
+    `evaluation`, `serving` and `pushed` are None where the run did not get that far, the last
+    also where nothing was pushed.
     """
 
     run_id: str
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
     evaluation: Evaluation | None = None
+    serving: Serving | None = None
     pushed: Pushed | None = None
     failure: Failure | None = None
     exit_code: ExitCode = ExitCode.OK

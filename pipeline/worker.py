@@ -11,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from components.atomic_pusher.manifest import StoreError
+from components.atomic_pusher.store import Store
 from pipeline import dataset
 from pipeline.errors import UserError
 from pipeline.protocol import (
@@ -71,7 +73,7 @@ def _run(request: Request, emit: Emit) -> Finished:
         )
         emit(StepEvent(text="loading TFX"))
         return _run_graph(request, data, place, emit)
-    except UserError as error:
+    except (UserError, StoreError) as error:
         return Finished(failure=Failure(cause=str(error)), usage=True)
     except _InterruptedError:
         return Finished(failure=Failure(cause="interrupted"))
@@ -87,7 +89,12 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
 
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import forget_missing_pushes, read_outcome
+    from pipeline.outcome import (
+        forget_missing_pushes,
+        forget_refusals,
+        read_outcome,
+        read_serving,
+    )
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -103,7 +110,9 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         lambda node, state: emit(NodeEvent(node=node, state=state)),
         cache=request.cache,
     )
+    Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     forget_missing_pushes(place.metadata)
+    forget_refusals(place.metadata)
     failure = None
     try:
         runner.run(pipeline, run_options=part)
@@ -111,7 +120,8 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         logging.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
     evaluation, pushed = read_outcome(place.metadata, request.run_id)
-    return Finished(evaluation=evaluation, pushed=pushed, failure=failure)
+    serving = read_serving(place.metadata, request.run_id)
+    return Finished(evaluation=evaluation, serving=serving, pushed=pushed, failure=failure)
 
 
 def _forward_training(emit: Emit) -> None:

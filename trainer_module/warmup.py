@@ -81,6 +81,14 @@ def read_warmup(directory: Path) -> Warmup | None:
     return Warmup(list(tf.make_ndarray(examples)), answers) if answers else None
 
 
+def to_plain(answers: Mapping[str, np.ndarray]) -> dict[str, list]:
+    """Makes lists of answers: numbers as numbers, bytes as text."""
+    return {
+        key: [one.decode() for one in value.tolist()] if value.dtype == object else value.tolist()
+        for key, value in answers.items()
+    }
+
+
 def _record(signatures: Mapping, examples: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
     name = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     signature = signatures[name]

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,20 +39,25 @@ class Limits:
     """What a model may cost at most.
 
     Attributes:
-        size_mb: of all its files.
-        load_s: until it is loaded, in seconds.
-        latency_ms: 99th percentile of a batch of 1.
-        batch_latency_ms: 99th percentile of a batch of 64.
-        memory_mb: peak memory of the process that loads and calls it, TensorFlow included.
+        max_size_mb: of all its files.
+        max_load_s: until it is loaded, in seconds.
+        max_latency_ms: 99th percentile of a batch of 1.
+        max_batch_latency_ms: 99th percentile of a batch of 64.
+        max_memory_mb: peak memory of the process that loads and calls it, TensorFlow included.
         timeout_s: for all of it.
     """
 
-    size_mb: float
-    load_s: float
-    latency_ms: float
-    batch_latency_ms: float
-    memory_mb: float
+    max_size_mb: float
+    max_load_s: float
+    max_latency_ms: float
+    max_batch_latency_ms: float
+    max_memory_mb: float
     timeout_s: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Limits":
+        """Takes the limits out of a configuration that also holds other things."""
+        return cls(**{limit.name: config[limit.name] for limit in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -116,15 +121,15 @@ def _size_mb(model: Path) -> float:
 
 def _exceeded(measures: Mapping[str, float], limits: Limits) -> list[str]:
     bounds = {
-        "size_mb": ("the size", limits.size_mb, "MB"),
-        "load_s": ("the load time", limits.load_s, "s"),
-        "p99_ms_1": ("the 99th percentile of the latency", limits.latency_ms, "ms"),
+        "size_mb": ("the size", limits.max_size_mb, "MB"),
+        "load_s": ("the load time", limits.max_load_s, "s"),
+        "p99_ms_1": ("the 99th percentile of the latency", limits.max_latency_ms, "ms"),
         "p99_ms_64": (
             "the 99th percentile of the latency of batches of 64",
-            limits.batch_latency_ms,
+            limits.max_batch_latency_ms,
             "ms",
         ),
-        "memory_mb": ("the peak memory", limits.memory_mb, "MB"),
+        "memory_mb": ("the peak memory", limits.max_memory_mb, "MB"),
     }
     return [
         f"{what} is {measures[key]:,.3g} {unit} and should be at most {bound:,g} {unit}"
@@ -174,7 +179,7 @@ def _follow(
                 return _reasons(message), message["measures"]
             step = message["step"]
         peak = max(peak, _peak_memory_mb(process.pid))
-        if peak > limits.memory_mb:
+        if peak > limits.max_memory_mb:
             # Its peak says by how much; no bound is named twice.
             return [], {"memory_mb": peak}
         if time.monotonic() > deadline:

@@ -8,9 +8,11 @@ import pytest
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.pipeline import RunOptions
 
+import components
 import schema
 import trainer_module
 from pipeline import config, dag_runner, data_source, dataset, graph, nodes
+from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
@@ -174,6 +176,31 @@ def test_every_path_derives_from_the_workspace(build, place):
     }
 
 
+def test_pusher_is_told_where_the_model_comes_from_and_how_the_server_sees_it(build):
+    config_ = json.loads(parameters(compile_nodes(build())[nodes.PUSHER])["custom_config"])
+    assert config_["dataset"] == "records"
+    assert config_["model_source"] == fingerprint(trainer_module)
+    assert config_["server_dir"] == "/models"
+
+
+def test_serving_check_gets_every_limit(build):
+    settings = config.load_config(assignments=["serving.max_load_s=7"])
+    given = json.loads(parameters(compile_nodes(build(settings))[nodes.SERVING_CHECK])["config"])
+    assert given.pop("source") == fingerprint(components)
+    assert given == settings.serving.model_dump(mode="json")
+    assert given["max_load_s"] == 7
+
+
+def test_serving_check_of_tfx_can_be_switched_on_instead(build):
+    settings = config.load_config(assignments=["serving.check=infra_validator"])
+    compiled = compile_nodes(build(settings))
+    assert sorted(compiled) == sorted(nodes.NODES)
+    assert "InfraValidator" in compiled[nodes.SERVING_CHECK].node_info.type.name
+    given = parameters(compiled[nodes.SERVING_CHECK])
+    assert json.loads(given["serving_spec"])["tensorflow_serving"]["tags"]
+    assert json.loads(given["request_spec"])["split_name"] == "test"
+
+
 def test_beam_gets_its_arguments(build):
     settings = config.load_config(assignments=['beam.args=["--runner=FlinkRunner"]'])
     assert build(settings).beam_pipeline_args == ["--runner=FlinkRunner"]
@@ -189,12 +216,13 @@ def test_preset_builds_the_graph_with_its_settings(build, preset):
     assert given["training"] == settings.training.model_dump(mode="json")
 
 
-def test_edited_source_changes_what_transform_and_trainer_are_cached_by(build, monkeypatch):
+def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, monkeypatch):
     before = build()
     hashed = []
     monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
-    assert changed_nodes(before, build()) == {nodes.TRANSFORM, nodes.TRAINER}
-    assert hashed == [trainer_module]
+    changed = changed_nodes(before, build())
+    assert changed == {nodes.TRANSFORM, nodes.TRAINER, nodes.SERVING_CHECK, nodes.PUSHER}
+    assert hashed == [trainer_module, components]
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
@@ -225,6 +253,7 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
         ("training.epochs=1", {nodes.TRAINER}),
         ("learning_rate.peak=0.5", {nodes.TRAINER}),
         ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),
+        ("serving.max_size_mb=5", {nodes.SERVING_CHECK, nodes.PUSHER}),
         ("beam.args=[]", set()),
     ],
 )
