@@ -82,12 +82,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "interrupted.",
     )
     command_line.add_config_flags(parser)
-    parser.add_argument(
-        "--serving-dir",
-        type=Path,
-        metavar="DIR",
-        help="where blessed models go (default: serving in the root)",
-    )
+    command_line.add_serving_flag(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the train split")
     parser.add_argument(
         "--from-node",

@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from trainer_module import features
+
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for them below a model: TFRecords of PredictionLog."""
 
@@ -79,6 +81,16 @@ def read_warmup(directory: Path) -> Warmup | None:
     [examples] = log.request.inputs.values()
     answers = {key: tf.make_ndarray(value) for key, value in log.response.outputs.items()}
     return Warmup(list(tf.make_ndarray(examples)), answers) if answers else None
+
+
+def make_black_example() -> bytes:
+    """Makes a labelled raw example of a black image, for a model that brings none."""
+    size = [features.IMAGE_SIZE, features.IMAGE_SIZE, 1]
+    example = tf.train.Example()
+    png = tf.io.encode_png(tf.zeros(size, tf.uint8)).numpy()
+    example.features.feature[features.IMAGE].bytes_list.value.append(png)
+    example.features.feature[features.LABEL].int64_list.value.append(0)
+    return example.SerializeToString()
 
 
 def to_plain(answers: Mapping[str, np.ndarray]) -> dict[str, list]:

@@ -152,8 +152,13 @@ def test_data_is_read_by_the_curated_schema(build, reader):
     [
         (nodes.EVALUATOR, "model", nodes.TRAINER),
         (nodes.EVALUATOR, "baseline_model", nodes.BASELINE_RESOLVER),
+        (nodes.SERVING_CHECK, "model", nodes.TRAINER),
+        (nodes.SERVING_CHECK, "examples", nodes.IMPORT_EXAMPLE_GEN),
+        (nodes.SERVING_CHECK, "model_blessing", nodes.EVALUATOR),
         (nodes.PUSHER, "model", nodes.TRAINER),
         (nodes.PUSHER, "model_blessing", nodes.EVALUATOR),
+        (nodes.PUSHER, "infra_blessing", nodes.SERVING_CHECK),
+        (nodes.PUSHER, "evaluation", nodes.EVALUATOR),
     ],
 )
 def test_model_is_compared_and_pushed_by_the_way_that_is_drawn(build, reader, key, producer):
