@@ -48,5 +48,5 @@ setup(
         f"tfx-bsl>=1.21,<1.22; {NEWEST}",
         f"tomli>=2; {BROAD}",
     ],
-    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "ruff>=0.9"]},
+    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "pyyaml>=6", "ruff>=0.9"]},
 )

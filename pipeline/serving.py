@@ -13,6 +13,7 @@ import argparse
 import datetime
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -188,7 +189,7 @@ def _describe_measures(report: Report) -> list[str]:
     if "load_s" in measures:
         lines.append(f"loads     in {measures['load_s']:.2f} s")
     if "difference" in measures:
-        lines.append(f"answers   as recorded in it, within {measures['difference']:.1g}")
+        lines.append(f"answers   as recorded in it, at most {measures['difference']:.1g} apart")
     lines.extend(
         f"latency   {measures[f'median_ms_{size}']:.1f} ms, 99th percentile "
         f"{measures[f'p99_ms_{size}']:.1f} ms, batch of {size}"
@@ -257,6 +258,8 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
 
 def _silence_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Of what it imports, about Pythons to come.
+    warnings.simplefilter("ignore", FutureWarning)
 
 
 def _probability_table(probabilities: Sequence[float]) -> Table:
