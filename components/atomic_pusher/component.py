@@ -49,7 +49,8 @@ class AtomicPusher(tfx.components.Pusher):
             model_blessing: `ModelBlessing`; without it, nothing is pushed.
             infra_blessing: `InfraBlessing`; without it, nothing is pushed.
             evaluation: `ModelEvaluation`, of the same model.
-            base_directory: the model's directory in the serving directory.
+            base_directory: the model's directory in the serving directory, on a local or
+                mounted file system.
             config: `server_dir`, the serving directory as a model server sees it;
                 `model_source`, the fingerprint of the code that made the model; `dataset`,
                 what it was trained on. What else it holds is part of the cache key alone.

@@ -62,7 +62,7 @@ class Executor(executor.Executor):
             input_dict[standard_component_specs.EVALUATION_KEY]
         )
         facts = Facts(
-            run=self._context.pipeline_run_id,
+            run=self._context.pipeline_run_id or "",
             source=config["model_source"],
             dataset=config["dataset"],
             metrics=_overall_metrics(evaluation),

@@ -224,6 +224,7 @@ class Store:
         Raises:
             StoreError: no version is pinned.
         """
+        self.find()
         with self._guarded(), self._locked():
             known = manifest.read(self.directory)
             if known.pinned is None:

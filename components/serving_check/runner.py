@@ -193,8 +193,9 @@ def _send(process: subprocess.Popen, request: dict[str, Any], messages) -> None:
 
 
 def _receive(process: subprocess.Popen, request, messages: queue.SimpleQueue) -> None:
-    for line in process.stdout:
-        messages.put(json.loads(line))
+    with process.stdout:
+        for line in process.stdout:
+            messages.put(json.loads(line))
     messages.put(None)
 
 

@@ -12,7 +12,7 @@ def find_obstacle() -> str | None:
     """Says why the server can't be run in Docker on this machine; None where it can."""
     try:
         ended = subprocess.run(
-            ["docker", "image", "inspect", SERVER_IMAGE],
+            ["docker", "inspect", "--type=image", SERVER_IMAGE],
             capture_output=True,
             text=True,
             timeout=30,

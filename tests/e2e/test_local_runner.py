@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data_source import PROJECT_DIRECTORY as CHECKOUT
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from trainer_module import features
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 
 def served_versions(root: Path) -> list[Path]:
-    return sorted((root / "serving" / "tinyvgg").glob("*"))
+    return sorted((root / "serving" / "tinyvgg").glob("[0-9]*"))
 
 
 class TestFullRunThenUnchangedThenEditedSource:
@@ -54,6 +55,25 @@ class TestFullRunThenUnchangedThenEditedSource:
         )
         accuracy = float(measured.stdout.splitlines()[-1])
         assert accuracy == pytest.approx(run.result["metrics"]["overall"]["accuracy"], abs=1e-6)
+
+    def test_push_is_listed_with_its_run_and_its_accuracy(self, runs, root):
+        run, _ = runs["full"]
+        listed = subprocess.run(
+            [sys.executable, "-m", "pipeline.serving", "list", "--root", root],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        [row] = [line.split() for line in listed.splitlines() if line.split()[0] == "1"]
+        assert f"{run.result['metrics']['overall']['accuracy']:.4f}" in row
+        assert run.result["run_id"] in row
+
+    def test_pushed_model_was_checked_and_brings_its_warm_up(self, runs):
+        run, [version] = runs["full"]
+        assert run.result["serving"]["reasons"] == []
+        assert run.result["serving"]["measures"]["difference"] <= 1e-5
+        assert (version / "assets.extra" / "tf_serving_warmup_requests").exists()
 
     def test_libraries_do_not_reach_the_screen_but_the_log(self, runs):
         run, _ = runs["full"]
@@ -109,6 +129,20 @@ def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
     assert ended.result["pushed"] is None
     assert reason in ended.screen
     assert not served_versions(tmp_path)
+
+
+def test_unsound_model_is_refused_and_checked_again_with_other_limits(run, tmp_path):
+    refused = run(tmp_path, "--set", "serving.max_size_mb=0.001")
+    assert refused.code == 3
+    assert refused.result["blessed"] is True
+    [reason] = refused.result["serving"]["reasons"]
+    assert reason.startswith("the size is 0.")
+    assert reason in refused.screen
+    assert not served_versions(tmp_path)
+    again = run(tmp_path)
+    assert again.code == 0, again.screen
+    assert again.state("Trainer") == "cached"
+    assert len(served_versions(tmp_path)) == 1
 
 
 def test_failing_component_is_named_with_its_cause_and_no_traceback(run, tmp_path, source_copy):

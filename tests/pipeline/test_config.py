@@ -113,7 +113,7 @@ def test_set_without_group_key_and_value_is_refused(assignment):
         (
             "zzz.epochs=3",
             "There is no setting zzz: there are paths, dataset, model, training, learning_rate, "
-            "evaluation, beam.",
+            "evaluation, serving, beam.",
         ),
     ],
 )

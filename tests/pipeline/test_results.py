@@ -12,6 +12,7 @@ from pipeline.results import (
     NodeResult,
     Pushed,
     RunResult,
+    Serving,
 )
 
 
@@ -47,6 +48,7 @@ def test_json_has_everything_of_a_run():
         dataset="fashion_mnist",
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
         evaluation=judged(),
+        serving=Serving(reasons=["it is too large"], measures={"size_mb": 30.5}),
         pushed=Pushed(path="/s/tinyvgg/7", version="7"),
         failure=None,
         exit_code=ExitCode.NOT_BLESSED,
@@ -71,6 +73,7 @@ def test_json_has_everything_of_a_run():
         },
         "blessed": False,
         "reasons": ["accuracy of Shirt is 0.7000 and should be at least 0.8000"],
+        "serving": {"reasons": ["it is too large"], "measures": {"size_mb": 30.5}},
         "pushed": {"path": "/s/tinyvgg/7", "version": "7"},
         "failure": None,
         "exit_code": 3,

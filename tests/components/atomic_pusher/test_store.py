@@ -7,7 +7,7 @@ import time
 import pytest
 from google.protobuf import text_format
 
-from components.atomic_pusher import files, manifest
+from components.atomic_pusher import files
 from components.atomic_pusher.manifest import MANIFEST_FILE, Facts, StoreError
 from components.atomic_pusher.store import Store
 
@@ -357,11 +357,3 @@ def test_other_process_that_never_lets_go_is_a_sentence(store, push, monkeypatch
         pytest.raises(StoreError, match="Another process is changing"),
     ):
         store.pin(1)
-
-
-def test_records_come_back_as_they_were_written(tmp_path):
-    record = manifest.Record(pushed="now", facts=FACTS, files={"a": "0"}, withdrawn="damaged")
-    written = manifest.Manifest(pinned=3).with_record(7, record)
-    manifest.write(tmp_path, written)
-    assert manifest.read(tmp_path) == written
-    assert written.last_version == 7

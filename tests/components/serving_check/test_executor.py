@@ -9,8 +9,12 @@ from components.serving_check import executor, runner
 from components.serving_check.executor import REPORT_FILE, Executor
 
 LIMITS = {
-    "max_size_mb": 10, "max_load_s": 60, "max_latency_ms": 10_000,
-    "max_batch_latency_ms": 10_000, "max_memory_mb": 4000, "timeout_s": 120,
+    "max_size_mb": 10,
+    "max_load_s": 60,
+    "max_latency_ms": 10_000,
+    "max_batch_latency_ms": 10_000,
+    "max_memory_mb": 4000,
+    "timeout_s": 120,
 }
 
 
