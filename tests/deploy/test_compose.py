@@ -67,6 +67,8 @@ def running(tmp_path, model_directory):
     """The server on two pushes; its REST address, its gRPC address and the store."""
     if obstacle := server.find_obstacle():
         pytest.skip(f"needs TensorFlow Serving in Docker: {obstacle}")
+    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        pytest.skip("needs docker compose")
     store = Store(tmp_path / "serving" / "tinyvgg")
     store.push(Path(model_directory), Facts())
     rest, grpc = free_port(), free_port()

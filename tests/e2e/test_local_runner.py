@@ -26,6 +26,7 @@ class TestFullRunThenUnchangedThenEditedSource:
     @pytest.fixture(scope="class")
     def runs(self, root, run, source_copy):
         full = run(root, checkout=source_copy), served_versions(root)
+        (root / "serving" / "tinyvgg" / ".incoming" / "killed" / "model").mkdir(parents=True)
         unchanged = run(root, checkout=source_copy), served_versions(root)
         model = source_copy / "trainer_module" / "model.py"
         model.write_text(model.read_text() + "\n# An edit.\n")
@@ -65,7 +66,7 @@ class TestFullRunThenUnchangedThenEditedSource:
             text=True,
             check=True,
         ).stdout
-        [row] = [line.split() for line in listed.splitlines() if line.split()[0] == "1"]
+        [row] = [line.split() for line in listed.splitlines() if line.split()[:1] == ["1"]]
         assert f"{run.result['metrics']['overall']['accuracy']:.4f}" in row
         assert run.result["run_id"] in row
 
@@ -93,6 +94,9 @@ class TestFullRunThenUnchangedThenEditedSource:
         assert {node: run.state(node) for node in others} == dict.fromkeys(others, "cached")
         assert versions == runs["full"][1]
         assert "Nothing to do" in run.screen
+
+    def test_what_a_killed_push_left_is_cleaned_up_by_the_next_run(self, runs, root):
+        assert not list((root / "serving" / "tinyvgg" / ".incoming").iterdir())
 
     def test_edited_source_is_transformed_and_trained_anew(self, runs):
         run, versions = runs["edited"]
