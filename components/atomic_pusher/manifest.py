@@ -59,12 +59,14 @@ class Manifest:
     Attributes:
         last_version: the highest number that was ever given, pruned ones included.
         pinned: the version that is to stay live, if any.
+        rolling_back: the version to which a rollback is under way, or was interrupted.
         records: a record is written before its version becomes visible, so one without a
             directory is of a push that did not come to its end, or of a removed version.
     """
 
     last_version: int = 0
     pinned: int | None = None
+    rolling_back: int | None = None
     records: Mapping[int, Record] = field(default_factory=dict)
 
     def with_record(self, version: int, record: Record) -> "Manifest":
@@ -119,6 +121,7 @@ def _parse(document: dict[str, Any]) -> Manifest:
     return Manifest(
         last_version=int(document["last_version"]),
         pinned=document["pinned"],
+        rolling_back=document["rolling_back"],
         records={
             int(version): Record(**{**one, "facts": Facts(**one["facts"])})
             for version, one in document["records"].items()

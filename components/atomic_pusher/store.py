@@ -145,23 +145,26 @@ class Store:
                         f"The copy of the model in {place} is not what was written "
                         f"({faults[0]}): check the disk."
                     )
-                damaged = [version.number for version in self.versions() if self.faults(version)]
-                with self._locked():
-                    return self._publish(copy, digests, facts, damaged)
+                visible = [version for version in self.versions() if version.visible]
+                damaged = [version.number for version in visible if self.faults(version)]
+                with self._changing() as known:
+                    return self._publish(copy, digests, facts, damaged, known)
 
     def recover(self) -> None:
-        """Cleans up after pushes that were interrupted; does nothing without a directory.
+        """Cleans up after pushes that were interrupted, and ends a rollback that was.
+
+        It does nothing where there is no directory.
 
         Raises:
             StoreError: the directory can't be written or is in use.
         """
         if not self.directory.exists():
             return
-        with self._guarded(), self._locked():
+        with self._guarded(), self._changing() as known:
             for place in self._path(_INCOMING).glob("*"):
                 if not _is_in_use(place):
                     shutil.rmtree(place, ignore_errors=True)
-            self._write_models_config(manifest.read(self.directory))
+            self._write_models_config(known)
 
     def faults(self, version: Version) -> list[str]:
         """Compares a version with its checksums.
@@ -189,17 +192,13 @@ class Store:
         """
         target = self.find(number) if number is not None else self._before_live()
         self._require_sound(target)
-        with self._guarded(), self._locked():
-            known = manifest.read(self.directory)
+        with self._guarded(), self._changing() as known:
             if not self._visible(target.number).exists():
                 known = self._move_back(target.number, known)
             # A server that reads the configuration switches here; one that polls the
             # directory alone, when the live version goes, which is the last to go.
-            known = self._set_pin(known, target.number)
-            for newer in _numbers(self.directory):
-                if newer > target.number:
-                    known = self._move_aside(newer, "rolled back", known)
-            self._set_pin(known, None)
+            known = self._save(replace(known, rolling_back=target.number))
+            self._end_rollback(known)
         return self.find(target.number)
 
     def pin(self, number: int) -> Version:
@@ -210,12 +209,12 @@ class Store:
         """
         target = self.find(number)
         self._require_sound(target)
-        with self._guarded(), self._locked():
+        with self._guarded(), self._changing() as known:
             if not self._visible(number).exists():
                 raise StoreError(
                     f"Version {number} was moved aside: `rollback {number}` makes it live."
                 )
-            self._set_pin(manifest.read(self.directory), number)
+            self._save(replace(known, pinned=number))
         return self.find(number)
 
     def unpin(self) -> Version:
@@ -225,11 +224,10 @@ class Store:
             StoreError: no version is pinned.
         """
         self.find()
-        with self._guarded(), self._locked():
-            known = manifest.read(self.directory)
+        with self._guarded(), self._changing() as known:
             if known.pinned is None:
                 raise StoreError(f"No version in {self.directory} is pinned.")
-            self._set_pin(known, None)
+            self._save(replace(known, pinned=None))
         return self.find()
 
     def superfluous(self, keep: int) -> list[Version]:
@@ -252,7 +250,7 @@ class Store:
             StoreError: the directory can't be written or is in use.
         """
         with self._guarded(), self._incoming() as place:
-            with self._locked():
+            with self._changing() as known:
                 numbers = {version.number for version in doomed}
                 # As they are now: a rollback may have come between.
                 deleted = [v for v in self.versions() if v.number in numbers and not v.live]
@@ -260,22 +258,22 @@ class Store:
                     # Out of sight by a rename, so that no half of it is ever visible.
                     version.path.rename(place / str(version.number))
                 files.sync_directory(self.directory)
-                self._write_models_config(manifest.read(self.directory))
+                self._write_models_config(known)
             for version in deleted:
                 shutil.rmtree(place / str(version.number))
         return deleted
 
     def _publish(
-        self, copy: Path, digests: Mapping[str, str], facts: Facts, damaged: Sequence[int]
+        self,
+        copy: Path,
+        digests: Mapping[str, str],
+        facts: Facts,
+        damaged: Sequence[int],
+        known: Manifest,
     ) -> Push:
-        known = manifest.read(self.directory)
         visible = _numbers(self.directory)
-        twins = [
-            number
-            for number, record in known.records.items()
-            if record.files == digests and number not in damaged
-        ]
-        there = [number for number in twins if number in visible]
+        twins = [number for number, record in known.records.items() if record.files == digests]
+        there = [number for number in twins if number in visible and number not in damaged]
         held_back = [n for n in twins if known.records[n].withdrawn == "rolled back"]
         if there:
             push = Push("there", max(there), self._visible(max(there)))
@@ -332,8 +330,16 @@ class Store:
         files.sync_directory(source.parent)
         files.sync_directory(target.parent)
 
-    def _set_pin(self, known: Manifest, number: int | None) -> Manifest:
-        known = replace(known, pinned=number)
+    def _end_rollback(self, known: Manifest) -> Manifest:
+        visible = _numbers(self.directory)
+        # Unless the version was removed meanwhile: nothing would be left to serve.
+        if known.rolling_back in visible:
+            for newer in visible:
+                if newer > known.rolling_back:
+                    known = self._move_aside(newer, "rolled back", known)
+        return self._save(replace(known, pinned=None, rolling_back=None))
+
+    def _save(self, known: Manifest) -> Manifest:
         manifest.write(self.directory, known)
         self._write_models_config(known)
         return known
@@ -358,6 +364,13 @@ class Store:
                 stack.enter_context(files.lock(place / _LOCK, 0))
             stack.callback(shutil.rmtree, place, ignore_errors=True)
             yield place
+
+    @contextmanager
+    def _changing(self) -> Iterator[Manifest]:
+        """Holds the store for a change; what an interrupted rollback left to do, is done."""
+        with self._locked():
+            known = manifest.read(self.directory)
+            yield known if known.rolling_back is None else self._end_rollback(known)
 
     def _locked(self) -> AbstractContextManager[None]:
         return files.lock(self._path(_LOCK), _PATIENCE_S)
@@ -399,7 +412,7 @@ def _numbers(directory: Path) -> list[int]:
 
 def _pinned(visible: Sequence[int], known: Manifest) -> int | None:
     # A pinned version that was removed by hand must not keep all others from being served.
-    return known.pinned if known.pinned in visible else None
+    return next((one for one in (known.rolling_back, known.pinned) if one in visible), None)
 
 
 def _live(visible: Sequence[int], known: Manifest) -> int | None:

@@ -8,7 +8,7 @@ RECORD = Record(pushed="now", facts=FACTS, files={"a/b": "0"}, withdrawn="damage
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    written = Manifest(pinned=3).with_record(7, RECORD)
+    written = Manifest(pinned=3, rolling_back=2).with_record(7, RECORD)
     manifest.write(tmp_path, written)
     assert manifest.read(tmp_path) == written
 

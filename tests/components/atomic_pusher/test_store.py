@@ -7,7 +7,7 @@ import time
 import pytest
 from google.protobuf import text_format
 
-from components.atomic_pusher import files
+from components.atomic_pusher import files, manifest
 from components.atomic_pusher.manifest import MANIFEST_FILE, Facts, StoreError
 from components.atomic_pusher.store import Store
 
@@ -357,3 +357,36 @@ def test_other_process_that_never_lets_go_is_a_sentence(store, push, monkeypatch
         pytest.raises(StoreError, match="Another process is changing"),
     ):
         store.pin(1)
+
+
+def interrupt_rollback(store, number):
+    """As if a rollback had been killed once servers were told, and nothing had moved."""
+    known = manifest.read(store.directory)
+    manifest.write(store.directory, dataclasses.replace(known, rolling_back=number))
+
+
+def test_push_after_an_interrupted_rollback_ends_that_and_is_live(store, push):
+    push("a", "b", "c")
+    interrupt_rollback(store, 1)
+    assert live(store) == 1
+    assert push("d") == [4]
+    assert visible(store) == [1, 4]
+    assert live(store) == 4
+
+
+def test_interrupted_rollback_to_a_version_that_is_gone_moves_nothing(store, push):
+    push("a", "b", "c")
+    interrupt_rollback(store, 1)
+    shutil.rmtree(store.directory / "1")
+    store.recover()
+    assert visible(store) == [2, 3]
+    assert live(store) == 3
+
+
+def test_model_that_was_rolled_back_is_held_back_though_its_files_are_gone(store, push, make_model):
+    model = make_model("bad")
+    push("a")
+    store.push(model, FACTS)
+    store.rollback()
+    store.prune(store.superfluous(1))
+    assert store.push(model, FACTS).state == "held back"
