@@ -22,6 +22,7 @@ setup(
         f"apache-beam>=2.70,<3; {NEWEST}",
         # tfx-bsl 1.16 imports it without saying so.
         f"dill>=0.3.9; {BROAD}",
+        "grpcio>=1.60",
         "keras>=3.3,<4",
         f"ml-metadata>=1.16,<1.17; {BROAD}",
         f"ml-metadata>=1.21,<1.22; {NEWEST}",
@@ -40,6 +41,7 @@ setup(
         f"tensorflow-data-validation>=1.21,<1.22; {NEWEST}",
         f"tensorflow-model-analysis>=0.47.1,<0.48; {BROAD}",
         f"tensorflow-model-analysis>=0.52,<0.53; {NEWEST}",
+        "tensorflow-serving-api>=2.16,<3",
         f"tensorflow-transform>=1.16,<1.17; {BROAD}",
         f"tensorflow-transform>=1.21,<1.22; {NEWEST}",
         f"tfx>=1.16,<1.17; {BROAD}",
@@ -48,5 +50,5 @@ setup(
         f"tfx-bsl>=1.21,<1.22; {NEWEST}",
         f"tomli>=2; {BROAD}",
     ],
-    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "ruff>=0.9"]},
+    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "pyyaml>=6", "ruff>=0.9"]},
 )

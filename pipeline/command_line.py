@@ -20,19 +20,25 @@ from pipeline import config
 from pipeline.errors import ExitCode, UserError
 
 
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that make up the configuration; `load` reads them."""
+def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
+    """Adds the flags that make up the configuration; `load` reads them.
+
+    Args:
+        parser: of a command.
+        data: whether the command reads the data, and so takes the flag that says where it is.
+    """
     group = parser.add_argument_group("configuration")
     group.add_argument(
         "--root", type=Path, metavar="DIR", help="where a run keeps what it makes (default: output)"
     )
-    group.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="DIR",
-        help="the official files, a directory of TensorFlow Datasets, or TFRecords of your own "
-        "(default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
-    )
+    if data:
+        group.add_argument(
+            "--data-dir",
+            type=Path,
+            metavar="DIR",
+            help="the official files, a directory of TensorFlow Datasets, or TFRecords of your "
+            "own (default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+        )
     group.add_argument(
         "--dataset",
         metavar="NAME",
@@ -49,6 +55,16 @@ def add_config_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_serving_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag that says where blessed models go."""
+    parser.add_argument(
+        "--serving-dir",
+        type=Path,
+        metavar="DIR",
+        help="where blessed models go (default: serving in the root)",
+    )
+
+
 def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
     """Builds the configuration from the flags, and from further ones by `group.key`.
 
@@ -57,7 +73,7 @@ def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
     """
     values = {
         "paths.root": arguments.root,
-        "dataset.dir": arguments.data_dir,
+        "dataset.dir": getattr(arguments, "data_dir", None),
         "dataset.name": arguments.dataset,
     }
     return config.load_config(arguments.config, arguments.assignments, {**values, **flags})

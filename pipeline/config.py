@@ -198,6 +198,33 @@ class Evaluation(Group):
     )
 
 
+class Serving(Group):
+    """What a blessed model may cost to be served, and where a server finds it."""
+
+    check: Literal["process", "infra_validator"] = Field(
+        "process",
+        description="A fresh process with plain TensorFlow, or TFX's InfraValidator, which needs "
+        "Docker and the image of TensorFlow Serving.",
+    )
+    # TinyVGG takes 0.3 MB, 0.3 s, 2 ms and 600 MB, most of it TensorFlow's: each has room for a
+    # larger network on a busy machine.
+    max_size_mb: float = Field(20, gt=0, description="Largest size of the model, in megabytes.")
+    max_load_s: float = Field(30, gt=0, description="Longest time to load it, in seconds.")
+    max_latency_ms: float = Field(
+        100, gt=0, description="Highest 99th percentile of the latency, in milliseconds."
+    )
+    max_batch_latency_ms: float = Field(500, gt=0, description="The same for a batch of 64 images.")
+    max_memory_mb: float = Field(
+        2048, gt=0, description="Highest peak memory of that process, in megabytes."
+    )
+    timeout_s: float = Field(180, gt=0, description="Longest time for the check, in seconds.")
+    server_dir: str = Field(
+        "/models",
+        pattern="^/",
+        description="The serving directory as the model server sees it, for `models.config`.",
+    )
+
+
 class Beam(Group):
     """How Apache Beam runs the data stages."""
 
@@ -219,6 +246,7 @@ class Config(Group):
     learning_rate: LearningRate = LearningRate()
     learning_rate_finder: LearningRateFinder = LearningRateFinder()
     evaluation: Evaluation = Evaluation()
+    serving: Serving = Serving()
     beam: Beam = Beam()
 
     def trainer_parameters(self) -> dict[str, Any]:

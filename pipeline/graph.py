@@ -5,9 +5,9 @@ TFRecords ─ ImportExampleGen ─┬──────────────�
                          │         │         │          │           │
 schema.pbtxt        SchemaGen  ExampleValidator │       │           │
  │                 (inferred)      │         │          │           │
-ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─── Pusher
-                                           │         │  │           │           │
-                                  LearningRateFinder ┘  │           │     serving/tinyvgg/
+ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─ ServingCheck ─ Pusher
+                                           │         │  │           │                       │
+                                  LearningRateFinder ┘  │           │               serving/tinyvgg/
                                  (peak of the rate)     │           │
                                                  BaselineResolver ──┘
                                             (latest blessed model)
@@ -17,10 +17,13 @@ import json
 
 from tfx import v1 as tfx
 
+import components
 import schema
 import trainer_module
+from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.strategy import BaselineModelStrategy
 from components.learning_rate_finder.component import LearningRateFinder
+from components.serving_check.component import create_serving_check
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
 from pipeline.fingerprint import fingerprint, sha256
 
@@ -30,7 +33,7 @@ def create_pipeline(
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
-    The Evaluator also reads the schema; the Pusher also reads the Trainer's model.
+    Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 
     Args:
         settings: every knob.
@@ -41,33 +44,27 @@ def create_pipeline(
         The pipeline, with caching on.
     """
     source = fingerprint(trainer_module)
-
+    splits = [
+        tfx.proto.Input.Split(name=split, pattern=data.pattern.replace("{SPLIT}", split))
+        for split in data_source.SPLITS
+    ]
     example_gen = tfx.components.ImportExampleGen(
-        input_base=str(data.directory),
-        input_config=tfx.proto.Input(
-            splits=[
-                tfx.proto.Input.Split(name=split, pattern=data.pattern.replace("{SPLIT}", split))
-                for split in data_source.SPLITS
-            ]
-        ),
+        input_base=str(data.directory), input_config=tfx.proto.Input(splits=splits)
     ).with_id(nodes.IMPORT_EXAMPLE_GEN)
-    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"]).with_id(
-        nodes.STATISTICS_GEN
-    )
-    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"]).with_id(
-        nodes.SCHEMA_GEN
-    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
+    statistics = statistics_gen.outputs["statistics"]
+    schema_gen = tfx.components.SchemaGen(statistics=statistics).with_id(nodes.SCHEMA_GEN)
     curated_schema = tfx.components.ImportSchemaGen(schema_file=str(schema.SCHEMA_FILE)).with_id(
         nodes.IMPORT_SCHEMA_GEN
     )
     # The cache knows the file by its path alone: this makes an edited schema be read again.
     curated_schema.executor_spec.add_extra_flags([f"--sha256={sha256(schema.SCHEMA_FILE)}"])
     example_validator = tfx.components.ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"],
-        schema=curated_schema.outputs["schema"],
+        statistics=statistics, schema=curated_schema.outputs["schema"]
     ).with_id(nodes.EXAMPLE_VALIDATOR)
     transform = tfx.components.Transform(
-        examples=example_gen.outputs["examples"],
+        examples=examples,
         schema=curated_schema.outputs["schema"],
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
@@ -87,7 +84,7 @@ def create_pipeline(
     found = settings.learning_rate.source == "finder"
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
-        examples=example_gen.outputs["examples"],
+        examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=curated_schema.outputs["schema"],
         train_args=tfx.proto.TrainArgs(splits=["train"]),
@@ -106,22 +103,24 @@ def create_pipeline(
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id(nodes.BASELINE_RESOLVER)
     evaluator = tfx.components.Evaluator(
-        examples=example_gen.outputs["examples"],
+        examples=examples,
         model=trainer.outputs["model"],
         baseline_model=baseline_resolver.outputs["model"],
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
     ).with_id(nodes.EVALUATOR)
-    # The serving check belongs here; the Pusher takes its InfraBlessing.
-    pusher = tfx.components.Pusher(
+    serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
+    serving_check = create_serving_check(
+        trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving
+    ).with_id(nodes.SERVING_CHECK)
+    pusher = AtomicPusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=str(place.serving_model_dir)
-            )
-        ),
+        infra_blessing=serving_check.outputs["blessing"],
+        evaluation=evaluator.outputs["evaluation"],
+        base_directory=str(place.serving_model_dir),
+        config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     # The report belongs here, after everything it tells of.
 
@@ -139,6 +138,7 @@ def create_pipeline(
             trainer,
             baseline_resolver,
             evaluator,
+            serving_check,
             pusher,
         ],
         enable_cache=True,

@@ -1,7 +1,7 @@
 """Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
 
 Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong use,
-configuration or data; 3 finished, but not blessed; 130 interrupted.
+configuration or data; 3 finished, but not blessed or not sound to serve; 130 interrupted.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from pipeline import command_line, data_source, nodes, workspace
-from pipeline.config import Config
+from components.serving_check.server import find_obstacle
+from pipeline import command_line, config, data_source, nodes, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
@@ -79,15 +79,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
         "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong "
-        "use, configuration or data; 3 finished, but not blessed; 130 interrupted.",
+        "use, configuration or data; 3 finished, but not blessed or not sound to serve; 130 "
+        "interrupted.",
     )
     command_line.add_config_flags(parser)
-    parser.add_argument(
-        "--serving-dir",
-        type=Path,
-        metavar="DIR",
-        help="where blessed models go (default: serving in the root)",
-    )
+    command_line.add_serving_flag(parser)
     parser.add_argument("--epochs", type=int, metavar="N", help="passes over the train split")
     parser.add_argument(
         "--from-node",
@@ -117,6 +113,7 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
         },
     )
     _check_part(arguments.from_node, arguments.to_node, settings)
+    _check_server(settings.serving)
     workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
         source = data_source.find(settings.dataset, progress)
@@ -141,7 +138,7 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
     return result
 
 
-def _check_part(from_node: str | None, to_node: str | None, settings: Config) -> None:
+def _check_part(from_node: str | None, to_node: str | None, settings: config.Config) -> None:
     if nodes.LEARNING_RATE_FINDER in (from_node, to_node) and (
         settings.learning_rate.source != "finder"
     ):
@@ -154,6 +151,15 @@ def _check_part(from_node: str | None, to_node: str | None, settings: Config) ->
         raise UserError(
             f"--from-node {from_node} comes after --to-node {to_node}: name them in the order of "
             "the graph."
+        )
+
+
+def _check_server(settings: config.Serving) -> None:
+    obstacle = settings.check == "infra_validator" and find_obstacle()
+    if obstacle:
+        raise UserError(
+            f"serving.check = infra_validator needs TensorFlow Serving in Docker, and {obstacle}; "
+            "mend that, or leave it at process."
         )
 
 
@@ -195,6 +201,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         components=clock.results(),
         training=finished.training,
         evaluation=finished.evaluation,
+        serving=finished.serving,
         pushed=finished.pushed,
         pictures=finished.pictures,
         failure=finished.failure,
@@ -207,6 +214,8 @@ def _exit_code(finished: Finished) -> ExitCode:
     if finished.failure:
         return ExitCode.USAGE if finished.usage else ExitCode.FAILED
     if finished.evaluation and not finished.evaluation.blessed:
+        return ExitCode.NOT_BLESSED
+    if finished.serving and finished.serving.reasons:
         return ExitCode.NOT_BLESSED
     return ExitCode.OK
 

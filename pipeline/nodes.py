@@ -14,6 +14,7 @@ LEARNING_RATE_FINDER = "LearningRateFinder"
 TRAINER = "Trainer"
 BASELINE_RESOLVER = "BaselineResolver"
 EVALUATOR = "Evaluator"
+SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
 
 NODES = (
@@ -27,5 +28,6 @@ NODES = (
     TRAINER,
     BASELINE_RESOLVER,
     EVALUATOR,
+    SERVING_CHECK,
     PUSHER,
 )

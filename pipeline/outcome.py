@@ -1,4 +1,4 @@
-"""What ML Metadata knows of a run: the training, the evaluation and the pushed model."""
+"""What ML Metadata knows of a run: training, evaluation, serving check and pushed model."""
 
 import json
 from pathlib import Path
@@ -8,10 +8,13 @@ import ml_metadata as mlmd
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
+from components.atomic_pusher.executor import HELD_BACK
+from components.atomic_pusher.store import Store
 from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
+from components.serving_check.executor import REPORT_FILE
 from pipeline import nodes
 from pipeline.evaluation_reader import read_evaluation
-from pipeline.results import Evaluation, Pushed, Training
+from pipeline.results import Evaluation, Pushed, Serving, Training
 from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 
@@ -21,12 +24,14 @@ class Outcome(NamedTuple):
     Attributes:
         training: how the model was trained.
         evaluation: the figures on `test`, and the verdict.
+        serving: why the blessed model must not be served; no reasons for a sound one.
         pushed: the model in the serving directory; None also where it was not pushed.
         pictures: the curves, in the artifacts' directories.
     """
 
     training: Training | None
     evaluation: Evaluation | None
+    serving: Serving | None
     pushed: Pushed | None
     pictures: list[Path]
 
@@ -45,10 +50,12 @@ def read_outcome(metadata: Path, run_id: str) -> Outcome:
     model_run = _output(store, run_id, nodes.TRAINER, "model_run")
     finder = _output(store, run_id, nodes.LEARNING_RATE_FINDER, "tuner_results")
     evaluation = _output(store, run_id, nodes.EVALUATOR, "evaluation")
+    checked = _output(store, run_id, nodes.SERVING_CHECK, "blessing")
     pushed = _output(store, run_id, nodes.PUSHER, "pushed_model")
     return Outcome(
         training=_read_training(model_run, finder) if model_run else None,
         evaluation=read_evaluation(evaluation.uri) if evaluation else None,
+        serving=_read_serving(checked, pushed) if checked else None,
         pushed=_read_pushed(pushed) if pushed else None,
         pictures=[
             Path(artifact.uri, name)
@@ -66,23 +73,71 @@ def _read_training(
     return Training(**summary, learning_rate_warning=curve.get("warning"))
 
 
-def forget_missing_pushes(metadata: Path) -> None:
-    """Marks pushed models as deleted whose directory is gone from where they were pushed.
+def _read_serving(
+    blessing: metadata_store_pb2.Artifact, pushed: metadata_store_pb2.Artifact | None
+) -> Serving:
+    report = Path(blessing.uri, REPORT_FILE)
+    if report.exists():
+        serving = Serving(**json.loads(report.read_text(encoding="utf-8")))
+    else:
+        sound = _int_property(blessing, "blessed")
+        serving = Serving(reasons=[] if sound else ["TFX's InfraValidator refused it: see the log"])
+    version = _int_property(pushed, HELD_BACK) if pushed else 0
+    if version:
+        reason = f"it was rolled back, as version {version}: `rollback {version}` serves it again"
+        serving = serving.model_copy(update={"reasons": [*serving.reasons, reason]})
+    return serving
 
-    TFX takes a push from the cache as long as its own copy of the model exists. What is
-    marked so is no longer taken, and the same model is pushed again.
+
+def forget_missing_pushes(metadata: Path) -> None:
+    """Marks pushed models as deleted that are no longer where, or as, they were pushed.
+
+    So it does for those that were held back, as they may have been let go since. TFX takes a
+    push from the cache as long as its own copy of the model exists. What is marked so is no
+    longer taken, and the same model is pushed again.
 
     Args:
         metadata: the SQLite database of ML Metadata.
     """
     store = _open(metadata)
-    gone = []
-    for artifact in store.get_artifacts_by_type("PushedModel"):
-        pushed = _read_pushed(artifact)
-        if pushed and not Path(pushed.path).exists():
-            artifact.state = metadata_store_pb2.Artifact.DELETED
-            gone.append(artifact)
-    store.put_artifacts(gone)
+    _delete(store, [one for one in store.get_artifacts_by_type("PushedModel") if _is_gone(one)])
+
+
+def forget_refusals(metadata: Path) -> None:
+    """Marks the serving check's refusals as deleted, so that it looks at the model again.
+
+    A machine that was busy or full may have been the reason.
+
+    Args:
+        metadata: the SQLite database of ML Metadata.
+    """
+    store = _open(metadata)
+    blessings = store.get_artifacts_by_type("InfraBlessing")
+    _delete(store, [one for one in blessings if not _int_property(one, "blessed")])
+
+
+def _is_gone(artifact: metadata_store_pb2.Artifact) -> bool:
+    pushed = _read_pushed(artifact)
+    if pushed is None:
+        return bool(_int_property(artifact, HELD_BACK))
+    directory = Path(pushed.path)
+    if not directory.exists():
+        return True
+    served = Store(directory.parent)
+    return bool(served.faults(served.find(int(pushed.version))))
+
+
+def _delete(store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact]) -> None:
+    live = [one for one in artifacts if one.state == metadata_store_pb2.Artifact.LIVE]
+    for artifact in live:
+        artifact.state = metadata_store_pb2.Artifact.DELETED
+    store.put_artifacts(live)
+
+
+def _int_property(artifact: metadata_store_pb2.Artifact, name: str) -> int:
+    # Asking a map of a proto for what it has not would put it there.
+    properties = artifact.custom_properties
+    return properties[name].int_value if name in properties else 0
 
 
 def _open(metadata: Path) -> mlmd.MetadataStore:

@@ -11,7 +11,7 @@ import pydantic
 
 from pipeline.config import Config
 from pipeline.data_source import Source
-from pipeline.results import Evaluation, Failure, NodeState, Pushed, Training
+from pipeline.results import Evaluation, Failure, NodeState, Pushed, Serving, Training
 
 
 class _Message(pydantic.BaseModel):
@@ -85,6 +85,7 @@ class Finished(_Message):
     kind: Literal["finished"] = "finished"
     training: Training | None = None
     evaluation: Evaluation | None = None
+    serving: Serving | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
     failure: Failure | None = None

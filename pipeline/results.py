@@ -71,6 +71,17 @@ class Training(_Result):
     learning_rate_warning: str | None = None
 
 
+class Serving(_Result):
+    """What the serving check and the serving directory said to a blessed model.
+
+    `reasons` has a phrase for each that keeps it from being served. `measures` has size, load
+    time, latency and memory, as `components.serving_check.runner.Report`.
+    """
+
+    reasons: list[str]
+    measures: dict[str, float] = {}
+
+
 class Pushed(_Result):
     """The served model: its directory and its version."""
 
@@ -88,8 +99,8 @@ class Failure(_Result):
 class RunResult(_Result):
     """Everything there is to tell of a run.
 
-    `training`, `evaluation` and `pushed` are None where the run did not get that far, or did
-    not push. `pictures` are the curves, as files.
+    `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
+    far, the last also where nothing was pushed. `pictures` are the curves, as files.
     """
 
     run_id: str
@@ -97,6 +108,7 @@ class RunResult(_Result):
     components: dict[str, NodeResult] = {}
     training: Training | None = None
     evaluation: Evaluation | None = None
+    serving: Serving | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
     failure: Failure | None = None

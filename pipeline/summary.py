@@ -75,6 +75,9 @@ def _verdict(result: RunResult) -> list[str]:
     if not result.evaluation.blessed:
         reasons = [f"  [red]•[/] {escape(reason)}" for reason in result.evaluation.reasons]
         return ["[bold red]Not blessed[/], and not pushed:", *reasons]
+    if result.serving and result.serving.reasons:
+        reasons = [f"  [red]•[/] {escape(reason)}" for reason in result.serving.reasons]
+        return ["[bold red]Blessed, but not pushed[/]:", *reasons]
     if result.pushed is None:
         return ["[bold green]Blessed[/]; not pushed, since the run ended before the Pusher."]
     where = f"version {result.pushed.version} in {escape(result.pushed.path)}"

@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from components.atomic_pusher.manifest import StoreError
+from components.atomic_pusher.store import Store
 from pipeline import dataset, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (
@@ -72,7 +74,7 @@ def _run(request: Request, emit: Emit) -> Finished:
         )
         emit(StepEvent(text="loading TFX"))
         return _run_graph(request, data, place, emit)
-    except UserError as error:
+    except (UserError, StoreError) as error:
         return Finished(failure=Failure(cause=str(error)), usage=True)
     except _InterruptedError:
         return Finished(failure=Failure(cause="interrupted"))
@@ -88,7 +90,11 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
 
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import forget_missing_pushes, read_outcome
+    from pipeline.outcome import (
+        forget_missing_pushes,
+        forget_refusals,
+        read_outcome,
+    )
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -104,7 +110,9 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         lambda node, state: emit(NodeEvent(node=node, state=state)),
         cache=request.cache,
     )
+    Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     forget_missing_pushes(place.metadata)
+    forget_refusals(place.metadata)
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
     failure = None
@@ -118,6 +126,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
     return Finished(
         training=outcome.training,
         evaluation=outcome.evaluation,
+        serving=outcome.serving,
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         failure=failure,

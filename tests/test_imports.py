@@ -11,10 +11,11 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 FORBIDDEN = {
-    "trainer_module": {"pipeline", "components", "tests"},
-    "components": {"pipeline", "tests"},
-    "schema": {"pipeline", "components", "trainer_module", "tests"},
-    "pipeline": {"tests"},
+    "trainer_module": {"pipeline", "components", "deploy", "tests"},
+    "components": {"pipeline", "deploy", "tests"},
+    "schema": {"pipeline", "components", "trainer_module", "deploy", "tests"},
+    "pipeline": {"deploy", "tests"},
+    "deploy": {"tests"},
 }
 
 SLOW = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_transform", "ml_metadata")
@@ -56,7 +57,10 @@ def test_every_package_has_sources(package):
 
 @pytest.mark.parametrize(
     "module",
-    ["pipeline.local_runner", "pipeline.dataset", "pipeline.worker", "trainer_module.features"],
+    [
+        *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.worker"),
+        *("deploy.client", "trainer_module.features"),
+    ],
 )
 def test_importing_a_command_loads_nothing_slow(module):
     program = f"import sys, {module}; print(*(name for name in {SLOW} if name in sys.modules))"

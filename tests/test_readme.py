@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, dataset, local_runner
+from deploy import client
+from pipeline import config, dataset, local_runner, serving
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -32,15 +33,35 @@ def test_readme_names_no_knob_that_does_not_exist():
     assert named == known
 
 
-@pytest.mark.parametrize("command", [local_runner.main, dataset.main])
-def test_every_flag_stands_in_the_readme(command, capsys):
-    arguments = [["--help"]] if command is local_runner.main else [["prepare", "--help"]]
-    for argv in arguments:
-        with pytest.raises(SystemExit):
-            command(argv)
+SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "prune")
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [
+        (local_runner.main, []),
+        (dataset.main, ["prepare"]),
+        *((serving.main, [name]) for name in SERVING_COMMANDS),
+        (client.main, []),
+    ],
+)
+def test_every_flag_stands_in_the_readme(command, argv, capsys):
+    with pytest.raises(SystemExit):
+        command([*argv, "--help"])
     flags = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert flags
-    assert not {flag for flag in flags if f"`{flag}" not in README}
+    assert not {flag for flag in flags if not re.search(rf"[` ]{flag}\b", README)}
+
+
+def test_every_serving_command_stands_in_the_readme_and_no_other(capsys):
+    with pytest.raises(SystemExit):
+        serving.main(["--help"])
+    listed = re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE)
+    assert tuple(listed) == SERVING_COMMANDS
+    [section] = re.findall(r"^## Serving$(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| (`.*?`) \| ", section, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([a-z]+)\b", row)}
+    assert named == set(SERVING_COMMANDS)
 
 
 def test_readme_names_no_flag_that_does_not_exist(capsys):

@@ -11,7 +11,7 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
-from trainer_module import input, model, plots, signatures, training  # noqa: A004
+from trainer_module import input, model, plots, signatures, training, warmup  # noqa: A004
 
 HISTORY_FILE = "history.json"
 """In the model run's directory: a list of values an epoch under each metric's name."""
@@ -77,6 +77,8 @@ def run_fn(fn_args: FnArgs) -> None:
     (run_directory / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1))
     plots.plot_history(trained.history, trained.exported_epoch, run_directory / CURVES_FILE)
     signatures.export(network, transform_output, fn_args.serving_model_dir)
+    examples = warmup.read_examples(fn_args.eval_files)
+    warmup.write_warmup(Path(fn_args.serving_model_dir), examples)
     # Not before: until here a kill costs no epoch.
     shutil.rmtree(checkpoint_directory)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.data_source import PROJECT_DIRECTORY as CHECKOUT
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from trainer_module import features
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 
 def served_versions(root: Path) -> list[Path]:
-    return sorted((root / "serving" / "tinyvgg").glob("*"))
+    return sorted((root / "serving" / "tinyvgg").glob("[0-9]*"))
 
 
 class TestFullRunThenUnchangedThenEditedSource:
@@ -25,6 +26,7 @@ class TestFullRunThenUnchangedThenEditedSource:
     @pytest.fixture(scope="class")
     def runs(self, root, run, source_copy):
         full = run(root, checkout=source_copy), served_versions(root)
+        (root / "serving" / "tinyvgg" / ".incoming" / "killed" / "model").mkdir(parents=True)
         unchanged = run(root, checkout=source_copy), served_versions(root)
         model = source_copy / "trainer_module" / "model.py"
         model.write_text(model.read_text() + "\n# An edit.\n")
@@ -55,6 +57,25 @@ class TestFullRunThenUnchangedThenEditedSource:
         accuracy = float(measured.stdout.splitlines()[-1])
         assert accuracy == pytest.approx(run.result["metrics"]["overall"]["accuracy"], abs=1e-6)
 
+    def test_push_is_listed_with_its_run_and_its_accuracy(self, runs, root):
+        run, _ = runs["full"]
+        listed = subprocess.run(
+            [sys.executable, "-m", "pipeline.serving", "list", "--root", root],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        [row] = [line.split() for line in listed.splitlines() if line.split()[:1] == ["1"]]
+        assert f"{run.result['metrics']['overall']['accuracy']:.4f}" in row
+        assert run.result["run_id"] in row
+
+    def test_pushed_model_was_checked_and_brings_its_warm_up(self, runs):
+        run, [version] = runs["full"]
+        assert run.result["serving"]["reasons"] == []
+        assert run.result["serving"]["measures"]["difference"] <= 1e-5
+        assert (version / "assets.extra" / "tf_serving_warmup_requests").exists()
+
     def test_libraries_do_not_reach_the_screen_but_the_log(self, runs):
         run, _ = runs["full"]
         assert "Traceback" not in run.screen
@@ -73,6 +94,9 @@ class TestFullRunThenUnchangedThenEditedSource:
         assert {node: run.state(node) for node in others} == dict.fromkeys(others, "cached")
         assert versions == runs["full"][1]
         assert "Nothing to do" in run.screen
+
+    def test_what_a_killed_push_left_is_cleaned_up_by_the_next_run(self, runs, root):
+        assert not list((root / "serving" / "tinyvgg" / ".incoming").iterdir())
 
     def test_edited_source_is_transformed_and_trained_anew(self, runs):
         run, versions = runs["edited"]
@@ -109,6 +133,20 @@ def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
     assert ended.result["pushed"] is None
     assert reason in ended.screen
     assert not served_versions(tmp_path)
+
+
+def test_unsound_model_is_refused_and_checked_again_with_other_limits(run, tmp_path):
+    refused = run(tmp_path, "--set", "serving.max_size_mb=0.001")
+    assert refused.code == 3
+    assert refused.result["blessed"] is True
+    [reason] = refused.result["serving"]["reasons"]
+    assert reason.startswith("the size is 0.")
+    assert reason in refused.screen
+    assert not served_versions(tmp_path)
+    again = run(tmp_path)
+    assert again.code == 0, again.screen
+    assert again.state("Trainer") == "cached"
+    assert len(served_versions(tmp_path)) == 1
 
 
 def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(

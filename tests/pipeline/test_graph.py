@@ -8,9 +8,11 @@ import pytest
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.pipeline import RunOptions
 
+import components
 import schema
 import trainer_module
 from pipeline import config, dag_runner, data_source, dataset, graph, nodes
+from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
@@ -169,8 +171,13 @@ def test_data_is_read_by_the_curated_schema(build, reader):
     [
         (nodes.EVALUATOR, "model", nodes.TRAINER),
         (nodes.EVALUATOR, "baseline_model", nodes.BASELINE_RESOLVER),
+        (nodes.SERVING_CHECK, "model", nodes.TRAINER),
+        (nodes.SERVING_CHECK, "examples", nodes.IMPORT_EXAMPLE_GEN),
+        (nodes.SERVING_CHECK, "model_blessing", nodes.EVALUATOR),
         (nodes.PUSHER, "model", nodes.TRAINER),
         (nodes.PUSHER, "model_blessing", nodes.EVALUATOR),
+        (nodes.PUSHER, "infra_blessing", nodes.SERVING_CHECK),
+        (nodes.PUSHER, "evaluation", nodes.EVALUATOR),
     ],
 )
 def test_model_is_compared_and_pushed_by_the_way_that_is_drawn(build, reader, key, producer):
@@ -193,6 +200,31 @@ def test_every_path_derives_from_the_workspace(build, place):
     }
 
 
+def test_pusher_is_told_where_the_model_comes_from_and_how_the_server_sees_it(build):
+    config_ = json.loads(parameters(compile_nodes(build())[nodes.PUSHER])["custom_config"])
+    assert config_["dataset"] == "records"
+    assert config_["model_source"] == fingerprint(trainer_module)
+    assert config_["server_dir"] == "/models"
+
+
+def test_serving_check_gets_every_limit(build):
+    settings = config.load_config(assignments=["serving.max_load_s=7"])
+    given = json.loads(parameters(compile_nodes(build(settings))[nodes.SERVING_CHECK])["config"])
+    assert given.pop("source") == fingerprint(components)
+    assert given == settings.serving.model_dump(mode="json")
+    assert given["max_load_s"] == 7
+
+
+def test_serving_check_of_tfx_can_be_switched_on_instead(build):
+    settings = config.load_config(assignments=["serving.check=infra_validator"])
+    compiled = compile_nodes(build(settings))
+    assert sorted(compiled) == sorted(nodes.NODES)
+    assert "InfraValidator" in compiled[nodes.SERVING_CHECK].node_info.type.name
+    given = parameters(compiled[nodes.SERVING_CHECK])
+    assert json.loads(given["serving_spec"])["tensorflow_serving"]["tags"]
+    assert json.loads(given["request_spec"])["split_name"] == "test"
+
+
 def test_beam_gets_its_arguments(build):
     settings = config.load_config(assignments=['beam.args=["--runner=FlinkRunner"]'])
     assert build(settings).beam_pipeline_args == ["--runner=FlinkRunner"]
@@ -207,13 +239,14 @@ def test_preset_builds_the_graph_with_its_settings(build, preset):
     assert given["training"] == settings.trainer_parameters()["training"]
 
 
-def test_edited_source_changes_what_transform_and_trainer_are_cached_by(build, monkeypatch):
+def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, monkeypatch):
     before = build()
     hashed = []
     monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
     learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
-    assert changed_nodes(before, build()) == learning
-    assert hashed == [trainer_module]
+    serving = {nodes.SERVING_CHECK, nodes.PUSHER}
+    assert changed_nodes(before, build()) == learning | serving
+    assert hashed == [trainer_module, components]
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
@@ -249,6 +282,7 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
         ("learning_rate.peak=0.5", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
         ("learning_rate.schedule=constant", {nodes.TRAINER}),
         ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),
+        ("serving.max_size_mb=5", {nodes.SERVING_CHECK, nodes.PUSHER}),
         ("beam.args=[]", set()),
     ],
 )

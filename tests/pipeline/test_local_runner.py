@@ -11,10 +11,11 @@ from pipeline import data_source, local_runner, supervisor, workspace
 from pipeline.data_source import PROJECT_DIRECTORY, Source
 from pipeline.nodes import NODES
 from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
-from pipeline.results import Evaluation, Failure, Metrics, Pushed
+from pipeline.results import Evaluation, Failure, Metrics, Pushed, Serving
 
 OVERALL = Metrics(examples=10, accuracy=0.9, loss=0.25)
 BLESSED = Evaluation(overall=OVERALL, classes={}, blessed=True, reasons=[])
+UNSOUND = Serving(reasons=["it is too large"])
 REFUSED = Evaluation(overall=OVERALL, classes={}, blessed=False, reasons=["accuracy is low"])
 PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
 
@@ -204,6 +205,20 @@ def test_directories_are_made_where_they_were_asked_for(tmp_path):
     assert (tmp_path / "c" / "d").is_dir()
 
 
+def test_infra_validator_without_its_server_is_refused_before_anything_starts(
+    run, worker, monkeypatch
+):
+    switched_on = ("--set", "serving.check=infra_validator")
+    monkeypatch.setattr(local_runner, "find_obstacle", lambda: "there is no docker command")
+    code, _, err = run(*switched_on)
+    assert code == 2
+    assert "needs TensorFlow Serving in Docker, and there is no docker command; " in err
+    assert not worker.requests
+    assert run()[0] == 0
+    monkeypatch.setattr(local_runner, "find_obstacle", lambda: None)
+    assert run(*switched_on)[0] == 0
+
+
 def test_a_tilde_in_a_setting_makes_no_directory_of_that_name(worker, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     local_runner.main(["--dataset", "sample", "--set", "paths.root=~/root"])
@@ -240,6 +255,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
         (Finished(evaluation=BLESSED, pushed=PUSHED), 0, "Blessed and pushed as version 7"),
         (Finished(), 0, "Ended before the Evaluator"),
         (Finished(evaluation=REFUSED), 3, "accuracy is low"),
+        (Finished(evaluation=BLESSED, serving=UNSOUND), 3, "it is too large"),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
         (Finished(failure=Failure(cause="damaged"), usage=True), 2, "Failed: damaged"),
         # A failure counts for more than the verdict before it.

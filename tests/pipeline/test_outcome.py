@@ -9,6 +9,10 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
+from components.atomic_pusher import files, manifest
+from components.atomic_pusher.executor import HELD_BACK
+from components.atomic_pusher.manifest import Facts, Record
+from components.serving_check.executor import REPORT_FILE
 from pipeline import nodes, outcome
 from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
 from pipeline.results import Training
@@ -63,8 +67,24 @@ def Evaluate(  # noqa: N802
     blessing.set_int_custom_property("blessed", blessed)
 
 
+@tfx.dsl.components.component
+def Check(  # noqa: N802
+    sound: Parameter[int],
+    model: Input[standard_artifacts.Model],
+    blessing: Output[standard_artifacts.InfraBlessing],
+):
+    report = {"reasons": [] if sound else ["it is too large"], "measures": {"size_mb": 7.0}}
+    if sound >= 0:
+        (Path(blessing.uri) / REPORT_FILE).write_text(json.dumps(report))
+    blessing.set_int_custom_property("blessed", int(sound > 0))
+
+
 class Mill:
-    """A root directory in which small pipelines run, with TFX's own Pusher at their end."""
+    """A root directory in which small pipelines run, with TFX's own Pusher at their end.
+
+    `sound` adds a serving check: 1 or 0 is its verdict, -1 that of TFX's InfraValidator, which
+    refuses and does not say why.
+    """
 
     def __init__(self, root: Path):
         self.root = root
@@ -73,13 +93,20 @@ class Mill:
             str(self.metadata)
         )
 
-    def run(self, run_id, *, blessed=1, serving="serving", finder=False, **part) -> dict[str, str]:
+    def run(
+        self, run_id, *, blessed=1, sound=None, serving="serving", finder=False, **part
+    ) -> dict[str, str]:
         """Runs the pipeline; returns how the nodes ended."""
         find = [FindRate().with_id(nodes.LEARNING_RATE_FINDER)] if finder else []
         train = Train().with_id(nodes.TRAINER)
         evaluate = Evaluate(blessed=blessed, model=train.outputs["model"]).with_id(nodes.EVALUATOR)
+        checks = []
+        if sound is not None:
+            check = Check(sound=sound, model=train.outputs["model"]).with_id(nodes.SERVING_CHECK)
+            checks.append(check)
         push = tfx.components.Pusher(
             model=train.outputs["model"],
+            infra_blessing=checks[0].outputs["blessing"] if checks else None,
             model_blessing=evaluate.outputs["blessing"],
             push_destination=tfx.proto.PushDestination(
                 filesystem=tfx.proto.PushDestination.Filesystem(
@@ -90,7 +117,7 @@ class Mill:
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="mill",
             pipeline_root=str(self.root / "artifacts"),
-            components=[*find, train, evaluate, push],
+            components=[*find, train, evaluate, *checks, push],
             enable_cache=True,
             metadata_connection_config=self.connection,
         )
@@ -273,3 +300,72 @@ def test_pusher_that_pushed_nothing_has_nothing_to_forget(mill):
     outcome.forget_missing_pushes(mill.metadata)
     assert mill.pushed_models() == {"": Artifact.LIVE}
     assert mill.run("second", blessed=0)[nodes.PUSHER] == "cached"
+
+
+def test_push_that_was_tampered_with_is_forgotten(mill):
+    mill.run("first")
+    [version] = mill.versions()
+    record = Record(pushed="", facts=Facts(), files=files.checksums(version))
+    manifest.write(version.parent, manifest.Manifest().with_record(int(version.name), record))
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {str(version): Artifact.LIVE}
+    (version / "saved_model.pb").write_text("tampered")
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {str(version): Artifact.DELETED}
+
+
+def hold_back(mill):
+    """Makes a push that pushed nothing one that was held back, as version 7."""
+    with metadata.Metadata(mill.connection) as handle:
+        [pushed] = handle.store.get_artifacts_by_type("PushedModel")
+        pushed.custom_properties[HELD_BACK].int_value = 7
+        handle.store.put_artifacts([pushed])
+
+
+def test_push_that_was_held_back_is_tried_again(mill):
+    mill.run("first", blessed=0)
+    hold_back(mill)
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.run("second", blessed=0)[nodes.PUSHER] == "done"
+
+
+def test_nothing_is_known_of_a_serving_check_that_did_not_run(mill):
+    assert outcome.read_outcome(mill.metadata, "first").serving is None
+    mill.run("first", sound=1, to_nodes=[nodes.EVALUATOR])
+    assert outcome.read_outcome(mill.metadata, "first").serving is None
+
+
+def test_sound_model_has_measures_and_no_reasons(mill):
+    mill.run("first", sound=1)
+    serving = outcome.read_outcome(mill.metadata, "first").serving
+    assert (serving.reasons, serving.measures) == ([], {"size_mb": 7.0})
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [(0, "it is too large"), (-1, "TFX's InfraValidator refused it: see the log")],
+)
+def test_refused_model_has_reasons_and_is_not_pushed(mill, sound, reason):
+    mill.run("first", sound=sound)
+    assert outcome.read_outcome(mill.metadata, "first").serving.reasons == [reason]
+    assert not mill.versions()
+
+
+def test_model_that_was_rolled_back_has_that_for_a_reason(mill):
+    mill.run("first", blessed=0, sound=1)
+    hold_back(mill)
+    [reason] = outcome.read_outcome(mill.metadata, "first").serving.reasons
+    assert "rolled back, as version 7: `rollback 7`" in reason
+
+
+def test_refusal_is_not_taken_from_the_cache_and_a_blessing_is(mill):
+    mill.run("refused", sound=0)
+    outcome.forget_refusals(mill.metadata)
+    assert mill.run("again", sound=0)[nodes.SERVING_CHECK] == "done"
+    mill.run("sound", sound=1)
+    outcome.forget_refusals(mill.metadata)
+    assert mill.run("sound again", sound=1)[nodes.SERVING_CHECK] == "cached"
+
+
+def test_forgetting_refusals_needs_no_run_before(mill):
+    outcome.forget_refusals(mill.metadata)

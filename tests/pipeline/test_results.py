@@ -12,6 +12,7 @@ from pipeline.results import (
     NodeResult,
     Pushed,
     RunResult,
+    Serving,
     Training,
 )
 
@@ -62,6 +63,7 @@ def test_json_has_everything_of_a_run():
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
         training=trained(),
         evaluation=judged(),
+        serving=Serving(reasons=["it is too large"], measures={"size_mb": 30.5}),
         pushed=Pushed(path="/s/tinyvgg/7", version="7"),
         pictures=["/r/learning_curves.png"],
         failure=None,
@@ -97,6 +99,7 @@ def test_json_has_everything_of_a_run():
             "learning_rate": 0.004,
             "learning_rate_warning": "the loss is flat",
         },
+        "serving": {"reasons": ["it is too large"], "measures": {"size_mb": 30.5}},
         "pushed": {"path": "/s/tinyvgg/7", "version": "7"},
         "pictures": ["/r/learning_curves.png"],
         "failure": None,

@@ -13,6 +13,7 @@ from pipeline.results import (
     NodeResult,
     Pushed,
     RunResult,
+    Serving,
     Training,
 )
 from pipeline.summary import print_summary
@@ -105,7 +106,11 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
             ["Blessed; not pushed, since the run ended before the Pusher."],
         ),
         (
-            run_result(evaluation=judged(), pushed=PUSHED),
+            run_result(evaluation=judged(), serving=Serving(reasons=["it is [large]", "slow"])),
+            ["Blessed, but not pushed:", "  • it is [large]", "  • slow"],
+        ),
+        (
+            run_result(evaluation=judged(), serving=Serving(reasons=[]), pushed=PUSHED),
             ["Blessed and pushed as version 7 in /served/tinyvgg/7"],
         ),
         (
@@ -131,6 +136,7 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
         "ended before the Evaluator",
         "not blessed",
         "not pushed",
+        "not sound",
         "pushed",
         "pushed before",
         "idle",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx.v1.components import FnArgs
 
-from trainer_module import checkpoints, input, progress, run_fn  # noqa: A004
+from trainer_module import checkpoints, input, progress, run_fn, warmup  # noqa: A004
 
 EPOCHS = 3
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
@@ -161,6 +161,10 @@ def test_progress_is_logged_within_an_epoch(run):
     assert 1 <= first["step"] <= first["steps"] == 10
     assert {"loss", "accuracy"} <= set(first)
     assert "val_loss" not in first
+
+
+def test_the_exported_model_has_warm_up_requests(run):
+    assert Path(run[0].serving_model_dir, warmup.WARMUP_FILE).stat().st_size > 0
 
 
 def test_the_exported_model_is_the_trained_one(run, raw_splits):

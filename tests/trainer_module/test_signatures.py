@@ -170,3 +170,11 @@ def test_an_image_of_another_size_is_refused(loaded, encode_png, to_example):
     example = to_example(encode_png(np.zeros((32, 32), np.uint8)))
     with pytest.raises(tf.errors.InvalidArgumentError):
         loaded["serving_default"](examples=tf.constant([example]))
+
+
+@pytest.mark.parametrize("name", ["serving_default", "predict_images", "transform_features"])
+def test_an_empty_batch_is_refused(loaded, name):
+    [(key, spec)] = loaded[name].structured_input_signature[1].items()
+    empty = tf.zeros([0, *spec.shape[1:]], spec.dtype)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the batch is empty"):
+        loaded[name](**{key: empty})

@@ -1,0 +1,1 @@
+"""Pushes a model to the serving directory whole or not at all."""

@@ -1,0 +1,70 @@
+"""TFX's Pusher, with an executor that pushes whole versions only."""
+
+from collections.abc import Mapping
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.atomic_pusher.executor import Executor
+
+
+class AtomicPusherSpec(standard_component_specs.PusherSpec):
+    """The Pusher's, and the evaluation, whose figures go into the manifest."""
+
+    INPUTS = {  # noqa: RUF012
+        **standard_component_specs.PusherSpec.INPUTS,
+        standard_component_specs.EVALUATION_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.ModelEvaluation, optional=True
+        ),
+    }
+
+
+class AtomicPusher(tfx.components.Pusher):
+    """Pushes a blessed model as the next version of a serving directory.
+
+    The output is the Pusher's: a `PushedModel` with `pushed`, `pushed_destination` and
+    `pushed_version`. A model that is there already is told by the version it has; one that
+    was rolled back is not pushed, and `held_back` says as which version.
+    """
+
+    SPEC_CLASS = AtomicPusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        evaluation: types.BaseChannel,
+        base_directory: str,
+        config: Mapping[str, str],
+    ):
+        """Constructs the component.
+
+        Args:
+            model: `Model`, the SavedModel to push.
+            model_blessing: `ModelBlessing`; without it, nothing is pushed.
+            infra_blessing: `InfraBlessing`; without it, nothing is pushed.
+            evaluation: `ModelEvaluation`, of the same model.
+            base_directory: the model's directory in the serving directory, on a local or
+                mounted file system.
+            config: `server_dir`, the serving directory as a model server sees it;
+                `model_source`, the fingerprint of the code that made the model; `dataset`,
+                what it was trained on. What else it holds is part of the cache key alone.
+        """
+        spec = AtomicPusherSpec(
+            model=model,
+            model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
+            evaluation=evaluation,
+            push_destination=tfx.proto.PushDestination(
+                filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
+            ),
+            custom_config=json_utils.dumps(dict(config)),
+            pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+        )
+        # Past the Pusher's own constructor, which knows no spec but its own.
+        super(tfx.components.Pusher, self).__init__(spec=spec)

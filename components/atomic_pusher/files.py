@@ -1,0 +1,154 @@
+"""Files that outlive a crash: copied, flushed to disk, compared, locked.
+
+Free of TensorFlow, as is all that a command needs to answer at once.
+"""
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+_BLOCK = 1 << 20
+_LOCK_POLL_S = 0.02
+
+
+def copy_tree(source: Path, target: Path) -> dict[str, str]:
+    """Copies a directory and flushes every file and directory of the copy to disk.
+
+    Args:
+        source: an existing directory.
+        target: must not exist.
+
+    Returns:
+        The SHA-256 of each source file, as read, by its path below the directory.
+
+    Raises:
+        OSError: as on a disk that is full; what was copied so far is left.
+    """
+    digests = {}
+    target.mkdir()
+    for path in sorted(source.rglob("*")):
+        relative = path.relative_to(source)
+        if path.is_dir():
+            (target / relative).mkdir()
+        else:
+            digests[relative.as_posix()] = _copy_file(path, target / relative)
+    for directory in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+        sync_directory(directory)
+    return digests
+
+
+def _copy_file(source: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while block := reader.read(_BLOCK):
+            digest.update(block)
+            writer.write(block)
+        _flush(writer)
+        # So that who compares the copy reads what the disk has, not what memory remembers.
+        os.posix_fadvise(writer.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return digest.hexdigest()
+
+
+def _flush(file: IO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def checksums(directory: Path) -> dict[str, str]:
+    """Returns the SHA-256 of each file by its path below the directory.
+
+    Raises:
+        OSError: a file can't be read.
+    """
+    return {
+        path.relative_to(directory).as_posix(): _sha256(path)
+        for path in sorted(directory.rglob("*"))
+        if not path.is_dir()
+    }
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def differences(expected: Mapping[str, str], directory: Path) -> list[str]:
+    """Compares a directory with the checksums it should have.
+
+    Args:
+        expected: SHA-256 by path.
+        directory: what is compared; may be missing.
+
+    Returns:
+        A phrase for each file that is missing, another, unreadable or too many.
+    """
+    try:
+        found = checksums(directory)
+    except OSError as error:
+        return [f"{error.filename or directory} can't be read: {error.strerror}"]
+    missing = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
+    added = [f"{name} was added" for name in sorted(found.keys() - expected.keys())]
+    changed = [
+        f"{name} was changed"
+        for name in sorted(expected.keys() & found.keys())
+        if expected[name] != found[name]
+    ]
+    return missing + changed + added
+
+
+def sync_directory(directory: Path) -> None:
+    """Flushes the entries of a directory to disk, such as a name that was just given."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a file so that readers find the old text or the new one, whole.
+
+    To be called under a lock: the new text goes through one sibling.
+    """
+    new = path.with_name(f".{path.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(text)
+        _flush(file)
+    new.replace(path)
+    sync_directory(path.parent)
+
+
+@contextmanager
+def lock(path: Path, patience_s: float) -> Iterator[None]:
+    """Holds a lock file; it goes with the process, however that ends.
+
+    Args:
+        path: the file, made if missing.
+        patience_s: seconds to wait for another holder; 0 to try once.
+
+    Raises:
+        TimeoutError: another process holds it for longer.
+        OSError: the file can't be opened.
+    """
+    deadline = time.monotonic() + patience_s
+    with path.open("a") as file:
+        while not _try_lock(file.fileno()):
+            if time.monotonic() >= deadline:
+                raise TimeoutError(None, "another process holds it", str(path))
+            time.sleep(_LOCK_POLL_S)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False

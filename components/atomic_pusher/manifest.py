@@ -1,0 +1,129 @@
+"""The serving directory's manifest: what was pushed, when, and from which run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from components.atomic_pusher import files
+
+MANIFEST_FILE = "manifest.json"
+
+Reason = Literal["rolled back", "damaged"]
+"""Why a version was moved aside."""
+
+
+class StoreError(Exception):
+    """The serving directory refuses: one sentence that says what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Where a model comes from.
+
+    Attributes:
+        run: the id of the run that pushed it.
+        source: the fingerprint of the code that made it.
+        dataset: what it was trained on.
+        metrics: figures on the test split, by name.
+    """
+
+    run: str = ""
+    source: str = ""
+    dataset: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a push left in the manifest.
+
+    Attributes:
+        pushed: when, in UTC, as in ISO 8601.
+        facts: where the model comes from.
+        files: SHA-256 by the path of each file.
+        withdrawn: why it was moved aside, if it was.
+    """
+
+    pushed: str
+    facts: Facts
+    files: Mapping[str, str]
+    withdrawn: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All records, by version.
+
+    Attributes:
+        last_version: the highest number that was ever given, pruned ones included.
+        pinned: the version that is to stay live, if any.
+        rolling_back: the version to which a rollback is under way, or was interrupted.
+        records: a record is written before its version becomes visible, so one without a
+            directory is of a push that did not come to its end, or of a removed version.
+    """
+
+    last_version: int = 0
+    pinned: int | None = None
+    rolling_back: int | None = None
+    records: Mapping[int, Record] = field(default_factory=dict)
+
+    def with_record(self, version: int, record: Record) -> "Manifest":
+        """Adds or replaces a record."""
+        return replace(
+            self,
+            last_version=max(self.last_version, version),
+            records={**self.records, version: record},
+        )
+
+    def with_withdrawn(self, version: int, reason: Reason | None) -> "Manifest":
+        """Notes why a version is moved aside; None that it is back. Needs a record."""
+        if version not in self.records:
+            return self
+        return self.with_record(version, replace(self.records[version], withdrawn=reason))
+
+
+def read(directory: Path) -> Manifest:
+    """Reads the manifest; an empty one where there is none.
+
+    Raises:
+        StoreError: it can't be read or is damaged.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        return _parse(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return Manifest()
+    except OSError as error:
+        raise StoreError(
+            f"{path} can't be read: {error.strerror}; mend its permissions."
+        ) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path} is damaged: restore it, or remove it, which loses where the versions come "
+            "from but none of the versions."
+        ) from error
+
+
+def write(directory: Path, manifest: Manifest) -> None:
+    """Replaces the manifest, flushed to disk.
+
+    Raises:
+        OSError: it can't be written; the old one stays.
+    """
+    document = asdict(manifest)
+    document["records"] = {str(version): one for version, one in document["records"].items()}
+    files.write_atomically(directory / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
+
+
+def _parse(document: dict[str, Any]) -> Manifest:
+    return Manifest(
+        last_version=int(document["last_version"]),
+        pinned=document["pinned"],
+        rolling_back=document["rolling_back"],
+        records={
+            int(version): Record(**{**one, "facts": Facts(**one["facts"])})
+            for version, one in document["records"].items()
+        },
+    )

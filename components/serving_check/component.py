@@ -1,0 +1,110 @@
+"""The serving check: is the model sound to serve, by the standard `InfraBlessing`?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts, standard_component_specs
+from tfx.utils import json_utils
+
+from components.serving_check.executor import CONFIG_KEY, Executor
+from components.serving_check.server import SERVER_TAG
+
+
+class ServingCheckSpec(component_spec.ComponentSpec):
+    """Inputs, output and parameters of the serving check."""
+
+    PARAMETERS = {  # noqa: RUF012
+        CONFIG_KEY: component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        standard_component_specs.MODEL_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.Model
+        ),
+        standard_component_specs.EXAMPLES_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.Examples
+        ),
+        standard_component_specs.MODEL_BLESSING_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.ModelBlessing
+        ),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        standard_component_specs.BLESSING_KEY: component_spec.ChannelParameter(
+            type=standard_artifacts.InfraBlessing
+        ),
+    }
+
+
+class ServingCheck(base_component.BaseComponent):
+    """Loads and calls a blessed model in a fresh process, and holds it against limits."""
+
+    SPEC_CLASS = ServingCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        config: Mapping[str, Any],
+    ):
+        """Constructs the component.
+
+        Args:
+            model: `Model`, the SavedModel to check.
+            examples: `Examples` with a `test` split, of which the first are sent.
+            model_blessing: `ModelBlessing`; what is not blessed is not checked.
+            config: the limits, `max_…` and `timeout_s`; what else it holds is part of the
+                cache key alone.
+        """
+        super().__init__(
+            spec=ServingCheckSpec(
+                model=model,
+                examples=examples,
+                model_blessing=model_blessing,
+                blessing=types.Channel(type=standard_artifacts.InfraBlessing),
+                **{CONFIG_KEY: json_utils.dumps(dict(config))},
+            )
+        )
+
+
+def create_serving_check(
+    model: types.BaseChannel,
+    examples: types.BaseChannel,
+    model_blessing: types.BaseChannel,
+    config: Mapping[str, Any],
+) -> base_component.BaseComponent:
+    """Constructs the serving check that `check` in its configuration chooses.
+
+    Args:
+        model: as `ServingCheck` takes it.
+        examples: as `ServingCheck` takes them.
+        model_blessing: as `ServingCheck` takes it; the InfraValidator looks at any model.
+        config: as `ServingCheck` takes it, with `check`: `process`, or `infra_validator` for
+            TFX's own, which needs Docker and the image of TensorFlow Serving.
+
+    Returns:
+        A component that puts out `blessing`.
+    """
+    if config["check"] == "process":
+        return ServingCheck(model, examples, model_blessing, config)
+    return tfx.components.InfraValidator(
+        model=model,
+        examples=examples,
+        serving_spec=tfx.proto.ServingSpec(
+            tensorflow_serving=tfx.proto.TensorFlowServing(tags=[SERVER_TAG]),
+            local_docker=tfx.proto.LocalDockerConfig(),
+        ),
+        request_spec=tfx.proto.RequestSpec(
+            tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
+                signature_names=["serving_default"]
+            ),
+            split_name="test",
+            num_examples=8,
+        ),
+        validation_spec=tfx.proto.ValidationSpec(
+            max_loading_time_seconds=int(config["max_load_s"]), num_tries=2
+        ),
+    )

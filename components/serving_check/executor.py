@@ -1,0 +1,75 @@
+"""The serving check's executor."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+from tfx.components.util import model_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact, artifact_utils, standard_component_specs
+from tfx.utils import io_utils, path_utils
+
+from components.serving_check.runner import Limits, Report, run_check
+from trainer_module import features, warmup
+
+CONFIG_KEY = "config"
+"""Execution property: the limits, as JSON."""
+
+REPORT_FILE = "report.json"
+"""In the blessing's directory: the verdict, as `runner.Report` has it."""
+
+_SPLIT = "test"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Compares a fresh process's answers with the Evaluator's predictions, and measures."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[artifact.Artifact]],
+        output_dict: dict[str, list[artifact.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Checks the model, and marks the blessing as TFX's InfraValidator does.
+
+        TFMA keeps figures, not predictions. They are made again as the Evaluator makes them:
+        by the signature it evaluates, on the same raw examples of its split, in this process,
+        which has what that has.
+
+        Args:
+            input_dict: `model`, `examples` and `model_blessing`.
+            output_dict: `blessing`.
+            exec_properties: `config`, see `ServingCheck`.
+        """
+        [blessing] = output_dict[standard_component_specs.BLESSING_KEY]
+        [model_blessing] = input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        if model_utils.is_model_blessed(model_blessing):
+            [model] = input_dict[standard_component_specs.MODEL_KEY]
+            [examples] = input_dict[standard_component_specs.EXAMPLES_KEY]
+            report = _check(model, examples, json.loads(exec_properties[CONFIG_KEY]))
+        else:
+            report = Report(["not checked, since the Evaluator did not bless it"])
+        for reason in report.reasons:
+            logging.error("The model is not sound to serve: %s", reason)
+        io_utils.write_string_file(str(Path(blessing.uri, REPORT_FILE)), report.to_json())
+        name = "INFRA_NOT_BLESSED" if report.reasons else "INFRA_BLESSED"
+        io_utils.write_string_file(str(Path(blessing.uri, name)), "")
+        blessing.set_int_custom_property("blessed", int(not report.reasons))
+
+
+def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) -> Report:
+    old = path_utils.is_old_model_artifact(model)
+    directory = Path(path_utils.serving_model_path(model.uri, old))
+    split = artifact_utils.get_split_uri([examples], _SPLIT)
+    raw = warmup.read_examples([f"{split}/*"])
+    return run_check(directory, raw, _predict(directory, raw), Limits.of(config), features.IMAGE)
+
+
+def _predict(model: Path, examples: list[bytes]) -> dict[str, list]:
+    """What the signature that is evaluated answers, by output, as `run_check` takes it."""
+    loaded = tf.saved_model.load(str(model))
+    [key] = loaded.signatures["serving_default"].structured_input_signature[1]
+    answers = loaded.signatures["serving_default"](**{key: tf.constant(examples, tf.string)})
+    return warmup.to_plain({name: value.numpy() for name, value in answers.items()})

@@ -1,0 +1,221 @@
+"""Runs the probe in a fresh process, within limits, and makes a verdict of what it reports.
+
+Free of TensorFlow: only the probe's process loads it.
+"""
+
+import base64
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import IO, Any
+
+TOLERANCE = 1e-5
+"""How far a probability may be from the one that was evaluated."""
+
+BATCHES = ((1, 200), (64, 50))
+"""Sizes of batches whose latency is measured, and how often."""
+
+_PROBE = Path(__file__).with_name("probe.py")
+# None of ours, and none that only training needs: a server has neither.
+_BLOCKED = (
+    *("components", "pipeline", "schema", "trainer_module"),
+    *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_model_analysis", "ml_metadata"),
+)
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a model may cost at most.
+
+    Attributes:
+        max_size_mb: of all its files.
+        max_load_s: until it is loaded, in seconds.
+        max_latency_ms: 99th percentile of a batch of 1.
+        max_batch_latency_ms: 99th percentile of a batch of 64.
+        max_memory_mb: peak memory of the process that loads and calls it, TensorFlow included.
+        timeout_s: for all of it.
+    """
+
+    max_size_mb: float
+    max_load_s: float
+    max_latency_ms: float
+    max_batch_latency_ms: float
+    max_memory_mb: float
+    timeout_s: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Limits":
+        """Takes the limits out of a configuration that also holds other things."""
+        return cls(**{limit.name: config[limit.name] for limit in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict.
+
+    Attributes:
+        reasons: a phrase for each thing that is wrong with the model; none if it is sound.
+        measures: `size_mb`, `load_s`, `median_ms_1`, `p99_ms_1`, `median_ms_64`, `p99_ms_64`,
+            `memory_mb`, and `difference` to the expected probabilities; as far as it got.
+    """
+
+    reasons: list[str] = field(default_factory=list)
+    measures: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Returns the report as a JSON object with both attributes."""
+        return json.dumps(asdict(self), indent=1)
+
+
+def run_check(
+    model: Path,
+    examples: Sequence[bytes],
+    expected: Mapping[str, Sequence],
+    limits: Limits,
+    image_feature: str,
+) -> Report:
+    """Checks a SavedModel.
+
+    Args:
+        model: its directory.
+        examples: serialized, labelled raw `tf.Example`s, at least one.
+        expected: what a signature that classifies should answer to them, by output; numbers
+            as numbers, strings as text. Empty if nothing is known.
+        limits: what it may cost.
+        image_feature: the name of the examples' feature that holds the image.
+
+    Returns:
+        The verdict; a process that crashed or was stopped is one as well.
+    """
+    request = {
+        "model": str(model),
+        "packages": [
+            path for path in sys.path if path.endswith(("site-packages", "dist-packages"))
+        ],
+        "blocked": _BLOCKED,
+        "examples": [base64.b64encode(example).decode() for example in examples],
+        "expected": dict(expected),
+        "image_feature": image_feature,
+        "tolerance": TOLERANCE,
+        "batches": BATCHES,
+    }
+    reasons, measures = _probe(request, limits)
+    measures["size_mb"] = _size_mb(model)
+    return Report(reasons + _exceeded(measures, limits), measures)
+
+
+def _size_mb(model: Path) -> float:
+    return sum(path.stat().st_size for path in model.rglob("*") if path.is_file()) / 1e6
+
+
+def _exceeded(measures: Mapping[str, float], limits: Limits) -> list[str]:
+    bounds = {
+        "size_mb": ("the size", limits.max_size_mb, "MB"),
+        "load_s": ("the load time", limits.max_load_s, "s"),
+        "p99_ms_1": ("the 99th percentile of the latency", limits.max_latency_ms, "ms"),
+        "p99_ms_64": (
+            "the 99th percentile of the latency of batches of 64",
+            limits.max_batch_latency_ms,
+            "ms",
+        ),
+        "memory_mb": ("the peak memory", limits.max_memory_mb, "MB"),
+    }
+    return [
+        f"{what} is {measures[key]:,.3g} {unit} and should be at most {bound:,g} {unit}"
+        for key, (what, bound, unit) in bounds.items()
+        if measures.get(key, 0.0) > bound
+    ]
+
+
+def _probe(request: dict[str, Any], limits: Limits) -> tuple[list[str], dict[str, float]]:
+    """Runs the process; returns the reasons and the measures that it came to."""
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_PROBE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            # A directory that has nothing to import.
+            cwd=request["model"],
+            text=True,
+        )
+        try:
+            return _follow(process, request, limits, errors)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _follow(
+    process: subprocess.Popen, request: dict[str, Any], limits: Limits, errors: IO[str]
+) -> tuple[list[str], dict[str, float]]:
+    messages: queue.SimpleQueue = queue.SimpleQueue()
+    for work in (_send, _receive):
+        threading.Thread(target=work, args=(process, request, messages), daemon=True).start()
+    deadline = time.monotonic() + limits.timeout_s
+    step, peak = "starting", 0.0
+    while True:
+        with suppress(queue.Empty):
+            message = messages.get(timeout=_POLL_S)
+            if message is None:
+                return [_describe_end(process.wait(), step, errors)], {}
+            if "reasons" in message:
+                return _reasons(message), message["measures"]
+            step = message["step"]
+        peak = max(peak, _peak_memory_mb(process.pid))
+        if peak > limits.max_memory_mb:
+            # Its peak says by how much; no bound is named twice.
+            return [], {"memory_mb": peak}
+        if time.monotonic() > deadline:
+            return [f"it was not done after {limits.timeout_s:g} s, while {step}"], {}
+
+
+def _send(process: subprocess.Popen, request: dict[str, Any], messages) -> None:
+    # It may die before it has read all.
+    with suppress(BrokenPipeError), process.stdin:
+        json.dump(request, process.stdin)
+
+
+def _receive(process: subprocess.Popen, request, messages: queue.SimpleQueue) -> None:
+    with process.stdout:
+        for line in process.stdout:
+            messages.put(json.loads(line))
+    messages.put(None)
+
+
+def _reasons(message: dict[str, Any]) -> list[str]:
+    loaded = message["blocked_but_loaded"]
+    return message["reasons"] + [f"it loads {name}, which a server has not" for name in loaded]
+
+
+def _describe_end(code: int, step: str, errors: IO[str]) -> str:
+    if code < 0:
+        return f"the process crashed with {signal.Signals(-code).name} while {step}"
+    errors.seek(0)
+    said = errors.read().strip().splitlines() or ["without a word"]
+    return f"the process ended with exit code {code} while {step}: {said[-1][:200]}"
+
+
+def _peak_memory_mb(pid: int) -> float:
+    """The peak of a process; 0 for one that has just ended."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,0 +1,36 @@
+"""Models of a few small files: what the store moves, it never looks into."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.atomic_pusher.store import Store
+
+
+@pytest.fixture
+def directory(tmp_path) -> Path:
+    """The directory of one model in a serving directory; nothing is there yet."""
+    return tmp_path / "serving" / "tinyvgg"
+
+
+@pytest.fixture
+def store(directory) -> Store:
+    return Store(directory)
+
+
+@pytest.fixture
+def make_model(tmp_path) -> Callable[..., Path]:
+    """Makes a model that is told from others by its name: `make_model(name, size)`."""
+
+    def make_model(name: str, size: int = 3000) -> Path:
+        model = tmp_path / "models" / name
+        (model / "variables").mkdir(parents=True)
+        (model / "assets").mkdir()
+        (model / "saved_model.pb").write_bytes(name.encode() + os.urandom(size))
+        for number in range(3):
+            (model / "variables" / f"variables.data-{number}").write_bytes(os.urandom(size))
+        return model
+
+    return make_model

@@ -1,0 +1,258 @@
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from components.serving_check import probe, runner
+from components.serving_check.runner import Limits, Report, run_check
+
+IMAGE = "picture"
+GENEROUS = Limits(
+    max_size_mb=10,
+    max_load_s=60,
+    max_latency_ms=10_000,
+    max_batch_latency_ms=10_000,
+    max_memory_mb=4000,
+    timeout_s=120,
+)
+EXPECTED = {
+    "probabilities": [[0.0, 1.0], [0.2, 0.8], [1.0, 0.0]],
+    "class_name": ["dark", "dark", "bright"],
+}
+
+
+@pytest.fixture(scope="module")
+def examples(make_example):
+    return [make_example(brightness) for brightness in (0, 51, 255)]
+
+
+@pytest.fixture(autouse=True)
+def short_measurements(monkeypatch):
+    monkeypatch.setattr(runner, "BATCHES", ((1, 5), (64, 3)))
+
+
+@pytest.fixture(scope="module")
+def sound_model(export):
+    return export(serving_default="sound", predict_images="pixels")
+
+
+def check(model, examples, expected=EXPECTED, **limits) -> Report:
+    return run_check(
+        model, examples, expected, dataclasses.replace(GENEROUS, **limits), image_feature=IMAGE
+    )
+
+
+@pytest.fixture(scope="module")
+def report(sound_model, examples):
+    return run_check(sound_model, examples, EXPECTED, GENEROUS, image_feature=IMAGE)
+
+
+def test_sound_model_is_not_refused(report):
+    assert report.reasons == []
+
+
+def test_everything_is_measured(report, sound_model):
+    assert set(report.measures) == {
+        *("size_mb", "load_s", "memory_mb", "difference"),
+        *("median_ms_1", "p99_ms_1", "median_ms_64", "p99_ms_64"),
+    }
+    files = [path for path in sound_model.rglob("*") if path.is_file()]
+    assert report.measures["size_mb"] == sum(path.stat().st_size for path in files) / 1e6
+    assert report.measures["difference"] < 1e-6
+    assert 100 < report.measures["memory_mb"] < 4000
+    assert 0 < report.measures["median_ms_1"] <= report.measures["p99_ms_1"]
+
+
+def test_report_is_json(report):
+    assert json.loads(report.to_json()) == dataclasses.asdict(report)
+
+
+@pytest.mark.parametrize(
+    ("output", "answers", "reason"),
+    [
+        (
+            "probabilities",
+            [[0.0, 1.0], [0.2, 0.8], [1.0, 0.001]],
+            "serving_default answers probabilities that differ by 0.001 from those evaluated, "
+            "and may by 1e-05",
+        ),
+        (
+            "class_name",
+            ["dark", "bright", "dark"],
+            "serving_default answers another class_name than was evaluated",
+        ),
+    ],
+)
+def test_other_answers_than_were_evaluated_are_refused_in_each_signature(
+    sound_model, examples, output, answers, reason
+):
+    report = check(sound_model, examples, {**EXPECTED, output: answers})
+    assert report.reasons == [reason, reason.replace("serving_default", "predict_images")]
+
+
+def test_answers_within_the_tolerance_are_not_refused(sound_model, examples):
+    near = [[one + 5e-6 for one in row] for row in EXPECTED["probabilities"]]
+    assert check(sound_model, examples, {**EXPECTED, "probabilities": near}).reasons == []
+
+
+def test_malformed_requests_that_are_answered_are_each_named(export, examples):
+    report = check(export(serving_default="credulous"), examples, {})
+    assert report.reasons == [
+        f"serving_default answers {fault} where it should refuse"
+        for fault in (
+            "an image of a wrong size",
+            "an empty batch",
+            "what is not an image",
+            "an example without its feature",
+            "what is not an example",
+        )
+    ]
+
+
+def test_answers_that_are_not_finite_are_refused(export, examples):
+    report = check(export(serving_default="not_a_number"), examples, {})
+    assert report.reasons == ["serving_default answers probabilities that are not finite"]
+
+
+def test_signature_that_fails_is_named_with_its_cause(export, examples):
+    report = check(export(serving_default="failing"), examples, {})
+    [reason] = report.reasons
+    assert reason.startswith("serving_default fails on real examples: InvalidArgumentError")
+
+
+def test_model_without_the_default_signature_is_refused(export, examples):
+    report = check(export(predict_images="pixels"), examples)
+    assert report.reasons == ["the model has no signature serving_default"]
+
+
+def test_directory_that_is_no_model_is_refused_with_the_cause(tmp_path, examples):
+    [reason] = check(tmp_path, examples).reasons
+    assert reason.startswith("the model fails: OSError: SavedModel file does not exist")
+
+
+def test_truncated_model_is_refused(sound_model, examples, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(sound_model, model)
+    [data] = (model / "variables").glob("variables.data-*")
+    data.write_bytes(b"")
+    [reason] = check(model, examples).reasons
+    assert reason.startswith("the model fails: ")
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"max_size_mb": 1e-3}, "the size is "),
+        ({"max_load_s": 1e-3}, "the load time is "),
+        ({"max_latency_ms": 1e-6}, "the 99th percentile of the latency is "),
+        ({"max_batch_latency_ms": 1e-6}, "the 99th percentile of the latency of batches of 64 is "),
+    ],
+)
+def test_what_exceeds_a_limit_is_refused_with_both(sound_model, examples, limits, reason):
+    [said] = check(sound_model, examples, **limits).reasons
+    [bound] = limits.values()
+    assert said.startswith(reason)
+    assert f" and should be at most {bound:g} " in said
+
+
+def test_process_that_takes_more_memory_is_stopped_and_refused(sound_model, examples):
+    report = check(sound_model, examples, max_memory_mb=100)
+    [reason] = report.reasons
+    assert reason.startswith("the peak memory is ")
+    assert "load_s" not in report.measures
+
+
+def test_process_that_takes_too_long_is_stopped_and_refused(sound_model, examples):
+    [reason] = check(sound_model, examples, timeout_s=0.2).reasons
+    assert reason.startswith("it was not done after 0.2 s, while ")
+
+
+# Stand in for the probe's script: a process that ends as a model could make it end.
+CRASH = """
+import json, os, sys
+json.load(sys.stdin)
+print(json.dumps({"step": "sending serving_default what is not an image"}), flush=True)
+os.kill(os.getpid(), 11)
+"""
+GIVE_UP = "import sys; sys.exit('no such package')"
+SLEEP = "import time; time.sleep(60)"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (
+            CRASH,
+            "the process crashed with SIGSEGV while sending serving_default what is not an image",
+        ),
+        (GIVE_UP, "the process ended with exit code 1 while starting: no such package"),
+        (SLEEP, "it was not done after 1 s, while starting"),
+    ],
+    ids=["crash", "exit", "hang"],
+)
+def test_end_of_the_process_is_a_refusal_with_its_place(tmp_path, monkeypatch, script, reason):
+    probe_ = tmp_path / "probe.py"
+    probe_.write_text(script)
+    monkeypatch.setattr(runner, "_PROBE", probe_)
+    assert check(tmp_path, [b""], timeout_s=1 if script == SLEEP else 60).reasons == [reason]
+
+
+LOOK_AROUND = """
+import importlib.util, json, sys
+request = json.load(sys.stdin)
+sys.path.extend(request["packages"])
+ours = [name for name in request["blocked"][:4] if importlib.util.find_spec(name)]
+print(json.dumps({"reasons": ours, "measures": {}, "blocked_but_loaded": []}))
+"""
+
+
+def test_our_packages_can_not_be_imported_where_the_model_is_loaded(tmp_path, monkeypatch):
+    script = tmp_path / "probe.py"
+    script.write_text(LOOK_AROUND)
+    monkeypatch.setattr(runner, "_PROBE", script)
+    # Neither from the checkout, by an editable installation, nor by PYTHONPATH.
+    monkeypatch.setenv("PYTHONPATH", str(Path(runner.__file__).parents[2]))
+    assert check(tmp_path, [b""]).reasons == []
+
+
+IMPORT_ALL = """
+import json, sys
+sys.path[:0] = sys.argv[1:3]
+import probe
+sys.meta_path.insert(0, probe._Block({"components", "tfx"}))
+for name in ("components", "components.serving_check", "tfx", "json.tool"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        print(name)
+"""
+
+
+def test_packages_are_blocked_even_where_they_are_installed():
+    directory = Path(probe.__file__).parent
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, directory, sysconfig.get_paths()["purelib"]],
+        cwd=directory.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.split() == ["components", "components.serving_check", "tfx"]
+
+
+def test_package_that_a_server_has_not_is_a_refusal_if_loaded_all_the_same(tmp_path, monkeypatch):
+    script = tmp_path / "probe.py"
+    report = {"reasons": [], "measures": {}, "blocked_but_loaded": ["tfx"]}
+    script.write_text(f"print({json.dumps(json.dumps(report))})")
+    monkeypatch.setattr(runner, "_PROBE", script)
+    assert check(tmp_path, [b""]).reasons == ["it loads tfx, which a server has not"]
+
+
+def test_limits_are_taken_out_of_a_larger_configuration():
+    config = {**dataclasses.asdict(GENEROUS), "check": "process", "source": "0123"}
+    assert Limits.of(config) == GENEROUS

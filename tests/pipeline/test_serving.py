@@ -1,0 +1,356 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.atomic_pusher.manifest import Facts
+from components.atomic_pusher.store import Store
+from components.serving_check.runner import Report
+from pipeline import serving
+from pipeline.data_source import PROJECT_DIRECTORY
+from pipeline.errors import UserError
+from trainer_module import features
+
+MEASURES = {
+    "size_mb": 0.29,
+    "load_s": 0.5,
+    "memory_mb": 600.0,
+    "difference": 0.0,
+    "median_ms_1": 1.0,
+    "p99_ms_1": 2.0,
+    "median_ms_64": 10.0,
+    "p99_ms_64": 20.0,
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def store(root):
+    """Three versions, of which the third is live."""
+    store = Store(root / "serving" / "tinyvgg")
+    for number in range(1, 4):
+        model = root / f"model-{number}"
+        model.mkdir(parents=True)
+        (model / "saved_model.pb").write_text(f"model {number}")
+        metrics = {"accuracy": 0.9 + number / 1000}
+        store.push(model, Facts(run=f"run-{number}", metrics=metrics))
+    return store
+
+
+@pytest.fixture
+def run(root, capsys, monkeypatch):
+    """Runs a command on the root; returns its code and its lines."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(command, *arguments):
+        code = serving.main([command, *map(str, arguments), "--root", str(root)])
+        return code, [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def visible(store):
+    return sorted(version.number for version in store.versions() if version.visible)
+
+
+def test_list_tells_of_each_version_what_it_is_and_which_one_is_live(store, run):
+    store.rollback()
+    store.pin(1)
+    code, (where, heading, *rows) = run("list")
+    assert code == 0
+    assert where == str(store.directory)
+    assert heading.split() == ["version", "pushed", "accuracy", "from", "run", "state"]
+    cells = [row.split() for row in rows]
+    assert [row[0] for row in cells] == ["3", "2", "1"]
+    assert [row[3:5] for row in cells] == [
+        ["0.9030", "run-3"],
+        ["0.9020", "run-2"],
+        ["0.9010", "run-1"],
+    ]
+    assert [row[5:] for row in cells] == [["rolled", "back"], [], ["live,", "pinned"]]
+
+
+def test_list_fits_a_terminal_of_80_columns(store, run, root):
+    (store.directory / "1795508572").mkdir()
+    model = root / "another"
+    model.mkdir()
+    store.push(model, Facts(run="2026-11-24T12-22-11.726", metrics={"accuracy": 0.9}))
+    store.pin(1795508573)
+    _, lines = run("list")
+    row = lines[2]
+    assert row.startswith("1795508573")
+    assert "2026-11-24T12-22-11.726  live, pinned" in row
+
+
+def test_list_says_that_nothing_was_pushed(run):
+    assert run("list")[1][-1] == "No model was pushed here yet."
+
+
+def test_sample_has_versions_of_its_own(store, run, root):
+    _, lines = run("list", "--dataset", "sample")
+    assert lines[0] == str(root / "sample" / "serving" / "tinyvgg")
+    assert "No model" in lines[1]
+
+
+def test_serving_directory_can_be_named(store, run):
+    _, lines = run("list", "--serving-dir", store.directory.parent, "--dataset", "fashion_mnist")
+    assert lines[0] == str(store.directory)
+
+
+def test_rollback_says_what_is_live_and_what_was_moved(store, run):
+    code, lines = run("rollback")
+    assert code == 0
+    assert lines == ["Version 2 is live, instead of 3.", "Moved aside, not deleted: 3."]
+    assert visible(store) == [1, 2]
+
+
+def test_rollback_goes_to_the_version_that_is_named_also_forward(store, run):
+    run("rollback", 1)
+    assert visible(store) == [1]
+    assert run("rollback", 3)[1][0] == "Version 3 is live, instead of 1."
+    assert store.find().number == 3
+
+
+def test_pin_and_unpin_say_what_is_live(store, run):
+    assert run("pin", 2)[1][0].startswith("Version 2 is live")
+    assert "specific { versions: 2 }" in (store.directory.parent / "models.config").read_text()
+    assert run("unpin")[1] == ["Version 3 is live, the newest."]
+
+
+def test_server_directory_of_the_settings_goes_into_models_config(store, run):
+    run("pin", 2, "--set", "serving.server_dir=/srv")
+    assert 'base_path: "/srv/tinyvgg"' in (store.directory.parent / "models.config").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["rollback", "9"], "has no version 9: there is 3, 2, 1"),
+        (["pin", "9"], "has no version 9"),
+        (["check", "9"], "has no version 9"),
+        (["unpin"], "No version in"),
+        (["prune", "--keep", "0"], "--keep = 0 is not allowed: it should be at least 1"),
+    ],
+)
+def test_what_can_not_be_done_is_one_sentence(store, run, refusal, arguments, sentence):
+    with refusal(sentence):
+        run(*arguments)
+
+
+def test_prune_asks_and_deletes_when_told_yes(store, run, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda *_: questions.append(1) or "n")
+    assert run("prune", "--keep", 1) == (1, ["Delete 2, 1? [y/N] Nothing was deleted."])
+    assert visible(store) == [1, 2, 3]
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    assert run("prune", "--keep", 1)[0] == 0
+    assert visible(store) == [3]
+    assert questions
+
+
+def test_prune_does_not_ask_scripts_that_say_yes(store, run):
+    store.pin(1)
+    assert run("prune", "--keep", 1, "--yes") == (0, ["Deleted 2."])
+    assert visible(store) == [1, 3]
+    assert run("prune", "--keep", 1, "--yes") == (0, ["There is nothing to delete."])
+
+
+def test_prune_deletes_nothing_where_nobody_can_answer(store, run, monkeypatch, refusal):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with refusal("give --yes where nobody can answer"):
+        run("prune", "--keep", 1)
+    assert visible(store) == [1, 2, 3]
+
+
+@pytest.fixture
+def report(monkeypatch):
+    """What the fresh process is to report."""
+    reasons = []
+    monkeypatch.setattr(serving, "_probe", lambda *_: Report(reasons, MEASURES))
+    return reasons
+
+
+def test_check_of_a_sound_version_says_what_was_measured(store, run, report):
+    code, lines = run("check", 2)
+    assert code == 0
+    assert lines[0] == "files     all 1 as they were pushed"
+    assert "latency   10.0 ms, 99th percentile 20.0 ms, batch of 64" in lines
+    assert lines[-1] == "Version 2 is sound."
+
+
+def test_check_names_what_is_wrong_with_the_model(store, run, report):
+    report.append("it [crashed]")
+    code, lines = run("check", 2)
+    assert code == 1
+    assert "• it [crashed]" in lines
+    assert lines[-1] == "Version 2 is not sound."
+
+
+def test_check_does_not_load_what_was_tampered_with(store, run, monkeypatch):
+    monkeypatch.setattr(serving, "_probe", lambda *_: pytest.fail("loaded it"))
+    (store.directory / "2" / "saved_model.pb").write_text("tampered")
+    assert run("check", 2) == (
+        1,
+        ["• saved_model.pb was changed", "Version 2 is not sound."],
+    )
+
+
+def test_check_also_looks_at_what_was_moved_aside(store, run, report):
+    store.rollback()
+    assert run("check", 3)[0] == 0
+
+
+@pytest.fixture
+def picture(tmp_path):
+    file = tmp_path / "a [b] picture.png"
+    Image.fromarray(np.zeros((40, 30), np.uint8)).save(file)
+    return file
+
+
+def test_predict_names_the_classes_with_probabilities_and_a_bar(store, run, picture, monkeypatch):
+    answers = [[0.6, 0.3, 0.09, 0.004, 0.003, 0.002, 0.001, 0, 0, 0]]
+    monkeypatch.setattr(serving, "_classify", lambda model, images: answers * len(images))
+    code, lines = run("predict", picture, picture)
+    assert code == 0
+    assert lines[0] == "version 3"
+    first, second, third = (line.split() for line in lines[3:6])
+    assert first == ["T-shirt/top", "60.0%", "█" * 18]
+    assert second == ["Trouser", "30.0%", "█" * 9]
+    assert third == ["Pullover", "9.0%", "█" * 3]
+    assert lines.count(str(picture)) == 2
+    assert not any("Dress" in line for line in lines)
+
+
+def test_predict_asks_the_version_that_is_named(store, run, picture, monkeypatch):
+    asked = []
+    answer = [[1.0] + [0.0] * 9]
+    monkeypatch.setattr(serving, "_classify", lambda model, _: asked.append(model) or answer)
+    assert run("predict", picture, "--version", 1)[1][0] == "version 1"
+    assert asked == [store.directory / "1"]
+
+
+def test_predict_does_not_ask_a_tampered_version(store, run, picture, refusal):
+    (store.directory / "3" / "saved_model.pb").write_text("tampered")
+    with refusal("Version 3 is not as it was pushed"):
+        run("predict", picture)
+
+
+def test_predict_needs_a_version(run, picture, refusal):
+    with refusal("has no version to serve"):
+        run("predict", picture)
+
+
+ANSWER = """
+import json, sys
+from pipeline import serving
+
+print(int(serving.main(json.loads(sys.argv[1]))))
+print("modules:", *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["pin", "1"], ["rollback"], ["prune", "--keep", "1", "--yes"]]
+)
+def test_command_answers_without_loading_what_is_slow(store, root, arguments):
+    ended = subprocess.run(
+        [sys.executable, "-c", ANSWER, json.dumps([*arguments, "--root", str(root)])],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text, _, modules = ended.stdout.partition("modules:")
+    assert text.endswith("0\n")
+    slow = {"tensorflow", "keras", "tfx", "apache_beam", "ml_metadata", "tensorflow_serving"}
+    assert not slow & set(modules.split())
+
+
+def test_wrong_use_is_a_line_on_stderr_and_no_traceback(root):
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipeline.serving", "rollback", "--root", root],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+class TestRealModel:
+    """A model with the project's signatures and warm-up requests."""
+
+    @pytest.fixture(scope="class")
+    def model(self, tmp_path_factory):
+        import tensorflow as tf
+
+        from trainer_module import preprocessing, signatures, warmup
+
+        class Transform:
+            def transform_features_layer(self):
+                return lambda raw: {
+                    **raw,
+                    features.IMAGE: tf.map_fn(
+                        preprocessing.decode_image,
+                        raw[features.IMAGE],
+                        fn_output_signature=tf.uint8,
+                    ),
+                }
+
+            def raw_feature_spec(self):
+                return {
+                    features.IMAGE: tf.io.FixedLenFeature([], tf.string),
+                    features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+                }
+
+        def network(images, training):
+            # The brighter, the higher the class.
+            mean = tf.reduce_mean(tf.cast(images, tf.float32), [1, 2, 3])
+            return tf.one_hot(tf.cast(mean / 25.6, tf.int32), 10)
+
+        directory = tmp_path_factory.mktemp("model") / "model"
+        signatures.export(network, Transform(), str(directory))
+        warmup.write_warmup(directory, [warmup.make_black_example()])
+        return directory
+
+    @pytest.fixture
+    def store(self, root, model):
+        store = Store(root / "serving" / "tinyvgg")
+        store.push(model, Facts())
+        return store
+
+    def test_check_loads_it_and_compares_its_answers(self, store, run):
+        code, lines = run("check", 1)
+        assert code == 0, lines
+        assert "answers   as recorded in it, at most 0 apart" in lines
+
+    def test_check_refuses_a_model_that_exceeds_a_limit(self, store, run):
+        code, lines = run("check", 1, "--set", "serving.max_memory_mb=50")
+        assert code == 1
+        assert lines[1].startswith("• the peak memory is ")
+
+    def test_predict_classifies_pictures_of_any_size(self, store, run, tmp_path):
+        files = []
+        for level, suffix in ((10, "png"), (115, "jpg")):
+            files.append(tmp_path / f"{level}.{suffix}")
+            Image.new("RGB", (60, 60), (level, level, level)).save(files[-1])
+        _, lines = run("predict", *files)
+        answers = [line.split()[0] for line in lines if "100.0%" in line]
+        assert answers == [features.CLASS_NAMES[0], features.CLASS_NAMES[4]]
+
+
+def test_user_error_is_what_the_store_refuses(store, run):
+    os.unlink(store.directory / "manifest.json")
+    (store.directory / "manifest.json").write_text("[]")
+    with pytest.raises(UserError, match="is damaged: restore it"):
+        run("list")

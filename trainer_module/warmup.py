@@ -1,0 +1,117 @@
+"""Warm-up requests: what TensorFlow Serving answers before its first real request.
+
+They travel inside the model. The records hold the answers as well, which a server does not
+look at: by them it can be told whether a served model still answers as it was exported.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from trainer_module import features
+
+WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
+"""Where TensorFlow Serving looks for them below a model: TFRecords of PredictionLog."""
+
+WARMUP_EXAMPLES = 64
+"""As many as fill the larger batch that is warmed up."""
+
+
+class Warmup(NamedTuple):
+    """Requests that were recorded with their answers.
+
+    Attributes:
+        examples: serialized, labelled raw `tf.Example`s.
+        answers: what `serving_default` answered to them, by output: [N, …] each.
+    """
+
+    examples: list[bytes]
+    answers: dict[str, np.ndarray]
+
+
+def read_examples(file_patterns: Sequence[str], count: int = WARMUP_EXAMPLES) -> list[bytes]:
+    """Reads the first raw examples of a split.
+
+    Args:
+        file_patterns: TFRecords, gzipped if the name ends in `.gz`.
+        count: at most how many.
+
+    Returns:
+        Serialized `tf.Example`s.
+    """
+    files = sorted(file for pattern in file_patterns for file in tf.io.gfile.glob(pattern))
+    examples: list[bytes] = []
+    for file in files:
+        compression = "GZIP" if file.endswith(".gz") else ""
+        records = tf.data.TFRecordDataset(file, compression).take(count - len(examples))
+        examples.extend(records.as_numpy_iterator())
+        if len(examples) == count:
+            break
+    return examples
+
+
+def write_warmup(directory: Path, examples: Sequence[bytes]) -> None:
+    """Calls the classifying signatures of an exported model, and records the calls in it.
+
+    Args:
+        directory: the SavedModel's.
+        examples: serialized, labelled raw `tf.Example`s, at least one.
+    """
+    signatures = tf.saved_model.load(str(directory)).signatures
+    # A batch of one, as from a person who waits, and a large one; the last is read back.
+    logs = [_record(signatures, batch) for batch in (examples[:1], examples)]
+    path = directory / WARMUP_FILE
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for log in logs:
+            writer.write(log.SerializeToString())
+
+
+def read_warmup(directory: Path) -> Warmup | None:
+    """Reads the requests of a SavedModel; None where it has none with an answer."""
+    path = directory / WARMUP_FILE
+    if not path.exists():
+        return None
+    *_, last = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    log = prediction_log_pb2.PredictionLog.FromString(last).predict_log
+    [examples] = log.request.inputs.values()
+    answers = {key: tf.make_ndarray(value) for key, value in log.response.outputs.items()}
+    return Warmup(list(tf.make_ndarray(examples)), answers) if answers else None
+
+
+def make_black_example() -> bytes:
+    """Makes a labelled raw example of a black image, for a model that brings none."""
+    size = [features.IMAGE_SIZE, features.IMAGE_SIZE, 1]
+    example = tf.train.Example()
+    png = tf.io.encode_png(tf.zeros(size, tf.uint8)).numpy()
+    example.features.feature[features.IMAGE].bytes_list.value.append(png)
+    example.features.feature[features.LABEL].int64_list.value.append(0)
+    return example.SerializeToString()
+
+
+def to_plain(answers: Mapping[str, np.ndarray]) -> dict[str, list]:
+    """Makes lists of answers: numbers as numbers, bytes as text."""
+    return {
+        key: [one.decode() for one in value.tolist()] if value.dtype == object else value.tolist()
+        for key, value in answers.items()
+    }
+
+
+def _record(signatures: Mapping, examples: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
+    name = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+    signature = signatures[name]
+    [key] = signature.structured_input_signature[1]
+    batch = tf.constant(examples, tf.string)
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = name
+    request.inputs[key].CopyFrom(tf.make_tensor_proto(batch))
+    response = predict_pb2.PredictResponse()
+    for output, value in signature(**{key: batch}).items():
+        response.outputs[output].CopyFrom(tf.make_tensor_proto(value))
+    return prediction_log_pb2.PredictionLog(
+        predict_log=prediction_log_pb2.PredictLog(request=request, response=response)
+    )
