@@ -170,7 +170,7 @@ def test_the_exported_model_has_warm_up_requests(run):
 def test_the_exported_model_is_the_trained_one(run, raw_splits):
     summary = read(run[0], run_fn.SUMMARY_FILE)
     loss, accuracy = serve(run[0], raw_splits)
-    assert loss == pytest.approx(summary["eval_loss"], rel=1e-4)
+    assert loss == pytest.approx(summary["eval_loss"], rel=1e-3)
     assert accuracy == pytest.approx(summary["eval_accuracy"], abs=1e-6)
 
 
@@ -180,7 +180,7 @@ def test_the_exported_model_is_that_of_the_best_epoch(found_run, raw_splits):
     )
     assert (summary["best_epoch"], summary["exported_epoch"], summary["epochs"]) == (1, 1, EPOCHS)
     assert history["val_loss"][0] < history["val_loss"][-1]
-    assert serve(found_run, raw_splits)[0] == pytest.approx(history["val_loss"][0], rel=1e-4)
+    assert serve(found_run, raw_splits)[0] == pytest.approx(history["val_loss"][0], rel=1e-3)
 
 
 def test_a_rate_that_was_found_replaces_the_configured_peak(found_run):

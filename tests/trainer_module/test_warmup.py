@@ -10,7 +10,9 @@ from trainer_module import model, signatures, warmup
 def model_directory(transform_output, split_files, tmp_path_factory):
     """An exported model with warm-up requests of the eval split."""
     directory = tmp_path_factory.mktemp("export") / "model"
-    network = model.build_model(filters=[4, 4], convolutions=3, padding="valid", dropout=0.0)
+    network = model.build_model(
+        filters=[4, 4], convolutions=3, padding="valid", batch_norm=False, dropout=0.0
+    )
     signatures.export(network, transform_output, str(directory))
     warmup.write_warmup(directory, warmup.read_examples(split_files("eval")))
     return directory
