@@ -175,7 +175,7 @@ class LearningRateFinder(Group):
     rule: Literal["steepest", "minimum"] = Field(
         "minimum",
         description="Take the rate where the loss falls fastest, or a tenth of that where it is "
-        "lowest.",
+        "lowest and about to rise.",
     )
 
     @pydantic.model_validator(mode="after")
