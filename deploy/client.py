@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import requests
 
+from components.atomic_pusher.models_config import LIVE_LABEL, PREVIOUS_LABEL
 from pipeline import command_line, garment
 from pipeline.errors import ExitCode, UserError
 from pipeline.workspace import MODEL_NAME
@@ -144,7 +145,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--address", metavar="HOST:PORT", help="(default: localhost:8501, with --grpc :8500)"
     )
     parser.add_argument(
-        "--label", choices=("live", "previous"), help="the version to ask (default: the server's)"
+        "--label",
+        choices=(LIVE_LABEL, PREVIOUS_LABEL),
+        help="the version to ask (default: the server's)",
     )
     arguments = parser.parse_args(argv)
     images = np.stack([garment.read_garment(image) for image in arguments.images])

@@ -4,6 +4,10 @@ import hashlib
 from pathlib import Path
 from types import ModuleType
 
+from components.atomic_pusher.files import sha256
+
+__all__ = ["fingerprint", "sha256"]
+
 
 def fingerprint(package: ModuleType) -> str:
     """Hashes the Python sources of a package.
@@ -23,12 +27,3 @@ def fingerprint(package: ModuleType) -> str:
         digest.update(str(path.relative_to(root)).encode() + b"\0")
         digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

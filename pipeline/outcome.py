@@ -177,7 +177,7 @@ def _output(
 def _read_pushed(artifact: metadata_store_pb2.Artifact) -> Pushed | None:
     properties = artifact.custom_properties
     # The Pusher ends well when it pushed nothing; this is where it says so.
-    if not properties["pushed"].int_value:
+    if not _int_property(artifact, "pushed"):
         return None
     return Pushed(
         path=properties["pushed_destination"].string_value,

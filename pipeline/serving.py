@@ -23,7 +23,7 @@ from rich.table import Table
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store, Version
-from components.serving_check.runner import Limits, Report, run_check
+from components.serving_check.runner import BATCHES, Limits, Report, run_check
 from pipeline import command_line, config, garment, workspace
 from pipeline.errors import ExitCode, UserError
 from trainer_module import features
@@ -193,7 +193,7 @@ def _describe_measures(report: Report) -> list[str]:
     lines.extend(
         f"latency   {measures[f'median_ms_{size}']:.1f} ms, 99th percentile "
         f"{measures[f'p99_ms_{size}']:.1f} ms, batch of {size}"
-        for size in (1, 64)
+        for size, _ in BATCHES
         if f"p99_ms_{size}" in measures
     )
     if "memory_mb" in measures:

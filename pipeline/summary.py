@@ -73,11 +73,9 @@ def _verdict(result: RunResult) -> list[str]:
     if result.evaluation is None:
         return ["Ended before the Evaluator, as asked: no model was judged or pushed."]
     if not result.evaluation.blessed:
-        reasons = [f"  [red]•[/] {escape(reason)}" for reason in result.evaluation.reasons]
-        return ["[bold red]Not blessed[/], and not pushed:", *reasons]
+        return ["[bold red]Not blessed[/], and not pushed:", *_bullets(result.evaluation.reasons)]
     if result.serving and result.serving.reasons:
-        reasons = [f"  [red]•[/] {escape(reason)}" for reason in result.serving.reasons]
-        return ["[bold red]Blessed, but not pushed[/]:", *reasons]
+        return ["[bold red]Blessed, but not pushed[/]:", *_bullets(result.serving.reasons)]
     if result.pushed is None:
         return ["[bold green]Blessed[/]; not pushed, since the run ended before the Pusher."]
     where = f"version {result.pushed.version} in {escape(result.pushed.path)}"
@@ -88,6 +86,10 @@ def _verdict(result: RunResult) -> list[str]:
     if result.components["Pusher"].state == "cached":
         return [f"[bold green]Blessed[/]; pushed before as {where}"]
     return [f"[bold green]Blessed[/] and pushed as {where}"]
+
+
+def _bullets(reasons: list[str]) -> list[str]:
+    return [f"  [red]•[/] {escape(reason)}" for reason in reasons]
 
 
 def _describe_failure(result: RunResult) -> str:

@@ -90,11 +90,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
 
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import (
-        forget_missing_pushes,
-        forget_refusals,
-        read_outcome,
-    )
+    from pipeline.outcome import forget_missing_pushes, forget_refusals, read_outcome
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)

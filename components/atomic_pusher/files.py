@@ -66,13 +66,14 @@ def checksums(directory: Path) -> dict[str, str]:
         OSError: a file can't be read.
     """
     return {
-        path.relative_to(directory).as_posix(): _sha256(path)
+        path.relative_to(directory).as_posix(): sha256(path)
         for path in sorted(directory.rglob("*"))
         if not path.is_dir()
     }
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
