@@ -174,8 +174,8 @@ class LearningRateFinder(Group):
     )
     rule: Literal["steepest", "minimum"] = Field(
         "minimum",
-        description="Take the rate where the loss falls fastest, or a tenth of that where it is "
-        "lowest and about to rise.",
+        description="Take the rate where the loss falls fastest, or half an order of magnitude "
+        "below that where it is lowest.",
     )
 
     @pydantic.model_validator(mode="after")

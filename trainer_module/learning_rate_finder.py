@@ -23,8 +23,11 @@ EXPLOSION = 4.0
 MIN_FALL = 0.1
 """A curve whose smoothed loss falls by less than this fraction is called flat."""
 
-VALLEY = 0.03
+VALLEY = 0.1
 """How much of the whole fall the smoothed loss may lie above its lowest in the valley."""
+
+BELOW_MINIMUM = math.sqrt(10)
+"""How many times lower than the minimum the rule of that name picks."""
 
 _FEWEST_POINTS = 3
 
@@ -54,8 +57,8 @@ class Finding(NamedTuple):
     Attributes:
         learning_rate: the rate to train with.
         steepest: where the smoothed loss falls fastest; None if that can't be told.
-        minimum: the highest rate of the valley in which the smoothed loss is lowest; None if
-            that can't be told.
+        minimum: the middle of the valley in which the smoothed loss is lowest, on the
+            logarithmic scale; None if that can't be told.
         warning: why `learning_rate` is the fallback and not what the curve says; None if
             it is not.
     """
@@ -139,11 +142,12 @@ def _losses(
 def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
     """Picks the learning rate from a curve.
 
-    `minimum` takes a tenth of the rate at which the smoothed loss is lowest and about to
-    rise. Where it stays low over a range of rates, as with batch normalization, noise decides
-    which of them is lowest: the end of that valley is taken. `steepest` takes the rate at
-    which the smoothed loss falls fastest over the logarithm of the rate. It is many times
-    lower: it suits a constant rate, and `minimum` one that warms up and decays.
+    `minimum` takes the rate half an order of magnitude below that at which the smoothed loss
+    is lowest. Where it stays low over a range of rates, as with batch normalization, noise
+    decides which of them is lowest: the middle of that valley is taken. A whole order lower,
+    as is often advised, trained worse with a rate that warms up and decays. `steepest` takes
+    the rate at which the smoothed loss falls fastest over the logarithm of the rate. It is
+    many times lower: it suits a constant rate.
 
     Args:
         curve: of a range test.
@@ -165,8 +169,9 @@ def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
         return _fall_back(fallback, problem)
     lowest = int(np.argmin(smoothed))
     steepest = float(rates[_steepest(smoothed[: lowest + 1], np.log(rates))])
-    minimum = _end_of_valley(rates, smoothed)
-    return Finding(steepest if rule == "steepest" else minimum / 10, steepest, minimum, None)
+    minimum = _middle_of_valley(rates, smoothed)
+    pick = steepest if rule == "steepest" else minimum / BELOW_MINIMUM
+    return Finding(pick, steepest, minimum, None)
 
 
 def _find_problem(smoothed: np.ndarray, *, exploded: bool) -> str | None:
@@ -195,10 +200,11 @@ def _steepest(falling: np.ndarray, log_rates: np.ndarray) -> int:
     return int(np.argmin(slopes)) + span // 2
 
 
-def _end_of_valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
+def _middle_of_valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
     lowest = int(np.argmin(smoothed))
     edge = smoothed[lowest] + VALLEY * (smoothed[: lowest + 1].max() - smoothed[lowest])
-    return float(rates[np.flatnonzero(smoothed <= edge)[-1]])
+    valley = rates[smoothed <= edge]
+    return math.sqrt(valley[0] * valley[-1])
 
 
 def _fall_back(rate: float, problem: str) -> Finding:

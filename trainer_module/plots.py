@@ -59,7 +59,7 @@ def plot_range_test(curve: Curve, finding: Finding, file: Path) -> None:
     axes.plot(curve.rates, curve.smoothed, color=_BLUE, lw=2, label="loss, smoothed")
     for rate, marker, name in (
         (finding.steepest, "v", "steepest descent"),
-        (finding.minimum, "s", "end of the valley"),
+        (finding.minimum, "s", "middle of the valley"),
     ):
         if rate is not None:
             loss = np.interp(np.log(rate), np.log(curve.rates), curve.smoothed)

@@ -165,11 +165,10 @@ def near(rate, decades=0.06):
     return pytest.approx(rate, rel=10**decades - 1)
 
 
-def test_minimum_takes_a_tenth_of_the_rate_at_the_end_of_the_valley():
+def test_minimum_takes_half_an_order_of_magnitude_below_the_lowest_loss():
     finding = read(valley())
-    # There the loss has risen by 3 % of its fall, from the lowest, at 1e-2.
-    assert finding.minimum == near(10**-1.78)
-    assert finding.learning_rate == finding.minimum / 10
+    assert finding.minimum == near(1e-2)
+    assert finding.learning_rate == near(10**-2.5)
     assert finding.warning is None
 
 
@@ -186,11 +185,12 @@ def test_both_readings_are_given_under_either_rule():
 
 
 @pytest.mark.parametrize("place", [-2.9, -2.0, -1.1])
-def test_noise_in_a_broad_valley_does_not_move_its_end(place):
+def test_noise_in_a_broad_valley_does_not_move_its_middle(place):
     losses = 2.3 - 1.8 * np.clip(DECADES + 4, 0, 1) + 1.8 * np.clip(DECADES + 1, 0, 1)
     losses += np.random.default_rng(0).uniform(-0.01, 0.01, len(losses))
     losses[np.argmin(np.abs(DECADES - place))] = 0.47
-    assert read(losses).minimum == near(1e-1, 0.15)
+    # It falls to its lowest at 1e-3, and rises from 1e-1.
+    assert read(losses).minimum == near(1e-2)
 
 
 def test_noise_does_not_move_the_steepest_descent_far():

@@ -11,6 +11,7 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.learning_rate_finder import component
+from trainer_module import learning_rate_finder
 
 STEPS = 10
 """Of an epoch: 300 examples in batches of 32."""
@@ -98,7 +99,8 @@ def test_the_hyperparameters_are_one_file_which_is_what_the_trainer_takes(by_epo
 def test_the_rate_that_was_found_is_the_hyperparameter(by_epoch):
     curve = by_epoch.curve
     assert curve["warning"] is None
-    assert by_epoch.learning_rate == curve["learning_rate"] == curve["minimum"] / 10
+    assert by_epoch.learning_rate == curve["learning_rate"]
+    assert by_epoch.learning_rate == curve["minimum"] / learning_rate_finder.BELOW_MINIMUM
     assert 1e-4 <= by_epoch.learning_rate < 1
 
 
