@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import config, download, idx, workspace
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unreadable
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT_VARIABLE = "FASHION_MNIST_DIR"
@@ -105,9 +105,7 @@ def _recognise(directory: Path, pattern: str) -> Source:
     except (NotImplementedError, ValueError) as error:
         raise UserError(f"dataset.pattern = {pattern!r} is not allowed: {error}.") from error
     except OSError as error:
-        raise UserError(
-            f"{directory} can't be read: {error.strerror}; mend its permissions."
-        ) from error
+        raise unreadable(directory, error) from error
     raise UserError(
         f"{directory} has no data: it needs the four official files "
         f"({', '.join(file.name for file in idx.OFFICIAL_FILES)}), a fashion_mnist prepared by "

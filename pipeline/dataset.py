@@ -29,7 +29,7 @@ from pipeline import (
 )
 from pipeline.command_line import download_progress
 from pipeline.data_source import Source
-from pipeline.errors import ExitCode, UserError
+from pipeline.errors import ExitCode, UserError, unreadable
 from pipeline.fingerprint import sha256
 from pipeline.idx import LabelledImages
 from trainer_module import features
@@ -116,10 +116,7 @@ def _fingerprint(source: Source) -> list[str]:
         try:
             return [sha256(file) for file in files]
         except OSError as error:
-            raise UserError(
-                f"{error.filename or source.directory} can't be read: {error.strerror or error}; "
-                "mend its permissions, or name another directory with --data-dir."
-            ) from error
+            raise unreadable(source.directory, error) from error
     return [f"{split} {size}" for split, size in _SAMPLE_SIZES.items()]
 
 

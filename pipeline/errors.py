@@ -1,6 +1,7 @@
 """How a command ends: its exit codes, and the error that a person can mend."""
 
 import enum
+from pathlib import Path
 
 
 class ExitCode(enum.IntEnum):
@@ -18,3 +19,11 @@ class UserError(Exception):
 
     Commands print it without a traceback and exit with `ExitCode.USAGE`.
     """
+
+
+def unreadable(directory: Path, error: OSError) -> UserError:
+    """Makes the error for a data directory in which something can't be read."""
+    return UserError(
+        f"{error.filename or directory} can't be read: {error.strerror or error}; mend its "
+        "permissions, or name another directory with --data-dir."
+    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unreadable
 from pipeline.fingerprint import sha256
 from trainer_module import features
 
@@ -78,10 +78,7 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         for file in OFFICIAL_FILES:
             _check_sha256(directory / file.name, file.sha256)
     except OSError as error:
-        raise UserError(
-            f"{error.filename or directory} can't be read: {error.strerror or error}; "
-            "mend its permissions, or name another directory with --data-dir."
-        ) from error
+        raise unreadable(directory, error) from error
     return train, test
 
 

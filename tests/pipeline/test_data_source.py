@@ -170,7 +170,7 @@ def test_a_directory_that_cannot_be_looked_into_is_refused(find, tmp_path, refus
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "exists", exists)
-        with refusal(f"{tmp_path} can't be read: Permission denied; mend its permissions"):
+        with refusal(tmp_path, " can't be read: Permission denied; mend its permissions"):
             find(dir=tmp_path)
 
 
