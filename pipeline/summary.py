@@ -24,7 +24,7 @@ def print_summary(console: Console, result: RunResult) -> None:
             f"on {overall.examples:,} images"
         )
     console.print()
-    for line in _verdict(result):
+    for line in describe_verdict(result):
         console.print(line, soft_wrap=True)
     for picture in result.pictures:
         console.print(f"picture: {escape(picture)}", style="dim", soft_wrap=True)
@@ -68,7 +68,10 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _verdict(result: RunResult) -> list[str]:
+def describe_verdict(result: RunResult) -> list[str]:
+    """Says what became of the model and why, a line each, as rich markup."""
+    if result.running:
+        return ["[bold yellow]Still running[/]: no model was judged or pushed yet."]
     if result.failure:
         return [_describe_failure(result)]
     if result.evaluation is None:
