@@ -97,7 +97,7 @@ def _read_unfinished(root: Path, run_id: str) -> RunResult:
     # The lock is the newest run's, as one runs at a time.
     if workspace.is_locked(root) and run_id == run_ids(root)[0]:
         return _from_metadata(root, run_id).model_copy(update={"running": True})
-    return _recover(root, run_id, "it was killed before it could write its result")
+    return _recover(root, run_id, "the run was killed before it could write its result")
 
 
 def _recover(root: Path, run_id: str, cause: str) -> RunResult:

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.inspect",
-        description="Shows how good a run's model is on the test images, class by class or by "
+        description="Shows how good a run's model is on the test images, class by class or by\n"
         "another slice, what changed since another run, and why it was blessed or refused.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -217,14 +217,11 @@ def _require_figures(result: RunResult, slicing: str | None) -> None:
 
 
 def _why_no_figures(result: RunResult) -> str:
+    if result.running:
+        return f"Run {result.run_id} has no figures yet: it is still at work."
     evaluator = result.components.get(nodes.EVALUATOR)
-    state = evaluator.state if evaluator else "waiting"
-    if state == "running":
-        return f"Run {result.run_id} has no figures yet: its Evaluator is at work."
-    if state in ("failed", "interrupted", "done", "cached"):
-        what = "was cut off"
-    else:
-        what = "did not begin"
+    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
+    what = "was cut off" if began else "did not begin"
     return (
         f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
         "that `python -m pipeline.inspect runs` lists."

@@ -1,5 +1,6 @@
 """Finds the run that a person names, and reads it with its figures."""
 
+import logging
 import os
 import sys
 import warnings
@@ -112,6 +113,12 @@ def read(found: Found) -> RunResult:
 
 
 def _read_evaluation(found: Found) -> Evaluation | None:
+    from pipeline import metadata
+
+    store = metadata.open_store(found.place.metadata, read_only=True)
+    artifact = metadata.find_output(store, found.run_id, nodes.EVALUATOR, "evaluation")
+    if artifact is None:
+        return None
     print(
         f"Run {found.run_id} left no whole {workspace.RESULT_FILE}: loading TensorFlow to read "
         "TFMA's results, which takes some seconds …",
@@ -119,16 +126,12 @@ def _read_evaluation(found: Found) -> Evaluation | None:
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from components.evaluation.reader import read_evaluation
-    from pipeline import metadata
 
-    store = metadata.open_store(found.place.metadata, read_only=True)
-    artifact = metadata.find_output(store, found.run_id, nodes.EVALUATOR, "evaluation")
-    if artifact is None:
-        return None
     try:
         return read_evaluation(artifact.uri)
-    # Whatever is wrong with the files, TFMA has no error of its own for it.
+    # TFMA has no error of its own for files that are damaged, missing or cut off.
     except Exception as error:
         raise UserError(
             f"The evaluation in {artifact.uri} can't be read ({type(error).__name__}): run the "

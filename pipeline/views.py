@@ -36,10 +36,10 @@ _OVERALL_COLUMNS = (
     replace(_LOSS, form=".4f"),
     _TOP_2,
     _CALIBRATION,
-    Column("macro_precision", "precision", ".3f", "lowest"),
-    Column("macro_recall", "recall", ".3f", "lowest"),
-    Column("macro_f1", "F1", ".3f", "lowest"),
-    Column("macro_auc", "AUC", ".3f", "lowest"),
+    Column("macro_precision", "macro\nprecision", ".3f", "lowest"),
+    Column("macro_recall", "macro\nrecall", ".3f", "lowest"),
+    Column("macro_f1", "macro\nF1", ".3f", "lowest"),
+    Column("macro_auc", "macro\nAUC", ".3f", "lowest"),
 )
 _RUN_COLUMNS = (
     Column("run", "run"),

@@ -10,7 +10,7 @@ from pipeline.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
 OLDER, NEWER = "2026-11-24T13-20-16.112", "2026-11-25T09-00-00.000"
-WITHOUT_RESULT = "it was killed before it could write its result"
+WITHOUT_RESULT = "the run was killed before it could write its result"
 
 
 @pytest.fixture
