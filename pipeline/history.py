@@ -106,7 +106,7 @@ def _recover(root: Path, run_id: str, cause: str) -> RunResult:
         node: one.model_copy(update={"state": "interrupted"}) if one.state == "running" else one
         for node, one in known.components.items()
     }
-    broken = [node for node, one in components.items() if one.state == "interrupted"]
+    broken = [node for node, one in components.items() if one.state in ("interrupted", "failed")]
     failure = Failure(cause=cause, node=broken[0] if broken else None)
     return known.model_copy(
         update={"components": components, "failure": failure, "exit_code": ExitCode.FAILED}
