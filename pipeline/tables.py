@@ -97,7 +97,7 @@ class Table:
         console.print(airy if _fits(console, airy) else self._grid(shown, gap=1))
         if left_out:
             headings = ", ".join(column.heading for column in left_out)
-            console.print(f"not shown for want of width: {headings}", style="dim")
+            console.print(f"not shown for want of width: {headings}", style="dim", highlight=False)
 
     def _column(self, key: str) -> Column:
         for column in self.columns:
