@@ -22,6 +22,7 @@ import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.strategy import BaselineModelStrategy
+from components.evaluation import extractors
 from components.learning_rate_finder.component import LearningRateFinder
 from components.serving_check.component import create_serving_check
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
@@ -109,7 +110,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
+        module_path=extractors.__name__,
     ).with_id(nodes.EVALUATOR)
+    # As with the schema: the cache knows metrics and slices by their names alone.
+    evaluator.executor_spec.add_extra_flags([f"--source={fingerprint(components.evaluation)}"])
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
     serving_check = create_serving_check(
         trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
-from components.evaluation.results import Evaluation
+from components.evaluation.results import Evaluation, EvaluationError
 from pipeline import config, history, nodes, workspace
 from pipeline.errors import UserError
 from pipeline.results import RunResult
@@ -131,9 +131,5 @@ def _read_evaluation(found: Found) -> Evaluation | None:
 
     try:
         return read_evaluation(artifact.uri)
-    # TFMA has no error of its own for files that are damaged, missing or cut off.
-    except Exception as error:
-        raise UserError(
-            f"The evaluation in {artifact.uri} can't be read ({type(error).__name__}): run the "
-            "pipeline again with --no-cache."
-        ) from error
+    except EvaluationError as error:
+        raise UserError(str(error)) from error

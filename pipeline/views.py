@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from components.evaluation import slicing
 from components.evaluation.results import Figures, Metrics
 from pipeline.results import RunResult
 from pipeline.tables import Column, Table, Value
 from trainer_module import features
 
-SLICINGS = (features.LABEL, "ink", "brightness", "group")
+SLICINGS = (features.LABEL, *slicing.PARTS)
 """What the figures are cut by: the class, or what no label gives."""
 
 _EXAMPLES = Column("examples", "images", ",")
@@ -56,27 +57,27 @@ _COMPARED = ("accuracy", "recall", "f1", "loss")
 """What a person sees of a comparison; CSV and JSON have it all."""
 
 
-def by_slice(figures: Figures, slicing: str, other: Figures | None = None) -> Table:
+def by_slice(figures: Figures, by: str, other: Figures | None = None) -> Table:
     """Makes a table of a model's figures, beside another's if there is one.
 
     Args:
         figures: have slices of this kind, as `has_slicing` says; so has `other`.
-        slicing: one of `SLICINGS`.
+        by: one of `SLICINGS`.
         other: gives each figure two columns more: its own, and the change since.
 
     Returns:
         A row for each slice of either, in order. What one of them lacks is None.
     """
-    columns = _CLASS_COLUMNS if slicing == features.LABEL else _SLICE_COLUMNS
-    heading = "class" if slicing == features.LABEL else slicing
-    these, others = _slices(figures, slicing), _slices(other, slicing) if other else {}
+    columns = _CLASS_COLUMNS if by == features.LABEL else _SLICE_COLUMNS
+    heading = "class" if by == features.LABEL else by
+    these, others = _slices(figures, by), _slices(other, by) if other else {}
     rows = {name: (these.get(name), others.get(name)) for name in dict.fromkeys([*these, *others])}
     return _side_by_side(Column("slice", heading), columns, rows, compare=other is not None)
 
 
-def has_slicing(figures: Figures, slicing: str) -> bool:
+def has_slicing(figures: Figures, by: str) -> bool:
     """Whether figures were cut so; those of an earlier version were by class alone."""
-    return bool(_slices(figures, slicing))
+    return bool(_slices(figures, by))
 
 
 def overall(figures: Figures, other: Figures | None = None) -> Table:
@@ -134,8 +135,8 @@ def _run_row(result: RunResult) -> dict[str, Value]:
     }
 
 
-def _slices(figures: Figures, slicing: str) -> Mapping[str, Metrics]:
-    return figures.classes if slicing == features.LABEL else figures.slices.get(slicing, {})
+def _slices(figures: Figures, by: str) -> Mapping[str, Metrics]:
+    return figures.classes if by == features.LABEL else figures.slices.get(by, {})
 
 
 def _side_by_side(
