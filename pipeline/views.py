@@ -1,5 +1,6 @@
 """Tables of what runs came to: figures by slice, confusion, comparison, and the list of runs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -103,18 +104,25 @@ def confusion(figures: Figures, other: Figures | None = None) -> Table:
     ]
     if other:
         columns += _since(columns[2])
-    rows = []
-    for true, name in enumerate(features.CLASS_NAMES):
-        total = sum(figures.confusion[true])
-        for predicted, other_name in enumerate(features.CLASS_NAMES):
-            count = figures.confusion[true][predicted]
-            before = other.confusion[true][predicted] if other else 0
-            if true != predicted and count + before > 0:
-                row = {"true": name, "predicted": other_name, "examples": count}
-                row |= {"share": count / total if total else None}
-                row |= {"other_examples": before, "change_examples": count - before}
-                rows.append(row)
-    return Table(columns, rows).sort("examples", descending=True)
+    pairs = itertools.permutations(range(features.NUM_CLASSES), 2)
+    rows = [_confusion_row(true, predicted, figures, other) for true, predicted in pairs]
+    seen = [row for row in rows if row["examples"] or row["other_examples"]]
+    return Table(columns, seen).sort("examples", descending=True)
+
+
+def _confusion_row(
+    true: int, predicted: int, figures: Figures, other: Figures | None
+) -> dict[str, Value]:
+    count, before = (one.confusion[true][predicted] if one else 0 for one in (figures, other))
+    images = sum(figures.confusion[true])
+    return {
+        "true": features.CLASS_NAMES[true],
+        "predicted": features.CLASS_NAMES[predicted],
+        "examples": count,
+        "share": count / images if images else None,
+        "other_examples": before,
+        "change_examples": count - before,
+    }
 
 
 def runs(results: Sequence[RunResult]) -> Table:
