@@ -75,6 +75,13 @@ def read_run(root: Path, run_id: str) -> RunResult:
         return _recover(root, run_id, f"its {RESULT_FILE} is damaged")
 
 
+def is_running(root: Path, run_id: str) -> bool:
+    """Whether a run has not ended yet."""
+    ended = (workspace.runs(root) / run_id / RESULT_FILE).exists()
+    # The lock is the newest run's, as one runs at a time.
+    return not ended and run_id == run_ids(root)[0] and workspace.is_locked(root)
+
+
 def _upgrade(document: dict) -> dict:
     """Brings the first format, which had `metrics` and no `started`, to that of today."""
     document = {"started": _parse_started(document["run_id"]), **document}
@@ -94,8 +101,7 @@ def _upgrade(document: dict) -> dict:
 
 
 def _read_unfinished(root: Path, run_id: str) -> RunResult:
-    # The lock is the newest run's, as one runs at a time.
-    if workspace.is_locked(root) and run_id == run_ids(root)[0]:
+    if is_running(root, run_id):
         return _from_metadata(root, run_id).model_copy(update={"running": True})
     return _recover(root, run_id, "the run was killed before it could write its result")
 

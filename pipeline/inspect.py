@@ -87,7 +87,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs="?",
         metavar="RUN",
         help="a run's id, or the beginning of it; serving for the run whose model is live; or "
-        "runs for a list of all (default: the latest)",
+        "runs for a list of all (default: the latest that has ended)",
     )
     view = parser.add_mutually_exclusive_group()
     view.add_argument(

@@ -53,14 +53,15 @@ def find(places: Sequence[Workspace], name: str | None) -> Found:
 
     Args:
         places: where to look.
-        name: its id, or the beginning of it; `SERVING`; None for the latest.
+        name: its id, or the beginning of it; `SERVING`; None for the latest that has ended.
 
     Raises:
         UserError: there is no such run, or several.
     """
     found = find_all(places)
     if name is None:
-        return found[0]
+        ended = (one for one in found if not history.is_running(one.place.root, one.run_id))
+        return next(ended, found[0])
     if name == SERVING:
         return _find_live(found)
     matches = [one for one in found if one.run_id.startswith(name)]

@@ -2,7 +2,7 @@ import pytest
 
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
-from pipeline import config, lookup, nodes
+from pipeline import config, lookup, nodes, workspace
 from pipeline.results import NodeResult, RunResult
 from tests import evaluations
 
@@ -52,6 +52,18 @@ def test_runs_of_both_datasets_are_found_unless_one_is_named(places, keep, tmp_p
     settings = {"paths.root": tmp_path, "dataset.name": "sample"}
     [only] = lookup.find_places(config.load_config(None, (), settings))
     assert lookup.find([only], None) == (sample, SECOND)
+
+
+def test_the_latest_run_is_one_that_has_ended_if_there_is_one(places, keep):
+    place = places[0]
+    place.run_dir(SECOND).mkdir(parents=True)
+    (place.run_dir(SECOND) / "pipeline.log").touch()
+    with workspace.lock(place.root):
+        assert lookup.find(places, None).run_id == SECOND
+        keep(place, FIRST)
+        assert lookup.find(places, None).run_id == FIRST
+        assert lookup.find(places, SECOND).run_id == SECOND
+    assert lookup.find(places, None).run_id == SECOND
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_of_one_run(places, keep, refusal):
