@@ -10,7 +10,8 @@ ImportSchemaGen ───────────────────┴─ 
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
                                  (peak of the rate)     │           │
                                                  BaselineResolver ──┘
-                                            (latest blessed model)
+                                            (latest blessed model
+                                              that is not rolled back)
 """
 
 import json
@@ -99,6 +100,7 @@ def create_pipeline(
     ).with_id(nodes.TRAINER)
     baseline_resolver = tfx.dsl.Resolver(
         strategy_class=BaselineModelStrategy,
+        config={"serving_model_dir": str(place.serving_model_dir)},
         candidate=trainer.outputs["model"],
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
