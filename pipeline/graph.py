@@ -10,8 +10,8 @@ ImportSchemaGen ───────────────────┴─ 
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
                                  (peak of the rate)     │           │
                                                  BaselineResolver ──┘
-                                            (latest blessed model
-                                              that is not rolled back)
+                                            (latest blessed model)
+Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 """
 
 import json
@@ -23,7 +23,6 @@ import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.strategy import BaselineModelStrategy
-from components.evaluation import extractors
 from components.learning_rate_finder.component import LearningRateFinder
 from components.serving_check.component import create_serving_check
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
@@ -34,8 +33,6 @@ def create_pipeline(
     settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
-
-    Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 
     Args:
         settings: every knob.
@@ -112,11 +109,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
-        module_path=extractors.__name__,
+        module_path="components.evaluation.extractors",
     ).with_id(nodes.EVALUATOR)
-    # As with the schema: the cache knows metrics and slices by their names alone.
-    evaluator.executor_spec.add_extra_flags([f"--source={fingerprint(components.evaluation)}"])
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
+    evaluator.executor_spec.add_extra_flags([f"--source={serving['source']}"])
     serving_check = create_serving_check(
         trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving
     ).with_id(nodes.SERVING_CHECK)
@@ -129,7 +125,7 @@ def create_pipeline(
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     # The report belongs here, after everything it tells of.
-
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
@@ -148,8 +144,6 @@ def create_pipeline(
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=(
-            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
-        ),
+        metadata_connection_config=connection,
         beam_pipeline_args=list(settings.beam.args),
     )
