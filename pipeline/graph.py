@@ -11,6 +11,7 @@ ImportSchemaGen ───────────────────┴─ 
                                  (peak of the rate)     │           │
                                                  BaselineResolver ──┘
                                             (latest blessed model)
+Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 """
 
 import json
@@ -32,8 +33,6 @@ def create_pipeline(
     settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
-
-    Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 
     Args:
         settings: every knob.
@@ -98,6 +97,7 @@ def create_pipeline(
     ).with_id(nodes.TRAINER)
     baseline_resolver = tfx.dsl.Resolver(
         strategy_class=BaselineModelStrategy,
+        config={"serving_model_dir": str(place.serving_model_dir)},
         candidate=trainer.outputs["model"],
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
@@ -109,8 +109,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
+        module_path="components.evaluation.extractors",
     ).with_id(nodes.EVALUATOR)
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
+    evaluator.executor_spec.add_extra_flags([f"--source={serving['source']}"])
     serving_check = create_serving_check(
         trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving
     ).with_id(nodes.SERVING_CHECK)
@@ -123,7 +125,7 @@ def create_pipeline(
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     # The report belongs here, after everything it tells of.
-
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
@@ -142,8 +144,6 @@ def create_pipeline(
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=(
-            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
-        ),
+        metadata_connection_config=connection,
         beam_pipeline_args=list(settings.beam.args),
     )

@@ -1,9 +1,11 @@
 """What a run came to, as data: what `--json` prints and the summary shows."""
 
+import datetime
 from typing import Literal
 
 import pydantic
 
+from components.evaluation.results import Evaluation
 from pipeline import nodes
 from pipeline.errors import ExitCode
 
@@ -19,37 +21,6 @@ class NodeResult(_Result):
 
     state: NodeState = "waiting"
     seconds: float = 0.0
-
-
-class Metrics(_Result):
-    """Figures on one slice of the test split.
-
-    `loss` is the mean cross-entropy in nats. In a class, `accuracy` is its recall.
-    """
-
-    examples: int
-    accuracy: float
-    loss: float
-
-
-class ClassMetrics(Metrics):
-    """Figures of one class, by arg-max; None where nothing was predicted as the class."""
-
-    precision: float | None
-    f1: float | None
-    most_confused_with: str | None
-
-
-class Evaluation(_Result):
-    """The Evaluator's figures and verdict.
-
-    `reasons` has a sentence for each threshold that was missed.
-    """
-
-    overall: Metrics
-    classes: dict[str, ClassMetrics]
-    blessed: bool
-    reasons: list[str]
 
 
 class Training(_Result):
@@ -100,10 +71,13 @@ class RunResult(_Result):
     """Everything there is to tell of a run.
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
-    far, the last also where nothing was pushed. `pictures` are the curves, as files.
+    far, the last also where nothing was pushed. `pictures` are the curves, as files. `started`
+    is in UTC; `running` says that it has not ended yet.
     """
 
     run_id: str
+    started: datetime.datetime | None = None
+    running: bool = False
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
     training: Training | None = None
@@ -125,18 +99,28 @@ class RunResult(_Result):
             if node != nodes.BASELINE_RESOLVER
         )
 
+    @property
+    def why_not_pushed(self) -> list[str]:
+        """A sentence for each that kept it from pushing a model; none where nothing did."""
+        if self.running:
+            return ["it has not ended yet"]
+        if self.failure:
+            node, cause = self.failure.node, self.failure.cause
+            return [f"{node} failed: {cause}" if node else cause]
+        if self.evaluation and not self.evaluation.blessed:
+            # The first format of `result.json` had sentences alone, which are read as notes.
+            return self.evaluation.reasons or self.evaluation.notes
+        return self.serving.reasons if self.serving else []
+
     def to_json(self) -> str:
         """The object that `--json` prints, on one line."""
-        document = self.model_dump(mode="json", exclude={"evaluation"})
+        document = self.model_dump(mode="json")
         evaluation = self.evaluation
-        document["metrics"] = evaluation and {
-            "overall": evaluation.overall.model_dump(),
-            "classes": {name: one.model_dump() for name, one in evaluation.classes.items()},
-        }
         document["blessed"] = evaluation and evaluation.blessed
         document["reasons"] = evaluation.reasons if evaluation else []
-        return _to_json(document)
+        return dump_json(document)
 
 
-def _to_json(document: dict) -> str:
+def dump_json(document: dict) -> str:
+    """Writes an object on one line; figures that are not finite are null."""
     return pydantic.TypeAdapter(dict).dump_json(document).decode()
