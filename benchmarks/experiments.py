@@ -94,7 +94,7 @@ def measure(name: str, seed: int, root: str) -> dict[str, object]:
     result = json.loads(ended.stdout)
     if result["failure"]:
         sys.exit(f"{name}, seed {seed}: {result['failure']['cause']}")
-    overall = result["metrics"]["overall"] if result["metrics"] else {}
+    overall = result["evaluation"]["overall"] if result["evaluation"] else {}
     return {
         "experiment": name,
         **experiment._asdict(),

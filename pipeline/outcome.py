@@ -10,11 +10,12 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.atomic_pusher.executor import HELD_BACK
 from components.atomic_pusher.store import Store
+from components.evaluation.reader import read_evaluation
+from components.evaluation.results import Evaluation
 from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
 from components.serving_check.executor import REPORT_FILE
 from pipeline import nodes
-from pipeline.evaluation_reader import read_evaluation
-from pipeline.results import Evaluation, Pushed, Serving, Training
+from pipeline.results import Pushed, Serving, Training
 from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 

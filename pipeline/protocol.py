@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from components.evaluation.results import Evaluation
 from pipeline.config import Config
 from pipeline.data_source import Source
-from pipeline.results import Evaluation, Failure, NodeState, Pushed, Serving, Training
+from pipeline.results import Failure, NodeState, Pushed, Serving, Training
 
 
 class _Message(pydantic.BaseModel):

@@ -4,6 +4,7 @@ from typing import Literal
 
 import pydantic
 
+from components.evaluation.results import Evaluation
 from pipeline import nodes
 from pipeline.errors import ExitCode
 
@@ -19,37 +20,6 @@ class NodeResult(_Result):
 
     state: NodeState = "waiting"
     seconds: float = 0.0
-
-
-class Metrics(_Result):
-    """Figures on one slice of the test split.
-
-    `loss` is the mean cross-entropy in nats. In a class, `accuracy` is its recall.
-    """
-
-    examples: int
-    accuracy: float
-    loss: float
-
-
-class ClassMetrics(Metrics):
-    """Figures of one class, by arg-max; None where nothing was predicted as the class."""
-
-    precision: float | None
-    f1: float | None
-    most_confused_with: str | None
-
-
-class Evaluation(_Result):
-    """The Evaluator's figures and verdict.
-
-    `reasons` has a sentence for each threshold that was missed.
-    """
-
-    overall: Metrics
-    classes: dict[str, ClassMetrics]
-    blessed: bool
-    reasons: list[str]
 
 
 class Training(_Result):
@@ -127,12 +97,8 @@ class RunResult(_Result):
 
     def to_json(self) -> str:
         """The object that `--json` prints, on one line."""
-        document = self.model_dump(mode="json", exclude={"evaluation"})
+        document = self.model_dump(mode="json")
         evaluation = self.evaluation
-        document["metrics"] = evaluation and {
-            "overall": evaluation.overall.model_dump(),
-            "classes": {name: one.model_dump() for name, one in evaluation.classes.items()},
-        }
         document["blessed"] = evaluation and evaluation.blessed
         document["reasons"] = evaluation.reasons if evaluation else []
         return _to_json(document)

@@ -4,8 +4,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.evaluation.results import Evaluation
 from pipeline.errors import ExitCode
-from pipeline.results import Evaluation, RunResult, Training
+from pipeline.results import RunResult, Training
 
 
 def print_summary(console: Console, result: RunResult) -> None:

@@ -11,12 +11,12 @@ from pipeline import data_source, local_runner, supervisor, workspace
 from pipeline.data_source import PROJECT_DIRECTORY, Source
 from pipeline.nodes import NODES
 from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
-from pipeline.results import Evaluation, Failure, Metrics, Pushed, Serving
+from pipeline.results import Failure, Pushed, Serving
+from tests.evaluations import LOW_RECALL, evaluation
 
-OVERALL = Metrics(examples=10, accuracy=0.9, loss=0.25)
-BLESSED = Evaluation(overall=OVERALL, classes={}, blessed=True, reasons=[])
+BLESSED = evaluation()
 UNSOUND = Serving(reasons=["it is too large"])
-REFUSED = Evaluation(overall=OVERALL, classes={}, blessed=False, reasons=["accuracy is low"])
+REFUSED = evaluation(LOW_RECALL)
 PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
 
 
@@ -254,7 +254,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
     [
         (Finished(evaluation=BLESSED, pushed=PUSHED), 0, "Blessed and pushed as version 7"),
         (Finished(), 0, "Ended before the Evaluator"),
-        (Finished(evaluation=REFUSED), 3, "accuracy is low"),
+        (Finished(evaluation=REFUSED), 3, LOW_RECALL.sentence),
         (Finished(evaluation=BLESSED, serving=UNSOUND), 3, "it is too large"),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
         (Finished(failure=Failure(cause="damaged"), usage=True), 2, "Failed: damaged"),

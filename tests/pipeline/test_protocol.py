@@ -3,6 +3,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
+from components.evaluation.results import Evaluation
 from pipeline import config
 from pipeline.data_source import Source
 from pipeline.protocol import (
@@ -14,7 +15,8 @@ from pipeline.protocol import (
     TrainingEvent,
     parse_event,
 )
-from pipeline.results import ClassMetrics, Evaluation, Failure, Metrics, Pushed
+from pipeline.results import Failure, Pushed
+from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -24,20 +26,8 @@ def training(**figures: float) -> TrainingEvent:
 
 
 def judged(loss: float) -> Evaluation:
-    return Evaluation(
-        overall=Metrics(examples=10, accuracy=0.9, loss=loss),
-        classes={
-            "Ankle boot": ClassMetrics(
-                examples=1,
-                accuracy=0.0,
-                loss=loss,
-                precision=None,
-                f1=None,
-                most_confused_with="Sneaker",
-            )
-        },
-        blessed=False,
-        reasons=["accuracy overall is 0.9 and should be more"],
+    return evaluation(
+        LOW_RECALL, overall=overall_metrics(loss=loss), classes={"Shirt": class_metrics(loss=loss)}
     )
 
 

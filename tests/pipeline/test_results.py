@@ -1,36 +1,18 @@
 import json
+import math
 
 import pytest
 
+from components.evaluation.results import Evaluation
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.results import (
-    ClassMetrics,
-    Evaluation,
-    Failure,
-    Metrics,
-    NodeResult,
-    Pushed,
-    RunResult,
-    Serving,
-    Training,
-)
+from pipeline.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
+from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 
 def judged(loss: float = 0.25) -> Evaluation:
-    shirt = ClassMetrics(
-        examples=1000,
-        accuracy=0.7,
-        loss=loss,
-        precision=0.75,
-        f1=None,
-        most_confused_with="T-shirt/top",
-    )
-    return Evaluation(
-        overall=Metrics(examples=10_000, accuracy=0.9, loss=loss),
-        classes={"Shirt": shirt},
-        blessed=False,
-        reasons=["accuracy of Shirt is 0.7000 and should be at least 0.8000"],
+    return evaluation(
+        LOW_RECALL, overall=overall_metrics(loss=loss), classes={"Shirt": class_metrics(loss=loss)}
     )
 
 
@@ -74,21 +56,9 @@ def test_json_has_everything_of_a_run():
         "run_id": "r1",
         "dataset": "fashion_mnist",
         "components": {"Trainer": {"state": "done", "seconds": 12.5}},
-        "metrics": {
-            "overall": {"examples": 10_000, "accuracy": 0.9, "loss": 0.25},
-            "classes": {
-                "Shirt": {
-                    "examples": 1000,
-                    "accuracy": 0.7,
-                    "loss": 0.25,
-                    "precision": 0.75,
-                    "f1": None,
-                    "most_confused_with": "T-shirt/top",
-                }
-            },
-        },
+        "evaluation": judged().model_dump(mode="json"),
         "blessed": False,
-        "reasons": ["accuracy of Shirt is 0.7000 and should be at least 0.8000"],
+        "reasons": [LOW_RECALL.sentence],
         "training": {
             "parameters": 12_794,
             "epochs": 25,
@@ -115,7 +85,7 @@ def test_json_of_a_run_that_did_not_start_has_the_same_keys():
     assert set(refused) == set(whole)
     assert refused["failure"] == {"cause": "No data.", "node": None}
     assert refused["exit_code"] == 2
-    assert (refused["metrics"], refused["blessed"], refused["reasons"]) == (None, None, [])
+    assert (refused["evaluation"], refused["blessed"], refused["reasons"]) == (None, None, [])
 
 
 def test_json_is_one_line_whatever_a_cause_holds():
@@ -127,9 +97,15 @@ def test_json_is_one_line_whatever_a_cause_holds():
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_figures_that_are_not_finite_are_null_in_json(loss):
-    metrics = strict(RunResult(run_id="r1", evaluation=judged(loss)).to_json())["metrics"]
-    assert metrics["overall"]["loss"] is None
-    assert metrics["classes"]["Shirt"]["loss"] is None
+    text = RunResult(run_id="r1", evaluation=judged(loss)).to_json()
+    figures = strict(text)["evaluation"]
+    assert figures["overall"]["loss"] is None
+    assert figures["classes"]["Shirt"]["loss"] is None
+
+
+def test_figures_that_are_null_are_read_back_as_not_a_number():
+    text = RunResult(run_id="r1", evaluation=judged(float("nan"))).to_json()
+    assert math.isnan(RunResult.model_validate_json(text).evaluation.overall.loss)
 
 
 def run_with(**states: str) -> RunResult:

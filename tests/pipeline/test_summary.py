@@ -3,21 +3,20 @@ import io
 import pytest
 from rich.console import Console
 
+from components.evaluation.results import ClassMetrics
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.results import (
-    ClassMetrics,
-    Evaluation,
-    Failure,
-    Metrics,
-    NodeResult,
-    Pushed,
-    RunResult,
-    Serving,
-    Training,
-)
+from pipeline.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
 from pipeline.summary import print_summary
+from tests.evaluations import (
+    LOW_ACCURACY,
+    LOW_RECALL,
+    class_metrics,
+    evaluation,
+    overall_metrics,
+)
 
+BLESSED = evaluation(classes={})
 PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
 
 
@@ -32,38 +31,26 @@ def run_result(state: str = "done", **fields: object) -> RunResult:
     return RunResult(**{"run_id": "r1", "components": components, **fields})
 
 
-def judged(*reasons: str, classes: dict[str, ClassMetrics] | None = None) -> Evaluation:
-    return Evaluation(
-        overall=Metrics(examples=10_000, accuracy=0.90126, loss=0.27654),
-        classes=classes or {},
-        blessed=not reasons,
-        reasons=list(reasons),
-    )
-
-
 def figures(
-    precision: float | None = 0.8, f1: float | None = 0.9, confused: str | None = None
+    precision: float | None = 0.8, f1: float = 0.9, confused: str | None = None
 ) -> ClassMetrics:
-    return ClassMetrics(
-        examples=1000,
-        accuracy=0.71239,
-        loss=0.75,
-        precision=precision,
-        f1=f1,
-        most_confused_with=confused,
+    return class_metrics(
+        accuracy=0.71239, loss=0.75, precision=precision, f1=f1, most_confused_with=confused
     )
 
 
 def test_figures_stand_under_their_headings_a_class_a_line():
     classes = {
         "Shirt": figures(confused="T-shirt/top"),
-        "Ankle boot": figures(precision=None, f1=None),
+        "Ankle boot": figures(precision=None),
     }
-    heading, shirt, boot, overall = printed(run_result(evaluation=judged(classes=classes)))[:4]
+    overall = overall_metrics(accuracy=0.90126, loss=0.27654)
+    result = run_result(evaluation=evaluation(overall=overall, classes=classes))
+    heading, shirt, boot, overall = printed(result)[:4]
     headings = ["class", "images", "recall", "precision", "F1", "loss", "most confused with"]
     assert " ".join(heading.split()) == " ".join(headings)
     assert shirt.split() == ["Shirt", "1,000", "0.712", "0.800", "0.900", "0.750", "T-shirt/top"]
-    assert boot.split() == ["Ankle", "boot", "1,000", "0.712", "–", "–", "0.750", "–"]
+    assert boot.split() == ["Ankle", "boot", "1,000", "0.712", "–", "0.900", "0.750", "–"]
     assert overall == "test accuracy 0.9013, loss 0.2765 on 10,000 images"
 
 
@@ -98,34 +85,45 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
             ["Ended before the Evaluator, as asked: no model was judged or pushed."],
         ),
         (
-            run_result(evaluation=judged("accuracy is [low]", "loss is high")),
-            ["Not blessed, and not pushed:", "  • accuracy is [low]", "  • loss is high"],
+            run_result(evaluation=evaluation(LOW_RECALL, LOW_ACCURACY)),
+            [
+                "Not blessed, and not pushed:",
+                f"  • {LOW_RECALL.sentence}",
+                f"  • {LOW_ACCURACY.sentence}",
+            ],
         ),
         (
-            run_result(evaluation=judged()),
+            run_result(evaluation=BLESSED),
             ["Blessed; not pushed, since the run ended before the Pusher."],
         ),
         (
-            run_result(evaluation=judged(), serving=Serving(reasons=["it is [large]", "slow"])),
+            run_result(
+                evaluation=BLESSED,
+                serving=Serving(reasons=["it is [large]", "slow"]),
+            ),
             ["Blessed, but not pushed:", "  • it is [large]", "  • slow"],
         ),
         (
-            run_result(evaluation=judged(), serving=Serving(reasons=[]), pushed=PUSHED),
+            run_result(evaluation=BLESSED, serving=Serving(reasons=[]), pushed=PUSHED),
             ["Blessed and pushed as version 7 in /served/tinyvgg/7"],
         ),
         (
-            run_result(evaluation=judged(), pushed=PUSHED, components=CACHED_PUSHER),
+            run_result(evaluation=BLESSED, pushed=PUSHED, components=CACHED_PUSHER),
             ["Blessed; pushed before as version 7 in /served/tinyvgg/7"],
         ),
         (
-            run_result(evaluation=judged(), pushed=PUSHED, components=IDLE_BUT_FOR_THE_BASELINE),
+            run_result(
+                evaluation=BLESSED,
+                pushed=PUSHED,
+                components=IDLE_BUT_FOR_THE_BASELINE,
+            ),
             [
                 "Nothing to do: nothing changed since the model was pushed as version 7 in "
                 "/served/tinyvgg/7"
             ],
         ),
         (
-            run_result(evaluation=judged(), pushed=Pushed(path="/[a]/[/b]", version="8")),
+            run_result(evaluation=BLESSED, pushed=Pushed(path="/[a]/[/b]", version="8")),
             ["Blessed and pushed as version 8 in /[a]/[/b]"],
         ),
     ],
@@ -150,7 +148,7 @@ def test_the_verdict_says_what_became_of_the_model_and_why(result, verdict):
 
 def test_a_failure_counts_though_the_model_was_blessed():
     lines = printed(
-        run_result(evaluation=judged(), failure=Failure(cause="disk full", node="Pusher"))
+        run_result(evaluation=BLESSED, failure=Failure(cause="disk full", node="Pusher"))
     )
     assert lines[-1] == "Pusher failed: disk full"
     assert not any("Blessed" in line for line in lines)

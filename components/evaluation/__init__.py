@@ -1,0 +1,1 @@
+"""What the Evaluator measures on a model, and how it is read."""
