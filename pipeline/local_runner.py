@@ -16,20 +16,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from components.atomic_pusher.files import write_atomically
 from components.serving_check.server import find_obstacle
-from pipeline import command_line, config, data_source, nodes, workspace
+from pipeline import command_line, config, data_source, history, nodes, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
 from pipeline.results import Failure, RunResult
 from pipeline.summary import print_summary
 from pipeline.supervisor import run_worker
-
-LOG_FILE = "pipeline.log"
-"""In a run's directory: what the components and their libraries logged."""
-
-RESULT_FILE = "result.json"
-"""In a run's directory: the object that `--json` prints."""
+from pipeline.workspace import LOG_FILE, RESULT_FILE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,18 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     _take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
     console = Console(stderr=arguments.json, emoji=False)
-    # Milliseconds, so that a script's runs that fail at once do not share a name.
-    run_id = datetime.datetime.now().isoformat(timespec="milliseconds").replace(":", "-")
+    started = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = _run(arguments, console, run_id)
+        result = _run(arguments, console, started)
     except UserError as error:
         # A path may hold bytes that are not UTF-8, and JSON may not.
         cause = str(error).encode(errors="backslashreplace").decode()
         print(f"error: {cause}", file=sys.stderr)
-        result = _not_started(run_id, cause, ExitCode.USAGE)
+        result = _not_started(started, cause, ExitCode.USAGE)
     except KeyboardInterrupt:
         print("Interrupted before anything started.", file=sys.stderr)
-        result = _not_started(run_id, "interrupted", ExitCode.INTERRUPTED)
+        result = _not_started(started, "interrupted", ExitCode.INTERRUPTED)
     if arguments.json:
         print(result.to_json())
     return result.exit_code
@@ -69,8 +64,13 @@ def _take_as_interrupts(*numbers: signal.Signals) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _not_started(run_id: str, cause: str, code: ExitCode) -> RunResult:
-    return RunResult(run_id=run_id, failure=Failure(cause=cause), exit_code=code)
+def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunResult:
+    return RunResult(
+        run_id=history.make_run_id(started),
+        started=started,
+        failure=Failure(cause=cause),
+        exit_code=code,
+    )
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -103,7 +103,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunResult:
+def _run(arguments: argparse.Namespace, console: Console, started: datetime.datetime) -> RunResult:
     """Checks everything that can be checked beforehand, then runs the graph."""
     settings = command_line.load(
         arguments,
@@ -121,7 +121,7 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
     request = Request(
-        run_id=run_id,
+        run_id=history.make_run_id(started),
         config=settings,
         source=source,
         from_node=arguments.from_node,
@@ -129,11 +129,12 @@ def _run(arguments: argparse.Namespace, console: Console, run_id: str) -> RunRes
         cache=not arguments.no_cache,
     )
     with workspace.lock(place.root):
-        run_dir = place.run_dir(run_id)
+        run_dir = place.run_dir(request.run_id)
         run_dir.mkdir(parents=True)
         _print_heading(console, request, run_dir)
-        result = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
-        (run_dir / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
+        ended = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
+        result = ended.model_copy(update={"started": started})
+        write_atomically(run_dir / RESULT_FILE, result.to_json())
     print_summary(console, result)
     return result
 

@@ -1,5 +1,6 @@
 """What a run came to, as data: what `--json` prints and the summary shows."""
 
+import datetime
 from typing import Literal
 
 import pydantic
@@ -70,10 +71,13 @@ class RunResult(_Result):
     """Everything there is to tell of a run.
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
-    far, the last also where nothing was pushed. `pictures` are the curves, as files.
+    far, the last also where nothing was pushed. `pictures` are the curves, as files. `started`
+    is in UTC; `running` says that it has not ended yet.
     """
 
     run_id: str
+    started: datetime.datetime | None = None
+    running: bool = False
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
     training: Training | None = None
@@ -94,6 +98,17 @@ class RunResult(_Result):
             # It looks for the baseline anew in each run, and is never cached.
             if node != nodes.BASELINE_RESOLVER
         )
+
+    @property
+    def why_not_pushed(self) -> list[str]:
+        """A sentence for each that kept it from pushing a model; none where nothing did."""
+        if self.failure:
+            node, cause = self.failure.node, self.failure.cause
+            return [f"{node} failed: {cause}" if node else cause]
+        if self.evaluation and not self.evaluation.blessed:
+            # The first format of `result.json` had sentences alone, which are read as notes.
+            return self.evaluation.reasons or self.evaluation.notes
+        return self.serving.reasons if self.serving else []
 
     def to_json(self) -> str:
         """The object that `--json` prints, on one line."""

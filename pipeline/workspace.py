@@ -13,6 +13,12 @@ from pipeline.errors import UserError
 MODEL_NAME = "tinyvgg"
 """The directory below the serving directory, and the name a model server knows."""
 
+LOG_FILE = "pipeline.log"
+"""In a run's directory: what the components and their libraries logged."""
+
+RESULT_FILE = "result.json"
+"""In a run's directory: the object that `--json` prints."""
+
 _SAMPLE = "sample"
 
 
@@ -38,7 +44,7 @@ class Workspace:
     @property
     def metadata(self) -> Path:
         """The SQLite database of ML Metadata."""
-        return self.root / "metadata.db"
+        return metadata(self.root)
 
     @property
     def records(self) -> Path:
@@ -57,7 +63,7 @@ class Workspace:
 
     def run_dir(self, run_id: str) -> Path:
         """The log and the result of one run."""
-        return self.root / "runs" / run_id
+        return runs(self.root) / run_id
 
 
 def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
@@ -71,6 +77,16 @@ def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
         return Workspace("fashion_mnist_sample", root, root / "serving")
     serving_dir = expand(paths.serving_dir or root / "serving")
     return Workspace("fashion_mnist", root, serving_dir)
+
+
+def metadata(root: Path) -> Path:
+    """The SQLite database of ML Metadata of one pipeline."""
+    return root / "metadata.db"
+
+
+def runs(root: Path) -> Path:
+    """The directories of one pipeline's runs."""
+    return root / "runs"
 
 
 def expand(path: Path) -> Path:
@@ -112,3 +128,16 @@ def lock(root: Path) -> Iterator[None]:
                 f"Another run is using {root}: wait until it ends, or name another --root."
             ) from None
         yield
+
+
+def is_locked(root: Path) -> bool:
+    """Whether a run holds the root. Needs no permission to write."""
+    try:
+        with (root / ".lock").open() as file:
+            # Shared, so that several may ask at once; it goes with the file.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -156,3 +156,46 @@ def read_records() -> Callable[..., list[tuple[bytes, int]]]:
         ]
 
     return read_records
+
+
+@pytest.fixture
+def record_run() -> Callable[..., None]:
+    """Writes a run into ML Metadata as TFX does: nodes by state, a pushed version if any."""
+    import ml_metadata as mlmd
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    def record_run(file: Path, run_id: str, states: dict[str, str], pushed: str = "") -> None:
+        connection = pb.ConnectionConfig()
+        connection.sqlite.filename_uri = str(file)
+        connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        store = mlmd.MetadataStore(connection)
+
+        def put_context(type_name: str, name: str) -> pb.Context:
+            context = pb.Context(
+                type_id=store.put_context_type(pb.ContextType(name=type_name)), name=name
+            )
+            [context.id] = store.put_contexts([context])
+            return context
+
+        run = put_context("pipeline_run", run_id)
+        for node, state in states.items():
+            execution = pb.Execution(
+                type_id=store.put_execution_type(pb.ExecutionType(name=node)),
+                last_known_state=pb.Execution.State.Value(state),
+            )
+            outputs = []
+            if node == "Pusher":
+                model = pb.Artifact(
+                    type_id=store.put_artifact_type(pb.ArtifactType(name="PushedModel")),
+                    state=pb.Artifact.LIVE,
+                )
+                model.custom_properties["pushed"].int_value = bool(pushed)
+                model.custom_properties["pushed_destination"].string_value = f"/served/{pushed}"
+                model.custom_properties["pushed_version"].string_value = pushed
+                event = pb.Event(type=pb.Event.OUTPUT)
+                event.path.steps.add(key="pushed_model")
+                outputs.append((model, event))
+            contexts = [run, put_context("node", f"fashion_mnist.{run_id}.{node}")]
+            store.put_execution(execution, outputs, contexts)
+
+    return record_run

@@ -1,3 +1,4 @@
+import datetime
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import data_source, local_runner, supervisor, workspace
+from pipeline import data_source, history, local_runner, supervisor, workspace
 from pipeline.data_source import PROJECT_DIRECTORY, Source
 from pipeline.nodes import NODES
 from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
@@ -299,6 +300,8 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
     [kept] = (tmp_path / "root" / "sample" / "runs").glob("*/result.json")
     assert json.loads(kept.read_text(encoding="utf-8")) == the_object(out)
     assert the_object(out)["run_id"] == kept.parent.name
+    started = datetime.datetime.fromisoformat(the_object(out)["started"].replace("Z", "+00:00"))
+    assert history.make_run_id(started) == kept.parent.name
     assert the_object(out)["log"] == str(kept.with_name("pipeline.log"))
 
 

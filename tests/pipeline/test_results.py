@@ -1,3 +1,4 @@
+import datetime
 import json
 import math
 
@@ -41,6 +42,7 @@ def trained() -> Training:
 def test_json_has_everything_of_a_run():
     result = RunResult(
         run_id="r1",
+        started=datetime.datetime(2026, 11, 24, 13, 20, 16, tzinfo=datetime.timezone.utc),
         dataset="fashion_mnist",
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
         training=trained(),
@@ -54,6 +56,8 @@ def test_json_has_everything_of_a_run():
     )
     assert strict(result.to_json()) == {
         "run_id": "r1",
+        "started": "2026-11-24T13:20:16Z",
+        "running": False,
         "dataset": "fashion_mnist",
         "components": {"Trainer": {"state": "done", "seconds": 12.5}},
         "evaluation": judged().model_dump(mode="json"),
@@ -106,6 +110,25 @@ def test_figures_that_are_not_finite_are_null_in_json(loss):
 def test_figures_that_are_null_are_read_back_as_not_a_number():
     text = RunResult(run_id="r1", evaluation=judged(float("nan"))).to_json()
     assert math.isnan(RunResult.model_validate_json(text).evaluation.overall.loss)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentences"),
+    [
+        ({}, []),
+        ({"evaluation": evaluation()}, []),
+        ({"evaluation": evaluation(), "serving": Serving(reasons=["it is slow"])}, ["it is slow"]),
+        ({"evaluation": judged()}, [LOW_RECALL.sentence]),
+        ({"failure": Failure(cause="no data")}, ["no data"]),
+        (
+            {"evaluation": judged(), "failure": Failure(cause="disk full", node="Pusher")},
+            ["Pusher failed: disk full"],
+        ),
+    ],
+    ids=["no model", "blessed", "not sound", "refused", "failed", "refused and failed"],
+)
+def test_what_kept_a_run_from_pushing_is_a_sentence_each(fields, sentences):
+    assert RunResult(run_id="r1", **fields).why_not_pushed == sentences
 
 
 def run_with(**states: str) -> RunResult:

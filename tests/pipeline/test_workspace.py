@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import config
 from pipeline.errors import UserError
-from pipeline.workspace import lock, make_writable, workspace
+from pipeline.workspace import is_locked, lock, make_writable, workspace
 
 
 def test_everything_but_the_served_models_lies_below_the_root(tmp_path):
@@ -125,5 +125,16 @@ def test_a_root_is_free_again_when_the_process_is_killed(tmp_path):
                 pass
         finally:
             process.kill()
+    with lock(tmp_path):
+        pass
+
+
+def test_a_root_is_seen_to_be_in_use_without_being_taken(tmp_path):
+    assert not is_locked(tmp_path)
+    assert not (tmp_path / ".lock").exists()
+    with lock(tmp_path):
+        assert is_locked(tmp_path)
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
     with lock(tmp_path):
         pass
