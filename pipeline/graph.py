@@ -8,7 +8,7 @@ schema.pbtxt        SchemaGen  ExampleValidator │       │           │
 ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─ ServingCheck ─ Pusher
                                            │         │  │           │                       │
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
-                                 (peak of the rate)     │           │
+                                 (peak of the rate)     │           │          Report (on all of it)
                                                  BaselineResolver ──┘
                                             (latest blessed model)
 """
@@ -21,11 +21,13 @@ import components
 import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
-from components.baseline_resolver.strategy import BaselineModelStrategy
+from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
+from components.report.component import Report
 from components.serving_check.component import create_serving_check
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
 from pipeline.fingerprint import fingerprint, sha256
+from pipeline.report import report_facts
 
 
 def create_pipeline(
@@ -77,7 +79,7 @@ def create_pipeline(
     # The data gate belongs between these two: nothing learns from data that was not looked at.
     transform.add_upstream_node(example_validator)
     finder = LearningRateFinder(
-        examples=example_gen.outputs["examples"],
+        examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         config=json.dumps({**settings.finder_parameters(), "source": source}),
     ).with_id(nodes.LEARNING_RATE_FINDER)
@@ -96,15 +98,11 @@ def create_pipeline(
             "source": source,
         },
     ).with_id(nodes.TRAINER)
-    baseline_resolver = tfx.dsl.Resolver(
-        strategy_class=BaselineModelStrategy,
-        candidate=trainer.outputs["model"],
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id(nodes.BASELINE_RESOLVER)
+    model = trainer.outputs["model"]
+    baseline_resolver = create_baseline_resolver(model).with_id(nodes.BASELINE_RESOLVER)
     evaluator = tfx.components.Evaluator(
         examples=examples,
-        model=trainer.outputs["model"],
+        model=model,
         baseline_model=baseline_resolver.outputs["model"],
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
@@ -112,35 +110,36 @@ def create_pipeline(
     ).with_id(nodes.EVALUATOR)
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
     serving_check = create_serving_check(
-        trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving
+        model, examples, evaluator.outputs["blessing"], config=serving
     ).with_id(nodes.SERVING_CHECK)
     pusher = AtomicPusher(
-        model=trainer.outputs["model"],
+        model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         base_directory=str(place.serving_model_dir),
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
-    # The report belongs here, after everything it tells of.
-
+    report = Report(
+        report_facts(settings, data, source),
+        source=fingerprint(components),
+        examples=examples,
+        statistics=statistics,
+        anomalies=example_validator.outputs["anomalies"],
+        tuner_results=finder.outputs["tuner_results"] if found else None,
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+    ).with_id(nodes.REPORT)
+    data_nodes = [example_gen, statistics_gen, schema_gen, curated_schema, example_validator]
+    model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
-        components=[
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            curated_schema,
-            example_validator,
-            transform,
-            *([finder] if found else []),
-            trainer,
-            baseline_resolver,
-            evaluator,
-            serving_check,
-            pusher,
-        ],
+        components=[*data_nodes, *model_nodes, serving_check, pusher, report],
         enable_cache=True,
         metadata_connection_config=(
             tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))

@@ -91,6 +91,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.outcome import forget_missing_pushes, forget_refusals, read_outcome
+    from pipeline.report import write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -117,6 +118,11 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
     except NodeFailedError as error:
         logging.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
+    try:
+        write_report(pipeline, place, request.run_id, failure)
+    except Exception:
+        # What the run came to counts for more than its page.
+        logging.exception("the page could not be made")
     outcome = read_outcome(place.metadata, request.run_id)
     run_directory = place.run_dir(request.run_id)
     return Finished(

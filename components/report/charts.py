@@ -58,7 +58,9 @@ def _finish(chart: alt.LayerChart) -> dict[str, Any]:
 
 def _data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
     """NaN and infinity become null, which JSON has."""
-    return alt.InlineData(values=[{key: _finite(value) for key, value in row.items()} for row in rows])
+    return alt.InlineData(
+        values=[{key: _finite(value) for key, value in row.items()} for row in rows]
+    )
 
 
 def _finite(value: Any) -> Any:
@@ -156,7 +158,9 @@ def _draw_confusion(confusion: list[list[int]]) -> alt.LayerChart:
         .mark_text(fontSize=10, aria=False)
         .encode(
             text="images:Q",
-            color=alt.condition("datum.share > 0.35", alt.value("var(--on)"), alt.value("currentColor")),
+            color=alt.condition(
+                "datum.share > 0.35", alt.value("var(--on)"), alt.value("currentColor")
+            ),
         )
     )
     return alt.layer(cells, counts).properties(

@@ -39,6 +39,16 @@ class Artifact(NamedTuple):
     uri: str
     properties: Mapping[str, int | str]
 
+    @classmethod
+    def of(cls, proto: Any, type_name: str) -> "Artifact":
+        """Takes over what ML Metadata's own `Artifact` says."""
+        properties = {
+            name: getattr(value, value.WhichOneof("value"))
+            for name, value in proto.custom_properties.items()
+            if value.WhichOneof("value") in ("int_value", "string_value")
+        }
+        return cls(proto.id, type_name, proto.uri, properties)
+
 
 class Failure(NamedTuple):
     """Why a run did not come to its end.

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.atomic_pusher.executor import HELD_BACK
 from components.evaluation.reader import read_evaluation
 from components.evaluation.results import Evaluation
 from components.learning_rate_finder.component import CURVE_FILE
@@ -26,12 +27,6 @@ from components.serving_check.executor import REPORT_FILE
 from components.serving_check.runner import Report
 from trainer_module.run_fn import HISTORY_FILE, SUMMARY_FILE
 
-INPUTS = (
-    *("examples", "statistics", "anomalies", "tuner_results", "model", "model_run"),
-    *("evaluation", "model_blessing", "infra_blessing", "pushed_model"),
-)
-"""The artifacts that a page is made from, by the names that the component gives them."""
-
 SHOWN_MISTAKES = 24
 _LIBRARIES = (
     *("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "tensorflow-transform"),
@@ -47,7 +42,8 @@ def read_page(
     """Reads all that there is to tell of a run.
 
     Args:
-        artifacts: what the run made, by the names in `INPUTS`, as far as it got.
+        artifacts: what the run made, by the names that `Report` gives its
+            inputs, as far as it got.
         facts: what is known of it from its start.
         failure: why it did not come to its end, if so.
 
@@ -58,10 +54,9 @@ def read_page(
     evaluation = read_evaluation(str(paths["evaluation"])) if "evaluation" in paths else None
     check = _read_check(artifacts.get("infra_blessing"))
     pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
-    version = str(pushed["pushed_version"]) if pushed.get("pushed") else None
     return Page(
         facts=facts,
-        verdict=judge_failure(failure) if failure else _judge(evaluation, check, version),
+        verdict=judge_failure(failure) if failure else _judge(evaluation, check, pushed),
         evaluation=evaluation,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
         range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
@@ -69,7 +64,7 @@ def read_page(
         statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
         anomalies=read_anomalies(paths["anomalies"]) if "anomalies" in paths else None,
         measures=check.measures if check else {},
-        version=version,
+        version=_version(pushed),
         artifacts=artifacts,
         libraries={
             "python": platform.python_version(),
@@ -78,16 +73,25 @@ def read_page(
     )
 
 
-def _judge(evaluation: Evaluation | None, check: Report | None, version: str | None) -> Verdict:
+def _judge(
+    evaluation: Evaluation | None, check: Report | None, pushed: Mapping[str, int | str]
+) -> Verdict:
     if evaluation is None:
         return Verdict("open", "Ended before the Evaluator: no model was judged or pushed")
     if not evaluation.blessed:
         return Verdict("refused", "Not blessed, and not pushed", evaluation.reasons)
     if check and check.reasons:
-        return Verdict("refused", "Blessed, but not pushed", check.reasons)
-    if version is None:
-        return Verdict("open", "Blessed, but not pushed")
-    return Verdict("good", f"Blessed and pushed as version {version}")
+        return Verdict("refused", "Blessed, but not sound to serve", check.reasons)
+    if held_back := pushed.get(HELD_BACK):
+        reason = f"it was rolled back, as version {held_back}: `rollback {held_back}` serves it"
+        return Verdict("refused", "Blessed, but not pushed", [reason])
+    if version := _version(pushed):
+        return Verdict("good", f"Blessed and pushed as version {version}")
+    return Verdict("open", "Blessed; not pushed, since the run ended before the Pusher")
+
+
+def _version(pushed: Mapping[str, int | str]) -> str | None:
+    return str(pushed["pushed_version"]) if pushed.get("pushed") else None
 
 
 def _read_check(blessing: Artifact | None) -> Report | None:

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 import jinja2
-import vl_convert
 
-from components.report.charts import make_charts
 from components.report.page import ORIGINAL, Entry, Page
 from trainer_module import features
 
@@ -40,18 +38,25 @@ def render_report(page: Page) -> str:
     Returns:
         An HTML document.
     """
+    # Here, since Altair takes a second or two that the list of the runs does without.
+    from components.report.charts import make_charts
+
     charts = make_charts(page)
-    return _environment().get_template("report.html").render(
-        page=page,
-        evaluation=page.evaluation,
-        baseline=page.evaluation and page.evaluation.baseline,
-        charts=charts,
-        script=_script() if charts else None,
-        class_names=features.CLASS_NAMES,
-        original=ORIGINAL,
-        overall_rows=_OVERALL,
-        slice_titles=_SLICES,
-        confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            page=page,
+            evaluation=page.evaluation,
+            baseline=page.evaluation and page.evaluation.baseline,
+            charts=charts,
+            script=_script() if charts else None,
+            class_names=features.CLASS_NAMES,
+            original=ORIGINAL,
+            overall_rows=_OVERALL,
+            slice_titles=_SLICES,
+            confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
+        )
     )
 
 
@@ -83,6 +88,8 @@ def _environment() -> jinja2.Environment:
 @functools.cache
 def _script() -> str:
     """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`."""
+    import vl_convert
+
     script = vl_convert.javascript_bundle(vl_version=vl_convert.get_vegalite_versions()[-1])
     # Nothing in it may end the element that it stands in.
     return script.replace("</script", r"<\/script")

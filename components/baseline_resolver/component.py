@@ -1,0 +1,23 @@
+"""The baseline resolver, as a node of the graph."""
+
+from tfx import types
+from tfx import v1 as tfx
+
+from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
+
+
+def create_baseline_resolver(candidate: types.BaseChannel) -> tfx.dsl.Resolver:
+    """Constructs TFX's resolver with the strategy that leaves out the candidate.
+
+    Args:
+        candidate: `Model`, the one that is about to be evaluated.
+
+    Returns:
+        A node that puts out `model`, the latest blessed one, or none.
+    """
+    return tfx.dsl.Resolver(
+        strategy_class=BaselineModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        **{CANDIDATE: candidate},
+    )
