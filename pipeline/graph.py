@@ -121,8 +121,8 @@ def create_pipeline(
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     report = Report(
-        report_facts(settings, data, source),
-        source=fingerprint(components),
+        report_facts(settings, data, place, source),
+        source=serving["source"],
         examples=examples,
         statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],

@@ -25,20 +25,26 @@ if TYPE_CHECKING:
     from tfx import v1 as tfx
 
 
-def report_facts(settings: config.Config, data: dataset.Prepared, model_source: str) -> Facts:
+def report_facts(
+    settings: config.Config,
+    data: dataset.Prepared,
+    place: workspace.Workspace,
+    model_source: str,
+) -> Facts:
     """Collects what is known of a run from its start.
 
     Args:
         settings: every knob.
         data: the TFRecords.
+        place: where artifacts, metadata and served models go.
         model_source: the fingerprint of the code that makes the model.
     """
     paths = settings.paths
-    place = workspace.workspace(paths, data.name)
-    flags = ["--root", str(workspace.expand(paths.root))]
+    root = workspace.expand(paths.root)
+    flags = ["--root", str(root)]
     if paths.serving_dir:
         flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
-    if place.root != workspace.expand(paths.root):
+    if place.root != root:
         flags += ["--dataset", data.name]
     return Facts(
         run="",

@@ -16,8 +16,10 @@ from trainer_module import features
 
 _MAIN, _SECOND, _QUIET = "var(--main)", "var(--second)", "var(--quiet)"
 _METRICS = {"accuracy": "recall", "precision": "precision", "f1": "F1"}
-_ROWS = alt.Step(13)
+_BAR, _CELL = 13, 32
+"""Heights in pixels of a bar and of a cell of the heat map."""
 _WIDE = "container"
+_MOST_TICKS = 13
 
 
 def make_charts(page: Page) -> dict[str, dict[str, Any]]:
@@ -88,21 +90,20 @@ def _draw_classes(evaluation: Evaluation) -> alt.LayerChart:
     )
     axis = alt.X("value:Q", title=None).scale(domain=[0, 1]).axis(tickCount=5)
     bars = base.mark_bar().encode(x=axis, color=colour.legend(None))
-    names = base.mark_text(align="left", dx=5, fontSize=9, color="var(--on)", aria=False).encode(
-        x=alt.datum(0), text="metric:N"
-    )
-    values = base.mark_text(
-        align="right", dx=-5, fontSize=9, fontWeight=600, color="var(--on)", aria=False
-    ).encode(x=axis, text=alt.Text("value:Q", format=".3f"))
-    layers = [bars, names, values]
+    names = base.mark_text(
+        align="left", dx=5, fontSize=9, fontWeight=600, color="var(--on)", aria=False
+    ).encode(x=alt.datum(0), text="label:N")
+    layers = [bars, names]
     if earlier:
         layers.append(
-            base.mark_tick(thickness=2.5, color="currentColor", bandSize=13, aria=False).encode(
-                x="baseline:Q"
-            )
+            base.mark_tick(
+                thickness=4, bandSize=_BAR, color="currentColor", stroke="var(--ground)", aria=False
+            ).encode(x="baseline:Q")
         )
     return alt.layer(*layers).properties(
-        width=_WIDE, height=_ROWS, description="Recall, precision and F1 of each class"
+        width=_WIDE,
+        height=len(evaluation.classes) * (len(_METRICS) + 1) * _BAR,
+        description="Recall, precision and F1 of each class",
     )
 
 
@@ -117,6 +118,7 @@ def _class_rows(
                 "class": name,
                 "metric": metric,
                 "value": value,
+                "label": f"{metric} {'–' if value is None else format(value, '.3f')}",
                 "baseline": before,
                 "change": change,
             }
@@ -164,7 +166,9 @@ def _draw_confusion(confusion: list[list[int]]) -> alt.LayerChart:
         )
     )
     return alt.layer(cells, counts).properties(
-        width=_WIDE, height=alt.Step(32), description="Confusion matrix: true class by predicted"
+        width=_WIDE,
+        height=len(order) * _CELL,
+        description="Confusion matrix: true class by predicted",
     )
 
 
@@ -180,7 +184,9 @@ def _draw_history(training: Training, metric: str, title: str) -> alt.LayerChart
     base = alt.Chart(_data(rows)).encode(
         x=_epochs(training),
         y=alt.Y("value:Q", title=title).scale(zero=False),
-        color=alt.Color(split).scale(domain=domain, range=[_SECOND, _MAIN]),
+        color=alt.Color(split)
+        .scale(domain=domain, range=[_SECOND, _MAIN])
+        .legend(symbolType="stroke", symbolSize=500, symbolStrokeWidth=2),
         tooltip=["epoch:Q", split, alt.Tooltip("value:Q", format=".4f")],
     )
     lines = base.mark_line(strokeWidth=2).encode(
@@ -214,11 +220,10 @@ def _draw_rate(training: Training) -> alt.LayerChart:
 
 
 def _epochs(training: Training) -> alt.X:
-    return (
-        alt.X("epoch:Q")
-        .scale(domain=[1, max(2, training.epochs)], nice=False)
-        .axis(tickMinStep=1, format="d")
-    )
+    last = training.epochs
+    # Vega would put ticks between the epochs where there are few.
+    ticks = list(range(1, last + 1, -(-last // _MOST_TICKS)))
+    return alt.X("epoch:Q").scale(domain=[1, max(2, last)], nice=False).axis(values=ticks)
 
 
 def _draw_range_test(test: RangeTest) -> alt.LayerChart:

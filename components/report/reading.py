@@ -65,7 +65,7 @@ def read_page(
         anomalies=read_anomalies(paths["anomalies"]) if "anomalies" in paths else None,
         measures=check.measures if check else {},
         version=_version(pushed),
-        artifacts=artifacts,
+        artifacts=dict(sorted(artifacts.items(), key=lambda one: one[1].id)),
         libraries={
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _LIBRARIES},

@@ -28,6 +28,17 @@ _SLICES = {
     "group": "Easily confused or not",
 }
 
+_MEASURES = {
+    "size_mb": "size (MB)",
+    "load_s": "time to load (s)",
+    "median_ms_1": "median latency of one image (ms)",
+    "p99_ms_1": "99th percentile of it (ms)",
+    "median_ms_64": "median latency of 64 images (ms)",
+    "p99_ms_64": "99th percentile of it (ms)",
+    "memory_mb": "peak memory (MB)",
+    "difference": "largest difference to the evaluated probabilities",
+}
+
 
 def render_report(page: Page) -> str:
     """Makes a run's page.
@@ -55,6 +66,7 @@ def render_report(page: Page) -> str:
             original=ORIGINAL,
             overall_rows=_OVERALL,
             slice_titles=_SLICES,
+            measure_titles=_MEASURES,
             confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
         )
     )
