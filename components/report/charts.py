@@ -112,7 +112,8 @@ def _class_rows(
 ) -> Iterable[dict[str, Any]]:
     for name, metrics in classes.items():
         for field, metric in _METRICS.items():
-            value, before = getattr(metrics, field), getattr(earlier.get(name), field, None)
+            value = _finite(getattr(metrics, field))
+            before = _finite(getattr(earlier.get(name), field, None))
             change = None if None in (value, before) else value - before
             yield {
                 "class": name,
