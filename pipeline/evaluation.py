@@ -1,29 +1,33 @@
 """What the Evaluator computes and what a model must reach: TFMA's EvalConfig."""
 
+import json
+
 # Where both stacks have it: TFMA 0.52 no longer exports EvalConfig from its top.
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluation import metrics, slicing, tally
 from pipeline import config
 from trainer_module import features
 
-ACCURACY = "accuracy"
-LOSS = "loss"
-EXAMPLE_COUNT = "example_count"
-CONFUSION_MATRIX = "confusion_matrix"
+_OVERALL = config_pb2.SlicingSpec()
+
+_INTERVALS = {
+    "jackknife": config_pb2.ConfidenceIntervalOptions.JACKKNIFE,
+    "bootstrap": config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP,
+}
 
 
 def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
     """Builds the evaluation of the default serving signature on raw examples.
 
     Args:
-        settings: the thresholds.
+        settings: the thresholds, and how confidence intervals are estimated.
 
     Returns:
-        Metrics overall and for each class; the confusion matrix comes as a plot. The
-        thresholds name their slices, since one without would hold for every slice.
+        Metrics in each slice; those of a class against the rest are binarized. The
+        thresholds hold overall, since one without a slice would hold for every slice.
     """
-    overall = config_pb2.SlicingSpec()
-    by_class = config_pb2.SlicingSpec(feature_keys=[features.LABEL])
+    slices = (features.LABEL, *slicing.PARTS)
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
@@ -32,44 +36,84 @@ def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
                 prediction_key="probabilities",
             )
         ],
-        slicing_specs=[overall, by_class],
+        slicing_specs=[_OVERALL, *(config_pb2.SlicingSpec(feature_keys=[key]) for key in slices)],
         metrics_specs=[
-            config_pb2.MetricsSpec(
-                metrics=[
-                    _metric("ExampleCount", EXAMPLE_COUNT),
-                    _metric("SparseCategoricalCrossentropy", LOSS),
-                    _metric("MultiClassConfusionMatrixPlot", CONFUSION_MATRIX),
-                    _metric(
-                        "SparseCategoricalAccuracy",
-                        ACCURACY,
-                        config_pb2.PerSliceMetricThreshold(
-                            slicing_specs=[overall],
-                            threshold=_threshold(settings.min_accuracy, settings.max_accuracy_drop),
-                        ),
-                        config_pb2.PerSliceMetricThreshold(
-                            slicing_specs=[by_class],
-                            threshold=_threshold(settings.min_class_accuracy),
-                        ),
-                    ),
-                ]
-            )
+            _overall_metrics(settings),
+            *(_class_metrics(settings, label) for label in range(features.NUM_CLASSES)),
+        ],
+        options=_options(settings.confidence_intervals),
+    )
+
+
+def _overall_metrics(settings: config.Evaluation) -> config_pb2.MetricsSpec:
+    thresholds = {
+        "accuracy": _threshold(minimum=settings.min_accuracy, drop=settings.max_accuracy_drop),
+        "loss": _threshold(maximum=settings.max_loss),
+    }
+    return config_pb2.MetricsSpec(
+        metrics=[
+            _metric(metrics.Examples, metrics.EXAMPLES),
+            _metric(metrics.ConfusionMatrix, metrics.CONFUSION),
+            *(_metric(metrics.Figure, name, thresholds.get(name)) for name in tally.FIGURES),
+        ]
+    )
+
+
+def _class_metrics(settings: config.Evaluation, label: int) -> config_pb2.MetricsSpec:
+    name = features.CLASS_NAMES[label]
+    recall, f1 = (
+        floors.get(name, floors[config.DEFAULT])
+        for floors in (settings.min_recall, settings.min_f1)
+    )
+    thresholds = {
+        "recall": _threshold(minimum=recall, drop=settings.max_recall_drop),
+        "f1": _threshold(minimum=f1),
+    }
+    return config_pb2.MetricsSpec(
+        binarize=config_pb2.BinarizationOptions(
+            class_ids=config_pb2.RepeatedInt32Value(values=[label])
+        ),
+        metrics=[
+            _metric(metrics.Figure, figure, thresholds.get(figure))
+            for figure in tally.CLASS_FIGURES
         ],
     )
 
 
 def _metric(
-    class_name: str, name: str, *thresholds: config_pb2.PerSliceMetricThreshold
+    kind: type, name: str, threshold: config_pb2.MetricThreshold | None = None
 ) -> config_pb2.MetricConfig:
+    thresholds = (
+        [config_pb2.PerSliceMetricThreshold(slicing_specs=[_OVERALL], threshold=threshold)]
+        if threshold
+        else []
+    )
     return config_pb2.MetricConfig(
-        class_name=class_name, config=f'{{"name": "{name}"}}', per_slice_thresholds=thresholds
+        class_name=kind.__name__,
+        module=kind.__module__,
+        config=json.dumps({"name": name}),
+        per_slice_thresholds=thresholds,
     )
 
 
-def _threshold(minimum: float, max_drop: float | None = None) -> config_pb2.MetricThreshold:
-    threshold = config_pb2.MetricThreshold(
-        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": minimum})
-    )
-    if max_drop is not None:
+def _threshold(
+    minimum: float = 0.0, maximum: float | None = None, drop: float = 1.0
+) -> config_pb2.MetricThreshold:
+    """A floor of 0 and a drop of 1 are always met, and left out: also by what is no number."""
+    threshold = config_pb2.MetricThreshold()
+    if minimum > 0:
+        threshold.value_threshold.lower_bound.value = minimum
+    if maximum is not None:
+        threshold.value_threshold.upper_bound.value = maximum
+    if drop < 1:
         threshold.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -max_drop
+        threshold.change_threshold.absolute.value = -drop
     return threshold
+
+
+def _options(intervals: str) -> config_pb2.Options:
+    options = config_pb2.Options()
+    if intervals in _INTERVALS:
+        options.compute_confidence_intervals.value = True
+        options.confidence_intervals.method = _INTERVALS[intervals]
+    return options

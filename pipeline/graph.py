@@ -22,6 +22,7 @@ import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.component import create_baseline_resolver
+from components.evaluation import extractors
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
@@ -84,6 +85,7 @@ def create_pipeline(
         config=json.dumps({**settings.finder_parameters(), "source": source}),
     ).with_id(nodes.LEARNING_RATE_FINDER)
     found = settings.learning_rate.source == "finder"
+    training = {**settings.trainer_parameters(), "checkpoints": str(place.checkpoints)}
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
         examples=examples,
@@ -92,11 +94,7 @@ def create_pipeline(
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
-        custom_config={
-            **settings.trainer_parameters(),
-            "checkpoints": str(place.checkpoints),
-            "source": source,
-        },
+        custom_config={**training, "source": source},
     ).with_id(nodes.TRAINER)
     model = trainer.outputs["model"]
     baseline_resolver = create_baseline_resolver(model).with_id(nodes.BASELINE_RESOLVER)
@@ -107,7 +105,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
+        module_path=extractors.__name__,
     ).with_id(nodes.EVALUATOR)
+    # As with the schema: the cache knows metrics and slices by their names alone.
+    evaluator.executor_spec.add_extra_flags([f"--source={fingerprint(components.evaluation)}"])
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
     serving_check = create_serving_check(
         model, examples, evaluator.outputs["blessing"], config=serving

@@ -18,11 +18,8 @@ def print_summary(console: Console, result: RunResult) -> None:
     if result.evaluation:
         console.print()
         console.print(_class_table(result.evaluation))
-        overall = result.evaluation.overall
-        console.print(
-            f"[bold]test accuracy {overall.accuracy:.4f}, loss {overall.loss:.4f}[/] "
-            f"on {overall.examples:,} images"
-        )
+        for line in _describe_overall(result.evaluation):
+            console.print(line, soft_wrap=True, highlight=False)
     console.print()
     for line in _verdict(result):
         console.print(line, soft_wrap=True)
@@ -47,19 +44,38 @@ def _describe_training(training: Training) -> list[str]:
     return lines
 
 
+def _describe_overall(evaluation: Evaluation) -> list[str]:
+    overall = evaluation.overall
+    lines = [
+        f"[bold]test accuracy {overall.accuracy:.4f}, loss {overall.loss:.4f}[/], top-2 accuracy "
+        f"{overall.top_2_accuracy:.4f}, calibration error {overall.calibration_error:.4f} "
+        f"on {overall.examples:,} images"
+    ]
+    if evaluation.baseline:
+        baseline = evaluation.baseline.overall
+        lines.append(f"baseline: accuracy {baseline.accuracy:.4f}, loss {baseline.loss:.4f}")
+    lines.extend(f"[dim]note: {escape(note)}[/]" for note in evaluation.notes)
+    return lines
+
+
 def _class_table(evaluation: Evaluation) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("class")
-    for heading in ("images", "recall", "precision", "F1", "loss"):
+    baseline = evaluation.baseline
+    change = ("change",) if baseline else ()
+    for heading in ("images", "recall", *change, "precision", "F1", "AUC", "loss"):
         table.add_column(heading, justify="right")
     table.add_column("most confused with")
     for name, metrics in evaluation.classes.items():
+        change = [f"{metrics.accuracy - baseline.classes[name].accuracy:+.3f}"] if baseline else []
         table.add_row(
             name,
             f"{metrics.examples:,}",
             _figure(metrics.accuracy),
+            *change,
             _figure(metrics.precision),
             _figure(metrics.f1),
+            _figure(metrics.auc),
             _figure(metrics.loss),
             metrics.most_confused_with or "–",
         )

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
+from components.evaluation.results import EvaluationError
 from pipeline import dataset, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (
@@ -74,7 +75,7 @@ def _run(request: Request, emit: Emit) -> Finished:
         )
         emit(StepEvent(text="loading TFX"))
         return _run_graph(request, data, place, emit)
-    except (UserError, StoreError) as error:
+    except (UserError, StoreError, EvaluationError) as error:
         return Finished(failure=Failure(cause=str(error)), usage=True)
     except _InterruptedError:
         return Finished(failure=Failure(cause="interrupted"))

@@ -1,6 +1,5 @@
 """The README's tables are held against the commands and the configuration."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from deploy import client
 from pipeline import config, dataset, local_runner, serving
+from tests.toml import as_toml
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -17,7 +17,7 @@ def knob_rows() -> list[str]:
     for group_name, group in config.Config.model_fields.items():
         defaults = group.annotation().model_dump(mode="json")
         for name, field in group.annotation.model_fields.items():
-            default = "" if defaults[name] is None else f"`{json.dumps(defaults[name])}`"
+            default = "" if defaults[name] is None else f"`{as_toml(defaults[name])}`"
             rows.append(f"| `{group_name}.{name}` | {default} | {field.description} |")
     return rows
 

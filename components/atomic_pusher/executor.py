@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tensorflow_model_analysis as tfma
 from absl import logging
 from tfx.components.pusher import executor
 from tfx.proto import pusher_pb2
@@ -13,6 +12,7 @@ from tfx.utils import io_utils, proto_utils
 
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Push, Store
+from components.evaluation.reader import read_evaluation
 
 HELD_BACK = "held_back"
 """Custom property of a `PushedModel`: the version as which the same model was rolled back."""
@@ -65,20 +65,12 @@ class Executor(executor.Executor):
             run=self._context.pipeline_run_id or "",
             source=config["model_source"],
             dataset=config["dataset"],
-            metrics=_overall_metrics(evaluation),
+            metrics=_overall_figures(evaluation),
         )
         store = Store(Path(destination.filesystem.base_directory), config["server_dir"])
         return store.push(model, facts)
 
 
-def _overall_metrics(directory: str) -> dict[str, float]:
-    """The candidate's figures on the whole split, by the names of the metrics."""
-    specs = tfma.load_eval_result(directory).config.model_specs
-    candidate = next((spec.name for spec in specs if not spec.is_baseline), "")
-    result = tfma.load_eval_result(directory, model_name=candidate)
-    [overall] = [outputs for slice_key, outputs in result.slicing_metrics if slice_key == ()]
-    return {
-        name: float(value["doubleValue"])
-        for name, value in overall[""][""].items()
-        if "doubleValue" in value
-    }
+def _overall_figures(directory: str) -> dict[str, float]:
+    """The candidate's figures on the whole split, by name."""
+    return read_evaluation(directory).overall.model_dump(exclude={"intervals"}, exclude_none=True)

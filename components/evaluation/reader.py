@@ -1,16 +1,22 @@
 """Reads what the Evaluator wrote, through TFMA's own loaders."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow_model_analysis as tfma
+from google.protobuf import json_format
+from tensorflow import errors
 from tensorflow_model_analysis.proto import validation_result_pb2
 
+from components.evaluation import metrics, slicing
 from components.evaluation.results import (
     OVERALL,
     ClassMetrics,
     Evaluation,
+    EvaluationError,
     Figures,
     Metrics,
     Miss,
@@ -18,7 +24,15 @@ from components.evaluation.results import (
 )
 from trainer_module import features
 
-_ALL_EXAMPLES = ()
+_Model = TypeVar("_Model", bound=Metrics)
+
+# TFMA's slice of all examples.
+_ALL = ()
+
+_REMEDY = "run the Evaluator again, with `--from-node Evaluator --no-cache`"
+
+# The files without which there is nothing to read; TFMA writes them last.
+_FILES = ("eval_config.json", "metrics", "plots", "validations")
 
 
 def read_evaluation(directory: str) -> Evaluation:
@@ -28,8 +42,22 @@ def read_evaluation(directory: str) -> Evaluation:
         directory: an `evaluation` artifact's.
 
     Returns:
-        Figures overall and for each class that the test split has.
+        Figures overall, for each class and for each part that the test split has.
+
+    Raises:
+        EvaluationError: the evaluation was cut off, or there was nothing to evaluate.
     """
+    _check_whole(directory)
+    try:
+        return _read(directory)
+    except (KeyError, ValueError, json_format.Error, errors.OpError) as error:
+        raise EvaluationError(
+            f"The evaluation in {directory} is damaged, or of an earlier version of this project: "
+            f"{_REMEDY}."
+        ) from error
+
+
+def _read(directory: str) -> Evaluation:
     specs = tfma.load_eval_result(directory).config.model_specs
     # TFMA names the models only where a baseline stands beside the candidate.
     names = {spec.is_baseline: spec.name for spec in specs}
@@ -38,119 +66,129 @@ def read_evaluation(directory: str) -> Evaluation:
     return Evaluation(
         **dict(candidate),
         blessed=validation.validation_ok,
-        misses=_read_misses(validation),
-        notes=_notes(candidate, has_baseline=True in names),
+        misses=[_miss(failure) for failure in _failures(validation)],
+        notes=list(_notes(candidate, has_baseline=True in names)),
         baseline=_read_figures(directory, names[True]) if True in names else None,
     )
 
 
+def _check_whole(directory: str) -> None:
+    # TFMA adds the number and the format of each file to these names.
+    missing = [name for name in _FILES if not list(Path(directory).glob(f"{name}*"))]
+    if missing:
+        raise EvaluationError(
+            f"The evaluation in {directory} was cut off, it has no {missing[0]}: {_REMEDY}."
+        )
+
+
 def _read_figures(directory: str, model_name: str) -> Figures:
     result = tfma.load_eval_result(directory, model_name=model_name)
-    values = {slice_key: _values(outputs) for slice_key, outputs in result.slicing_metrics}
-    [confusion] = [
-        _confusion(outputs) for slice_key, outputs in result.plots if slice_key == _ALL_EXAMPLES
-    ]
-    classes = {
-        name: _class_metrics(label, values[((features.LABEL, label),)], confusion)
-        for label, name in enumerate(features.CLASS_NAMES)
-        if ((features.LABEL, label),) in values
-    }
+    slices = {slice_key: outputs[""] for slice_key, outputs in result.slicing_metrics}
+    if _ALL not in slices:
+        raise EvaluationError(
+            f"The evaluation in {directory} has no examples: the test split is empty."
+        )
+    [confusion] = [_confusion(outputs[""][""]) for key, outputs in result.plots if key == _ALL]
+    overall = slices[_ALL]
     return Figures(
-        overall=_overall_metrics(values[_ALL_EXAMPLES], list(classes.values())),
-        classes=classes,
+        overall=_fill(OverallMetrics, overall[""]),
+        classes={
+            name: _fill(
+                ClassMetrics,
+                {**overall[f"classId:{label}"], **slices[slice_key][""]},
+                most_confused_with=_most_confused_with(confusion, label),
+            )
+            for label, name in enumerate(features.CLASS_NAMES)
+            if (slice_key := ((features.LABEL, label),)) in slices
+        },
+        slices={
+            cut: {
+                part: _fill(Metrics, slices[slice_key][""])
+                for part in parts
+                if (slice_key := ((cut, part),)) in slices
+            }
+            for cut, parts in slicing.PARTS.items()
+        },
         confusion=confusion.tolist(),
     )
 
 
-def _values(outputs: Mapping) -> dict[str, float]:
-    return {name: float(value["doubleValue"]) for name, value in outputs[""][""].items()}
+def _fill(model: type[_Model], outputs: Mapping[str, Mapping], **more: object) -> _Model:
+    """Makes figures of TFMA's values by name, with the intervals of those that have one."""
+    known = {name: outputs[name] for name in model.model_fields if name in outputs}
+    intervals = {
+        name: _interval(value["boundedValue"])
+        for name, value in known.items()
+        if "boundedValue" in value
+    }
+    values = {name: _number(value) for name, value in known.items()}
+    examples = _number(outputs[metrics.EXAMPLES])
+    return model(**values, examples=examples, intervals=intervals, **more)
 
 
-def _metrics(values: Mapping[str, float]) -> Metrics:
-    return Metrics(
-        examples=round(values["example_count"]),
-        accuracy=values["accuracy"],
-        loss=values["loss"],
-        top_2_accuracy=math.nan,
-        calibration_error=math.nan,
-    )
+def _number(value: Mapping[str, Any]) -> float:
+    if "boundedValue" in value:
+        # In JSON, protocol buffers leave a 0 out.
+        return float(value["boundedValue"].get("value", 0))
+    return float(value["doubleValue"])
 
 
-def _confusion(outputs: Mapping) -> np.ndarray:
+def _interval(bounded: Mapping[str, Any]) -> tuple[float, float]:
+    return float(bounded.get("lowerBound", 0)), float(bounded.get("upperBound", 0))
+
+
+def _confusion(outputs: Mapping[str, Mapping]) -> np.ndarray:
     """Counts int64 [true label, predicted label]."""
     matrix = np.zeros([features.NUM_CLASSES] * 2, np.int64)
-    [at_threshold] = outputs[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"]
+    [at_threshold] = outputs["multiClassConfusionMatrixAtThresholds"]["matrices"]
     for entry in at_threshold["entries"]:
         cell = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
-        matrix[cell] = round(entry["numWeightedExamples"])
+        matrix[cell] = entry.get("numWeightedExamples", 0)
     return matrix
 
 
-def _overall_metrics(
-    values: Mapping[str, float], classes: Sequence[ClassMetrics]
-) -> OverallMetrics:
-    return OverallMetrics(
-        **_metrics(values).model_dump(),
-        # As in scikit-learn, a class that was never predicted has a precision of 0 here.
-        macro_precision=np.mean([one.precision or 0.0 for one in classes]),
-        macro_recall=np.mean([one.accuracy for one in classes]),
-        macro_f1=np.mean([one.f1 for one in classes]),
-        macro_auc=None,
-    )
-
-
-def _class_metrics(label: int, values: Mapping[str, float], confusion: np.ndarray) -> ClassMetrics:
-    metrics = _metrics(values)
-    predicted, hits = confusion[:, label].sum(), confusion[label, label]
+def _most_confused_with(confusion: np.ndarray, label: int) -> str | None:
     mistakes = confusion[label].copy()
     mistakes[label] = 0
-    return ClassMetrics(
-        **metrics.model_dump(),
-        precision=hits / predicted if predicted else None,
-        f1=2 * hits / (predicted + metrics.examples),
-        auc=None,
-        most_confused_with=(features.CLASS_NAMES[mistakes.argmax()] if mistakes.any() else None),
-    )
+    return features.CLASS_NAMES[mistakes.argmax()] if mistakes.any() else None
 
 
-def _notes(figures: Figures, *, has_baseline: bool) -> list[str]:
-    notes = [
-        f"the test split has no {name}"
-        for name in features.CLASS_NAMES
-        if name not in figures.classes
-    ]
+def _notes(figures: Figures, *, has_baseline: bool) -> Iterator[str]:
+    if math.isnan(figures.overall.loss):
+        yield "some of the model's predictions are not numbers, and no figure is known"
+    for name in features.CLASS_NAMES:
+        if name not in figures.classes:
+            yield f"the test split has no {name}"
+    for cut, parts in slicing.PARTS.items():
+        for part in parts:
+            if part not in figures.slices[cut]:
+                yield f"the test split has no image with {cut} {part}"
     if not has_baseline:
-        notes.append("there is no baseline yet: no drop against one was looked for")
-    return notes
+        yield "there is no baseline yet, so no figure could drop below one"
 
 
-def _read_misses(validation: validation_result_pb2.ValidationResult) -> list[Miss]:
-    return [
-        _miss(failure, _slice_name(one.slice_key))
-        for one in validation.metric_validations_per_slice
-        for failure in one.failures
-    ]
+def _failures(
+    validation: validation_result_pb2.ValidationResult,
+) -> Iterator[validation_result_pb2.ValidationFailure]:
+    for one in validation.metric_validations_per_slice:
+        yield from one.failures
 
 
-def _slice_name(slice_key) -> str:
-    if not slice_key.single_slice_keys:
-        return OVERALL
-    [key] = slice_key.single_slice_keys
-    return features.CLASS_NAMES[key.int64_value]
-
-
-def _miss(failure: validation_result_pb2.ValidationFailure, where: str) -> Miss:
-    value = failure.metric_value.double_value.value
-    if failure.metric_key.is_diff:
+def _miss(failure: validation_result_pb2.ValidationFailure) -> Miss:
+    key, value = failure.metric_key, failure.metric_value.double_value.value
+    bounds = failure.metric_threshold.value_threshold
+    if key.is_diff:
         kind, value = "drop", -value
         bound = -failure.metric_threshold.change_threshold.absolute.value
+    elif bounds.HasField("upper_bound"):
+        kind, bound = "ceiling", bounds.upper_bound.value
     else:
-        kind = "floor"
-        bound = failure.metric_threshold.value_threshold.lower_bound.value
+        kind, bound = "floor", bounds.lower_bound.value
     known = not math.isnan(value)
+    by_class = key.HasField("sub_key")
     return Miss(
-        metric=failure.metric_key.name,
-        slice=where,
+        metric=key.name,
+        slice=features.CLASS_NAMES[key.sub_key.class_id.value] if by_class else OVERALL,
         kind=kind,
         value=value if known else None,
         bound=bound,

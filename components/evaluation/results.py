@@ -11,9 +11,24 @@ import pydantic
 OVERALL = "overall"
 """The slice that has all examples."""
 
-Number = Annotated[
-    float, pydantic.BeforeValidator(lambda value: math.nan if value is None else value)
-]
+_NAMES = {"f1": "F1"}
+
+
+def _to_nan(value: object) -> object:
+    return math.nan if value is None else value
+
+
+def _from_nan(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+Number = Annotated[float, pydantic.BeforeValidator(_to_nan)]
+Defined = Annotated[float | None, pydantic.BeforeValidator(_from_nan)]
+"""A figure that is None where it has no meaning, as a precision where nothing was predicted."""
+
+
+class EvaluationError(Exception):
+    """An evaluation that can't be read: one sentence that says where and what to do."""
 
 
 class _Result(pydantic.BaseModel):
@@ -52,19 +67,19 @@ class ClassMetrics(Metrics):
         most_confused_with: the class that most of its mistakes went to, if it has any.
     """
 
-    precision: float | None
-    f1: float | None
-    auc: float | None
+    precision: Defined
+    f1: Defined
+    auc: Defined
     most_confused_with: str | None
 
 
 class OverallMetrics(Metrics):
     """Figures of all examples, and the means of the classes' that the split has."""
 
-    macro_precision: float | None
-    macro_recall: float | None
-    macro_f1: float | None
-    macro_auc: float | None
+    macro_precision: Defined
+    macro_recall: Defined
+    macro_f1: Defined
+    macro_auc: Defined
 
 
 class Figures(_Result):
@@ -100,25 +115,29 @@ class Miss(_Result):
     metric: str
     slice: str
     kind: Literal["floor", "ceiling", "drop"]
-    value: float | None
+    value: Defined
     bound: float
-    by: float | None
+    by: Defined
+
+    @property
+    def what(self) -> str:
+        """Metric and slice, for people."""
+        where = self.slice if self.slice == OVERALL else f"of {self.slice}"
+        return f"{_NAMES.get(self.metric, self.metric)} {where}"
 
     @property
     def sentence(self) -> str:
         """Metric, slice, value, bound, and by how much it was missed."""
-        where = self.slice if self.slice == OVERALL else f"of {self.slice}"
-        what = f"{self.metric} {where}"
         if self.value is None:
-            return f"{what} is not a number"
+            return f"{self.what} is not a number"
         if self.kind == "drop":
             return (
-                f"{what} is {self.value:.4f} lower than the baseline's, and may be "
+                f"{self.what} is {self.value:.4f} lower than the baseline's, and may be "
                 f"{self.bound:.4f} lower: {self.by:.4f} too much"
             )
         limit, fault = {"floor": ("at least", "low"), "ceiling": ("at most", "high")}[self.kind]
         return (
-            f"{what} is {self.value:.4f} and should be {limit} {self.bound:.4f}: "
+            f"{self.what} is {self.value:.4f} and should be {limit} {self.bound:.4f}: "
             f"{self.by:.4f} too {fault}"
         )
 
@@ -140,5 +159,15 @@ class Evaluation(Figures):
 
     @property
     def reasons(self) -> list[str]:
-        """A sentence for each threshold that was missed."""
-        return [miss.sentence for miss in self.misses]
+        """A sentence for each threshold that was missed, one for all that are not numbers."""
+        known = [miss.sentence for miss in self.misses if miss.value is not None]
+        unknown = dict.fromkeys(miss.what for miss in self.misses if miss.value is None)
+        # Of a model that gives no numbers, every figure is unknown.
+        return [f"{_enumerate(list(unknown))} not a number", *known] if unknown else known
+
+
+def _enumerate(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is"
+    listed = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more figures"]
+    return f"{', '.join(listed[:-1])} and {listed[-1]} are"

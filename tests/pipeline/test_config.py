@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pydantic
@@ -7,6 +6,7 @@ import pytest
 from pipeline import config
 from pipeline.config import load_config
 from pipeline.errors import UserError
+from tests.toml import as_toml
 
 PRESET_DIRECTORY = Path(config.__file__).with_name("presets")
 OTHER_PRESETS = sorted(set(PRESET_DIRECTORY.glob("*.toml")) - {PRESET_DIRECTORY / "tiny.toml"})
@@ -102,7 +102,7 @@ def test_paths_given_as_flags_are_kept():
     assert settings.paths == config.Paths(root=Path("a"), serving_dir=Path("/b/ü"))
 
 
-@pytest.mark.parametrize("assignment", ["", "=1", "training=5", "training.epochs", "a.b.c=1"])
+@pytest.mark.parametrize("assignment", ["", "=1", "training=5", "training.epochs", "a.b.c.d=1"])
 def test_set_without_group_key_and_value_is_refused(assignment):
     assert refusal(assignment) == f"--set takes group.key=value, and got {assignment!r}."
 
@@ -267,8 +267,8 @@ def test_a_file_may_hold_every_knob(write):
     lines = []
     for group, knobs in config.Config().model_dump(mode="json").items():
         lines.append(f"[{group}]")
-        # JSON's text, numbers and lists are TOML's; null is a key left out.
-        lines += [f"{key} = {json.dumps(v)}" for key, v in knobs.items() if v is not None]
+        # TOML has no null: the key is left out.
+        lines += [f"{key} = {as_toml(v)}" for key, v in knobs.items() if v is not None]
     assert load_config(write("\n".join(lines))) == config.Config()
 
 
@@ -287,3 +287,40 @@ def test_the_finder_shares_with_the_trainer_what_shapes_the_loss():
     assert finder["augmentation"] == trainer["augmentation"]
     for name in ("batch_size", "seed", "weight_decay", "label_smoothing"):
         assert finder[name] == trainer["training"][name]
+
+
+def test_a_floor_of_one_class_leaves_the_others_as_they_are():
+    given = load_config(None, ["evaluation.min_recall.Shirt=0.6"]).evaluation
+    assert given.min_recall == {"default": 0.75, "Shirt": 0.6}
+    assert given.min_f1 == config.Evaluation().min_f1
+
+
+def test_floors_are_set_one_by_one_and_by_a_table(write):
+    file = write('[evaluation.min_f1]\ndefault = 0.5\n"T-shirt/top" = 0.4')
+    given = load_config(file, ["evaluation.min_f1.Ankle boot=0.9"]).evaluation
+    assert given.min_f1 == {"default": 0.5, "Shirt": 0.55, "T-shirt/top": 0.4, "Ankle boot": 0.9}
+
+
+def test_a_floor_of_a_class_that_does_not_exist_is_refused():
+    assert refusal("evaluation.min_recall.Shrt=0.6").startswith(
+        "evaluation.min_recall is not allowed: there is no class 'Shrt'; there are T-shirt/top, "
+    )
+
+
+def test_a_floor_out_of_range_is_refused_by_its_class():
+    assert refusal("evaluation.min_f1.Shirt=1.5") == (
+        "evaluation.min_f1.Shirt = 1.5 is not allowed: it should be less than or equal to 1."
+    )
+
+
+def test_a_setting_that_has_no_classes_is_refused():
+    assert refusal("training.epochs.Shirt=3").startswith(
+        'training.epochs = {"Shirt": 3} is not allowed: it should be'
+    )
+
+
+def test_one_floor_for_all_is_refused_with_what_it_should_be():
+    assert refusal("evaluation.min_f1=0.5") == (
+        "evaluation.min_f1 = 0.5 is not allowed: it should be a table by classes, such as "
+        "{ default = 0.75, Shirt = 0.5 }."
+    )

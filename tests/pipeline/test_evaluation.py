@@ -6,13 +6,20 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
+from components.evaluation.results import ClassMetrics, OverallMetrics
 from pipeline import config, evaluation
 from trainer_module import features
 
-SETTINGS = config.Evaluation(min_accuracy=0.8, min_class_accuracy=0.4, max_accuracy_drop=0.03)
+SETTINGS = config.Evaluation(
+    min_accuracy=0.8,
+    max_loss=0.6,
+    min_recall={"default": 0.7, "Shirt": 0.4, "Bag": 0},
+    min_f1={"default": 0.6, "Shirt": 0.3},
+    max_accuracy_drop=0.03,
+    max_recall_drop=0.07,
+)
 
 OVERALL = config_pb2.SlicingSpec()
-BY_CLASS = config_pb2.SlicingSpec(feature_keys=[features.LABEL])
 
 
 @pytest.fixture(scope="module")
@@ -20,25 +27,23 @@ def built():
     return evaluation.build_eval_config(SETTINGS)
 
 
-@pytest.fixture(scope="module")
-def metrics(built):
-    """The metrics by the name that their figures go by."""
-    [spec] = built.metrics_specs
-    return {json.loads(metric.config)["name"]: metric for metric in spec.metrics}
+def thresholds(built):
+    """Bounds and drops by metric and, where it has one, class."""
+    found = metric_specs.metric_thresholds_from_metrics_specs(
+        built.metrics_specs, eval_config=built
+    )
+    named = {}
+    for key, bounds in found.items():
+        where = (features.CLASS_NAMES[key.sub_key.class_id],) if key.sub_key else ()
+        for slicing_spec, threshold in bounds:
+            assert slicing_spec == OVERALL
+            named[(*where, key.name, "drop" if key.is_diff else "bound")] = threshold
+    return named
 
 
-@pytest.fixture(scope="module")
-def thresholds(metrics):
-    """The thresholds of the accuracy by the slice that they hold for."""
-    return {
-        tuple(slicing.feature_keys): one.threshold
-        for one in metrics[evaluation.ACCURACY].per_slice_thresholds
-        for slicing in one.slicing_specs
-    }
-
-
-def test_slices_are_overall_and_by_class(built):
-    assert list(built.slicing_specs) == [OVERALL, BY_CLASS]
+def test_slices_are_overall_by_class_and_by_what_no_label_gives(built):
+    keys = [list(spec.feature_keys) for spec in built.slicing_specs]
+    assert keys == [[], [features.LABEL], ["ink"], ["brightness"], ["group"]]
 
 
 def test_served_signature_is_evaluated_on_raw_examples(built):
@@ -49,61 +54,70 @@ def test_served_signature_is_evaluated_on_raw_examples(built):
     assert not model.preprocessing_function_names
 
 
-def test_metrics_are_those_that_are_read_and_shown(metrics):
-    assert {name: metric.class_name for name, metric in metrics.items()} == {
-        "accuracy": "SparseCategoricalAccuracy",
-        "loss": "SparseCategoricalCrossentropy",
-        "example_count": "ExampleCount",
-        "confusion_matrix": "MultiClassConfusionMatrixPlot",
-    }
+def test_metrics_are_those_that_are_read(built):
+    names = [
+        {json.loads(metric.config)["name"] for metric in spec.metrics}
+        for spec in built.metrics_specs
+    ]
+    overall = set(OverallMetrics.model_fields) - {"examples", "intervals"}
+    assert names[0] == overall | {"example_count", "confusion"}
+    own = {"precision", "recall", "f1", "auc"}
+    assert own - {"recall"} <= set(ClassMetrics.model_fields)
+    assert names[1:] == [own] * features.NUM_CLASSES
 
 
-def test_no_threshold_is_without_a_slice(built):
-    for spec in built.metrics_specs:
-        assert not spec.thresholds
-        for metric in spec.metrics:
-            assert not metric.HasField("threshold")
-            assert all(one.slicing_specs for one in metric.per_slice_thresholds)
+def test_every_threshold_is_there_with_its_bound(built):
+    found = thresholds(built)
+    assert found["accuracy", "bound"].lower_bound.value == 0.8
+    assert found["loss", "bound"].upper_bound.value == 0.6
+    assert not found["loss", "bound"].HasField("lower_bound")
+    assert found["Dress", "recall", "bound"].lower_bound.value == 0.7
+    assert found["Shirt", "recall", "bound"].lower_bound.value == 0.4
+    assert found["Dress", "f1", "bound"].lower_bound.value == 0.6
+    assert found["Shirt", "f1", "bound"].lower_bound.value == 0.3
 
 
-def test_only_the_accuracy_has_thresholds(metrics):
-    assert [name for name, metric in metrics.items() if metric.per_slice_thresholds] == ["accuracy"]
+def test_a_floor_of_zero_is_no_threshold(built):
+    floors = {key[0] for key in thresholds(built) if key[1:] == ("recall", "bound")}
+    assert floors == set(features.CLASS_NAMES) - {"Bag"}
 
 
-def test_accuracy_has_a_threshold_overall_and_one_in_each_class(thresholds):
-    assert set(thresholds) == {(), (features.LABEL,)}
-
-
-def test_overall_accuracy_has_its_lower_bound(thresholds):
-    bound = thresholds[()].value_threshold
-    assert bound.lower_bound.value == SETTINGS.min_accuracy
-    assert not bound.HasField("upper_bound")
-
-
-def test_accuracy_of_each_class_has_its_lower_bound_and_needs_no_baseline(thresholds):
-    by_class = thresholds[(features.LABEL,)]
-    assert by_class.value_threshold.lower_bound.value == SETTINGS.min_class_accuracy
-    assert not by_class.value_threshold.HasField("upper_bound")
-    assert not by_class.HasField("change_threshold")
-
-
-def test_overall_accuracy_may_drop_only_so_far_below_the_baseline(thresholds):
-    change = thresholds[()].change_threshold
-    assert change.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
-    assert change.absolute.value == -SETTINGS.max_accuracy_drop
-    assert not change.HasField("relative")
+def test_accuracy_and_recall_may_drop_only_so_far_below_the_baseline(built):
+    drops = {key[:-1]: one for key, one in thresholds(built).items() if key[-1] == "drop"}
+    assert set(drops) == {("accuracy",), *((name, "recall") for name in features.CLASS_NAMES)}
+    for key, change in drops.items():
+        assert change.direction == config_pb2.MetricDirection.HIGHER_IS_BETTER
+        assert change.absolute.value == (-0.03 if key == ("accuracy",) else -0.07)
+        assert not change.HasField("relative")
 
 
 def test_no_drop_allowed_is_a_threshold_too():
     built = evaluation.build_eval_config(config.Evaluation(max_accuracy_drop=0))
-    [overall] = [
-        one.threshold
-        for metric in built.metrics_specs[0].metrics
-        for one in metric.per_slice_thresholds
-        if one.threshold.HasField("change_threshold")
-    ]
-    assert overall.change_threshold.HasField("absolute")
-    assert overall.change_threshold.absolute.value == 0
+    change = thresholds(built)["accuracy", "drop"]
+    assert change.HasField("absolute")
+    assert change.absolute.value == 0
+
+
+def test_every_drop_allowed_is_no_threshold():
+    built = evaluation.build_eval_config(config.Evaluation(max_accuracy_drop=1, max_recall_drop=1))
+    assert not [key for key in thresholds(built) if key[-1] == "drop"]
+
+
+@pytest.mark.parametrize(
+    ("method", "computed", "name"),
+    [
+        ("none", False, None),
+        ("jackknife", True, "JACKKNIFE"),
+        ("bootstrap", True, "POISSON_BOOTSTRAP"),
+    ],
+)
+def test_confidence_intervals_are_computed_where_asked_for(method, computed, name):
+    built = evaluation.build_eval_config(config.Evaluation(confidence_intervals=method))
+    options = built.options
+    assert options.compute_confidence_intervals.value is computed
+    if name:
+        methods = config_pb2.ConfidenceIntervalOptions.ConfidenceIntervalMethod
+        assert options.confidence_intervals.method == methods.Value(name)
 
 
 @pytest.mark.parametrize("has_baseline", [False, True])
@@ -115,11 +129,3 @@ def test_tensorflow_model_analysis_accepts_it(built, has_baseline):
     )
     config_util.verify_eval_config(completed)
     assert [spec.is_baseline for spec in completed.model_specs] == [False, True][: 1 + has_baseline]
-
-
-def test_model_is_validated(built):
-    # Without thresholds that it finds, the Evaluator blesses nothing and says nothing.
-    found = metric_specs.metric_thresholds_from_metrics_specs(
-        built.metrics_specs, eval_config=built
-    )
-    assert {key.name for key in found} == {evaluation.ACCURACY}

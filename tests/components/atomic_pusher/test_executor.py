@@ -36,7 +36,7 @@ def trained(make_model, tmp_path):
 @pytest.fixture
 def push(directory, tmp_path, monkeypatch):
     """Runs the executor on a model; returns the artifact that it puts out."""
-    monkeypatch.setattr(executor, "_overall_metrics", lambda uri: METRICS)
+    monkeypatch.setattr(executor, "_overall_figures", lambda uri: METRICS)
     runs = []
 
     def push(model, blessed=1, sound=1):

@@ -90,7 +90,7 @@ def test_heat_map_answers_to_the_pointer(open_page, viewport):
     tooltip = tab.locator("#vg-tooltip-element")
     tooltip.wait_for(state="visible")
     text = " ".join(tooltip.inner_text().split())
-    assert "true: Shirt predicted: Sneaker images: 100 of the true class: 10.0%" in text
+    assert "true Shirt predicted Sneaker images 100 of the true class 10.0%" in text
 
 
 def test_page_follows_the_theme_of_the_system(open_page):
