@@ -17,9 +17,8 @@ from components.report.page import (
     judge_failure,
 )
 from components.report.render import render_index, render_report
-from pipeline import config, dataset, history, nodes, workspace
+from pipeline import config, dataset, history, nodes, results, workspace
 from pipeline.errors import ExitCode
-from pipeline.results import RunResult
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -57,7 +56,12 @@ def report_facts(
 
 
 def write_report(
-    pipeline: "tfx.dsl.Pipeline", place: workspace.Workspace, run_id: str, failure: Failure | None
+    pipeline: "tfx.dsl.Pipeline",
+    place: workspace.Workspace,
+    run_id: str,
+    failure: results.Failure | None,
+    *,
+    interrupted: bool,
 ) -> None:
     """Puts the run's page into its directory.
 
@@ -69,6 +73,7 @@ def write_report(
         place: where it ran.
         run_id: the run's.
         failure: why it did not come to its end, if so.
+        interrupted: whether it was asked to stop.
     """
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
@@ -87,11 +92,12 @@ def write_report(
         for name, channel in node.inputs.items()
     }
     artifacts = {name: Artifact.of(one, one.type) for name, one in found.items() if one}
-    page = read_page(artifacts, read_facts(node.exec_properties, run_id), failure)
+    told = Failure(failure.cause, failure.node, interrupted) if failure else None
+    page = read_page(artifacts, read_facts(node.exec_properties, run_id), told)
     write_atomically(target, render_report(page))
 
 
-def write_bare_report(run_dir: Path, result: RunResult) -> None:
+def write_bare_report(run_dir: Path, result: results.RunResult) -> None:
     """Writes a page with the failure alone, where the worker left none.
 
     Args:
@@ -119,7 +125,7 @@ def write_index(root: Path) -> None:
     write_atomically(root / INDEX_FILE, render_index(entries))
 
 
-def _make_entry(root: Path, result: RunResult) -> Entry:
+def _make_entry(root: Path, result: results.RunResult) -> Entry:
     page = workspace.runs(root) / result.run_id / REPORT_FILE
     evaluation = result.evaluation
     return Entry(
@@ -134,7 +140,7 @@ def _make_entry(root: Path, result: RunResult) -> Entry:
     )
 
 
-def _verdict(result: RunResult) -> str:
+def _verdict(result: results.RunResult) -> str:
     if result.running:
         return "running"
     if result.exit_code == ExitCode.INTERRUPTED:

@@ -194,6 +194,7 @@ class Page:
     """All that a run's page tells; what the run did not come to is None or empty.
 
     Attributes:
+        problem: why there is no evaluation, where that is known; a sentence.
         anomalies: None where the data was not validated.
         measures: of the serving check, by the names in `serving_check.runner.Report`.
         version: the model's in the serving directory.
@@ -204,6 +205,7 @@ class Page:
     facts: Facts
     verdict: Verdict
     evaluation: Evaluation | None = None
+    problem: str | None = None
     training: Training | None = None
     range_test: RangeTest | None = None
     mistakes: Mistakes | None = None

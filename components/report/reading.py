@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.atomic_pusher.executor import HELD_BACK
 from components.evaluation.reader import read_evaluation
-from components.evaluation.results import Evaluation
+from components.evaluation.results import Evaluation, EvaluationError
 from components.learning_rate_finder.component import CURVE_FILE
 from components.report.data import read_anomalies, read_statistics
 from components.report.mistakes import find_mistakes
@@ -51,13 +51,14 @@ def read_page(
         The page; what the run did not come to is left out.
     """
     paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
-    evaluation = read_evaluation(str(paths["evaluation"])) if "evaluation" in paths else None
+    evaluation, problem = _read_evaluation(paths.get("evaluation"))
     check = _read_check(artifacts.get("infra_blessing"))
     pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
     return Page(
         facts=facts,
-        verdict=judge_failure(failure) if failure else _judge(evaluation, check, pushed),
+        verdict=judge_failure(failure) if failure else _judge(evaluation, problem, check, pushed),
         evaluation=evaluation,
+        problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
         range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
         mistakes=_find_mistakes(paths),
@@ -73,9 +74,24 @@ def read_page(
     )
 
 
+def _read_evaluation(directory: Path | None) -> tuple[Evaluation | None, str | None]:
+    """The evaluation, or why it can't be read."""
+    if directory is None:
+        return None, None
+    try:
+        return read_evaluation(str(directory)), None
+    except EvaluationError as error:
+        return None, str(error)
+
+
 def _judge(
-    evaluation: Evaluation | None, check: Report | None, pushed: Mapping[str, int | str]
+    evaluation: Evaluation | None,
+    problem: str | None,
+    check: Report | None,
+    pushed: Mapping[str, int | str],
 ) -> Verdict:
+    if problem:
+        return Verdict("failed", "Not judged", [problem])
     if evaluation is None:
         return Verdict("open", "Ended before the Evaluator: no model was judged or pushed")
     if not evaluation.blessed:

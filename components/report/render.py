@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jinja2
 
+from components.evaluation import slicing
 from components.report.page import ORIGINAL, Entry, Page
 from trainer_module import features
 
@@ -23,9 +24,9 @@ _OVERALL = (
     ("macro AUC", "macro_auc"),
 )
 _SLICES = {
-    "ink": "How much of the image is covered",
-    "brightness": "How bright the garment is",
-    "group": "Easily confused or not",
+    slicing.INK: "How much of the image the garment covers",
+    slicing.BRIGHTNESS: "Mean brightness of the image",
+    slicing.GROUP: "T-shirt, Pullover, Coat and Shirt are easily confused",
 }
 
 _MEASURES = {
@@ -66,6 +67,7 @@ def render_report(page: Page) -> str:
             original=ORIGINAL,
             overall_rows=_OVERALL,
             slice_titles=_SLICES,
+            slice_parts=slicing.PARTS,
             measure_titles=_MEASURES,
             confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
         )

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from components.evaluation.results import Figures
+from components.evaluation.slicing import PARTS
 from components.report.page import (
     Anomaly,
     Artifact,
@@ -37,9 +38,7 @@ def make_figures(recall: float) -> dict:
         "overall": overall_metrics(accuracy=recall, intervals={"accuracy": (0.85, 0.95)}),
         "classes": classes,
         "confusion": confusion.tolist(),
-        "slices": {
-            "ink": {"little": slice_metrics(examples=4000), "much": slice_metrics(examples=6000)}
-        },
+        "slices": {by: dict.fromkeys(names, slice_metrics()) for by, names in PARTS.items()},
     }
 
 

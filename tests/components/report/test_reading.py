@@ -3,7 +3,7 @@ import json
 import pytest
 
 from components.report import reading
-from components.report.page import Artifact, Facts, Failure
+from components.report.page import Artifact, Facts, Failure, Verdict
 from tests.evaluations import LOW_RECALL, evaluation
 
 SOUND = {"reasons": [], "measures": {"load_s": 0.3}}
@@ -73,6 +73,18 @@ def test_page_of_a_failed_run_keeps_what_there_is(read):
     assert page.evaluation == evaluation()
     assert page.measures == {"load_s": 0.3}
     assert page.version is None
+
+
+def test_evaluation_that_was_cut_off_is_a_sentence_and_the_rest_is_told(tmp_path):
+    artifacts = {
+        "evaluation": Artifact(3, "ModelEvaluation", str(tmp_path), {}),
+        "infra_blessing": Artifact(4, "InfraBlessing", str(tmp_path), {"blessed": 1}),
+    }
+    page = reading.read_page(artifacts, Facts(run="r1"))
+    assert page.evaluation is None
+    assert str(tmp_path) in page.problem
+    assert page.verdict == Verdict("failed", "Not judged", [page.problem])
+    assert len(page.artifacts) == 2
 
 
 def test_infra_validator_gives_no_reasons_of_its_own(tmp_path):

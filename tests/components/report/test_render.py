@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from components.evaluation.slicing import INK, PARTS
 from components.report.page import Entry, Facts, Failure, Mistakes, Page, judge_failure
 from components.report.render import render_index, render_report
 from tests.evaluations import evaluation, slice_metrics
@@ -66,7 +67,7 @@ def test_verdict_and_reasons_come_first(page):
 
 
 def test_missed_threshold_is_told_by_metric_slice_value_bound_and_by_how_much(page):
-    assert "recall Shirt 0.7000 at least 0.7500 0.0500" in read(page)
+    assert "recall of Shirt 0.7000 at least 0.7500 0.0500" in read(page)
 
 
 def test_overall_figures_stand_beside_the_baseline_and_the_original_project(page):
@@ -93,7 +94,7 @@ def test_mistakes_are_images_with_names_and_probabilities(page):
 def test_confusions_slices_data_and_lineage_are_told(page):
     text = read(page)
     assert "T-shirt/top Trouser 100 10.0 %" in text
-    assert "little 4,000 0.900 = 0 0.970 0.250 0.020" in text
+    assert f"{PARTS[INK][0]} 10,000 0.900 = 0 0.970 0.250 0.020" in text
     assert "test label int 10,000 3 0 to 9, mean 4.5" in text
     assert "time to load (s) 0.35" in text
     assert "model 9 Model /somewhere/model/9" in text
@@ -126,11 +127,11 @@ def test_run_without_a_baseline_says_so(page):
 
 def test_class_that_the_test_split_lacks_and_an_empty_slice_are_a_sentence_each(page):
     classes = {k: v for k, v in page.evaluation.classes.items() if k != "Bag"}
-    slices = {"ink": {"much": slice_metrics(examples=0, accuracy=math.nan)}}
+    slices = {**page.evaluation.slices, INK: {PARTS[INK][0]: slice_metrics()}}
     cut = page.evaluation.model_copy(update={"classes": classes, "slices": slices})
     text = read(dataclasses.replace(page, evaluation=cut))
     assert "Bag 0 The test split has no image of this class." in text
-    assert "much 0 No image of the test split falls into this slice." in text
+    assert f"{PARTS[INK][1]} 0 No image of the test split falls into this slice." in text
 
 
 def test_predictions_that_are_not_numbers_are_told(page):
@@ -164,6 +165,11 @@ def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
     assert "There are no curves: the run did not get past the Trainer." in text
     assert "There are no statistics: the run did not get past StatisticsGen." in text
     assert "This run pushed no model" in text
+
+
+def test_evaluation_that_can_not_be_read_is_told():
+    page = Page(Facts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
+    assert "There are no figures: It was cut off." in read(page)
 
 
 def test_page_without_charts_has_no_script():
