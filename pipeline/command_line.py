@@ -1,6 +1,7 @@
 """What commands have in common: their flags, the progress of a download, how they end."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -109,9 +110,14 @@ def exit_with(command: Callable[[], int]) -> None:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
     try:
         code = command()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = ExitCode.USAGE
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Who reads has enough, as `head`; else Python would try once more as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
     sys.exit(code)

@@ -10,7 +10,7 @@ ImportSchemaGen ───────────────────┴─ 
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
                                  (peak of the rate)     │           │          Report (on all of it)
                                                  BaselineResolver ──┘
-                                            (latest blessed model)
+                                 (latest blessed, not rolled back)
 """
 
 import json
@@ -96,8 +96,8 @@ def create_pipeline(
         hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
         custom_config={**training, "source": source},
     ).with_id(nodes.TRAINER)
-    model = trainer.outputs["model"]
-    baseline_resolver = create_baseline_resolver(model).with_id(nodes.BASELINE_RESOLVER)
+    model, versions = trainer.outputs["model"], str(place.serving_model_dir)
+    baseline_resolver = create_baseline_resolver(model, versions).with_id(nodes.BASELINE_RESOLVER)
     evaluator = tfx.components.Evaluator(
         examples=examples,
         model=model,
@@ -118,7 +118,7 @@ def create_pipeline(
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
-        base_directory=str(place.serving_model_dir),
+        base_directory=versions,
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     report = Report(

@@ -75,6 +75,13 @@ def read_run(root: Path, run_id: str) -> RunResult:
         return _recover(root, run_id, f"its {RESULT_FILE} is damaged")
 
 
+def is_running(root: Path, run_id: str) -> bool:
+    """Whether a run has not ended yet."""
+    ended = (workspace.runs(root) / run_id / RESULT_FILE).exists()
+    # The lock is the newest run's, as one runs at a time.
+    return not ended and run_id == run_ids(root)[0] and workspace.is_locked(root)
+
+
 def _upgrade(document: dict) -> dict:
     """Brings the first format, which had `metrics` and no `started`, to that of today."""
     document = {"started": _parse_started(document["run_id"]), **document}
@@ -94,10 +101,9 @@ def _upgrade(document: dict) -> dict:
 
 
 def _read_unfinished(root: Path, run_id: str) -> RunResult:
-    # The lock is the newest run's, as one runs at a time.
-    if workspace.is_locked(root) and run_id == run_ids(root)[0]:
+    if is_running(root, run_id):
         return _from_metadata(root, run_id).model_copy(update={"running": True})
-    return _recover(root, run_id, "it was killed before it could write its result")
+    return _recover(root, run_id, "the run was killed before it could write its result")
 
 
 def _recover(root: Path, run_id: str, cause: str) -> RunResult:
@@ -106,7 +112,7 @@ def _recover(root: Path, run_id: str, cause: str) -> RunResult:
         node: one.model_copy(update={"state": "interrupted"}) if one.state == "running" else one
         for node, one in known.components.items()
     }
-    broken = [node for node, one in components.items() if one.state == "interrupted"]
+    broken = [node for node, one in components.items() if one.state in ("interrupted", "failed")]
     failure = Failure(cause=cause, node=broken[0] if broken else None)
     return known.model_copy(
         update={"components": components, "failure": failure, "exit_code": ExitCode.FAILED}

@@ -6,6 +6,7 @@ import ml_metadata as mlmd
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
+from pipeline.errors import UserError
 from pipeline.results import NodeResult, NodeState, Pushed
 
 _Execution = metadata_store_pb2.Execution
@@ -24,6 +25,9 @@ def open_store(metadata: Path, *, read_only: bool = False) -> mlmd.MetadataStore
     Args:
         metadata: its file, which is made if there is none and it may be written.
         read_only: it is looked at alone, as beside a run that writes it.
+
+    Raises:
+        UserError: it can't be read.
     """
     sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
     connection = metadata_store_pb2.ConnectionConfig()
@@ -31,7 +35,13 @@ def open_store(metadata: Path, *, read_only: bool = False) -> mlmd.MetadataStore
     connection.sqlite.connection_mode = (
         sqlite.READONLY if read_only else sqlite.READWRITE_OPENCREATE
     )
-    return mlmd.MetadataStore(connection)
+    try:
+        return mlmd.MetadataStore(connection)
+    except RuntimeError as error:
+        raise UserError(
+            f"{metadata} can't be read: it is damaged, or a run is writing it just now, so try "
+            "again."
+        ) from error
 
 
 def find_output(

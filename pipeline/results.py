@@ -103,6 +103,8 @@ class RunResult(_Result):
     @property
     def why_not_pushed(self) -> list[str]:
         """A sentence for each that kept it from pushing a model; none where nothing did."""
+        if self.running:
+            return ["it has not ended yet"]
         if self.failure:
             node, cause = self.failure.node, self.failure.cause
             return [f"{node} failed: {cause}" if node else cause]
@@ -117,8 +119,9 @@ class RunResult(_Result):
         evaluation = self.evaluation
         document["blessed"] = evaluation and evaluation.blessed
         document["reasons"] = evaluation.reasons if evaluation else []
-        return _to_json(document)
+        return dump_json(document)
 
 
-def _to_json(document: dict) -> str:
+def dump_json(document: dict) -> str:
+    """Writes an object on one line; figures that are not finite are null."""
     return pydantic.TypeAdapter(dict).dump_json(document).decode()

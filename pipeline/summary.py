@@ -21,7 +21,7 @@ def print_summary(console: Console, result: RunResult) -> None:
         for line in _describe_overall(result.evaluation):
             console.print(line, soft_wrap=True, highlight=False)
     console.print()
-    for line in _verdict(result):
+    for line in describe_verdict(result):
         console.print(line, soft_wrap=True)
     if result.report:
         console.print(f"report: {escape(result.report)}", soft_wrap=True)
@@ -86,7 +86,10 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _verdict(result: RunResult) -> list[str]:
+def describe_verdict(result: RunResult) -> list[str]:
+    """Says what became of the model and why, a line each, as rich markup."""
+    if result.running:
+        return ["[bold yellow]Still running[/]: no model was judged or pushed yet."]
     if result.failure:
         return [_describe_failure(result)]
     if result.evaluation is None:

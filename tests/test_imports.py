@@ -59,7 +59,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.worker"),
-        *("deploy.client", "trainer_module.features"),
+        *("pipeline.inspect", "pipeline.history", "deploy.client", "trainer_module.features"),
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy import client
-from pipeline import config, dataset, local_runner, serving
+from pipeline import config, dataset, inspect, local_runner, serving
 from tests.toml import as_toml
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
@@ -41,6 +41,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "pru
     [
         (local_runner.main, []),
         (dataset.main, ["prepare"]),
+        (inspect.main, []),
         *((serving.main, [name]) for name in SERVING_COMMANDS),
         (client.main, []),
     ],
@@ -62,6 +63,17 @@ def test_every_serving_command_stands_in_the_readme_and_no_other(capsys):
     rows = re.findall(r"^\| (`.*?`) \| ", section, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z]+)\b", row)}
     assert named == set(SERVING_COMMANDS)
+
+
+def test_the_flags_of_inspect_stand_in_its_section_and_no_other(capsys):
+    with pytest.raises(SystemExit):
+        inspect.main(["--help"])
+    flags = re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)
+    own = set(flags) - {"--root", "--serving-dir", "--dataset", "--config", "--set"}
+    [section] = re.findall(r"^## Looking at runs$(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^\| (`.*?`) \| ", section, re.MULTILINE)
+    assert {flag for row in rows for flag in re.findall(r"--[a-z]+", row)} == own
+    assert {"RUN", "serving", "runs"} <= {name for row in rows for name in re.findall(r"\w+", row)}
 
 
 def test_readme_names_no_flag_that_does_not_exist(capsys):

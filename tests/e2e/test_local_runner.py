@@ -87,6 +87,25 @@ class TestFullRunThenUnchangedThenEditedSource:
         kept = Path(run.result["log"]).with_name("result.json")
         assert json.loads(kept.read_text()) == run.result
 
+    def test_runs_can_be_inspected_afterwards(self, runs, root):
+        run, _ = runs["edited"]
+        shown = subprocess.run(
+            [
+                *(sys.executable, "-m", "pipeline.inspect", run.result["run_id"]),
+                *("--compare", runs["full"][0].result["run_id"]),
+                *("--root", root, "--format", "json"),
+            ],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        document = json.loads(shown)
+        assert [row["slice"] for row in document["rows"]] == list(features.CLASS_NAMES)
+        overall = run.result["evaluation"]["overall"]
+        assert document["overall"]["accuracy"] == overall["accuracy"]
+        assert document["version"] == int(run.result["pushed"]["version"])
+
     def test_unchanged_run_does_no_work(self, runs):
         run, versions = runs["unchanged"]
         assert run.code == 0

@@ -160,11 +160,13 @@ def read_records() -> Callable[..., list[tuple[bytes, int]]]:
 
 @pytest.fixture
 def record_run() -> Callable[..., None]:
-    """Writes a run into ML Metadata as TFX does: nodes by state, a pushed version if any."""
+    """Writes a run into ML Metadata as TFX does: nodes by state, and what some put out."""
     import ml_metadata as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    def record_run(file: Path, run_id: str, states: dict[str, str], pushed: str = "") -> None:
+    def record_run(
+        file: Path, run_id: str, states: dict[str, str], *, pushed: str = "", evaluation: str = ""
+    ) -> None:
         connection = pb.ConnectionConfig()
         connection.sqlite.filename_uri = str(file)
         connection.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
@@ -177,6 +179,12 @@ def record_run() -> Callable[..., None]:
             [context.id] = store.put_contexts([context])
             return context
 
+        def make_output(type_name: str, key: str, uri: str = "") -> tuple[pb.Artifact, pb.Event]:
+            type_id = store.put_artifact_type(pb.ArtifactType(name=type_name))
+            event = pb.Event(type=pb.Event.OUTPUT)
+            event.path.steps.add(key=key)
+            return pb.Artifact(type_id=type_id, uri=uri, state=pb.Artifact.LIVE), event
+
         run = put_context("pipeline_run", run_id)
         for node, state in states.items():
             execution = pb.Execution(
@@ -185,16 +193,13 @@ def record_run() -> Callable[..., None]:
             )
             outputs = []
             if node == "Pusher":
-                model = pb.Artifact(
-                    type_id=store.put_artifact_type(pb.ArtifactType(name="PushedModel")),
-                    state=pb.Artifact.LIVE,
-                )
+                model, event = make_output("PushedModel", "pushed_model")
                 model.custom_properties["pushed"].int_value = bool(pushed)
                 model.custom_properties["pushed_destination"].string_value = f"/served/{pushed}"
                 model.custom_properties["pushed_version"].string_value = pushed
-                event = pb.Event(type=pb.Event.OUTPUT)
-                event.path.steps.add(key="pushed_model")
                 outputs.append((model, event))
+            elif node == "Evaluator" and evaluation:
+                outputs.append(make_output("ModelEvaluation", "evaluation", evaluation))
             contexts = [run, put_context("node", f"fashion_mnist.{run_id}.{node}")]
             store.put_execution(execution, outputs, contexts)
 

@@ -1,11 +1,14 @@
 import argparse
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from pipeline import command_line, config
+from pipeline.data_source import PROJECT_DIRECTORY
 from pipeline.errors import UserError
 
 
@@ -135,3 +138,19 @@ def test_a_users_error_is_one_line_and_an_interrupt_is_silent(error, code, said,
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         command_line.exit_with(lambda: 1 // 0)
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly():
+    program = (
+        "from pipeline import command_line\n"
+        "command_line.exit_with(lambda: print('line\\n' * 100_000))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 0)

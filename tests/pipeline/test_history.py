@@ -10,7 +10,7 @@ from pipeline.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
 OLDER, NEWER = "2026-11-24T13-20-16.112", "2026-11-25T09-00-00.000"
-WITHOUT_RESULT = "it was killed before it could write its result"
+WITHOUT_RESULT = "the run was killed before it could write its result"
 
 
 @pytest.fixture
@@ -70,16 +70,17 @@ def test_a_run_id_is_the_start_in_local_time_and_tells_it():
     assert history._parse_started(run_id) == started.replace(microsecond=112_000)
 
 
-def test_a_killed_run_is_known_from_ml_metadata(begin, record_run, tmp_path):
+@pytest.mark.parametrize(("recorded", "state"), [("RUNNING", "interrupted"), ("FAILED", "failed")])
+def test_a_killed_run_is_known_from_ml_metadata(begin, record_run, tmp_path, recorded, state):
     begin(OLDER)
-    states = {nodes.TRANSFORM: "COMPLETE", nodes.TRAINER: "RUNNING"}
+    states = {nodes.TRANSFORM: "COMPLETE", nodes.TRAINER: recorded}
     record_run(workspace.metadata(tmp_path), OLDER, states)
     [run] = history.read_runs(tmp_path)
     assert run.failure == Failure(cause=WITHOUT_RESULT, node=nodes.TRAINER)
     assert run.exit_code == ExitCode.FAILED
     assert {node: one.state for node, one in run.components.items()} == {
         nodes.TRANSFORM: "done",
-        nodes.TRAINER: "interrupted",
+        nodes.TRAINER: state,
     }
     assert run.started == history._parse_started(OLDER)
     assert run.log == str(workspace.runs(tmp_path) / OLDER / "pipeline.log")

@@ -48,8 +48,14 @@ def test_pushed_model_is_told_by_its_directory_and_version(file, record_run, ver
     assert metadata.int_property(artifact, "there is no such property") == 0
 
 
-def test_a_database_is_made_where_there_is_none_unless_it_is_only_read(file):
-    with pytest.raises(Exception, match=r"(?i)unable to open|cannot open"):
+def test_a_database_that_can_not_be_read_is_one_sentence(file, refusal):
+    file.write_text("no database" * 100)
+    with refusal(file, "can't be read: it is damaged, or a run is writing it"):
+        metadata.open_store(file, read_only=True)
+
+
+def test_a_database_is_made_where_there_is_none_unless_it_is_only_read(file, refusal):
+    with refusal(file, "can't be read"):
         metadata.open_store(file, read_only=True)
     assert not file.exists()
     metadata.open_store(file)

@@ -122,12 +122,13 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
         ({"evaluation": evaluation(), "serving": Serving(reasons=["it is slow"])}, ["it is slow"]),
         ({"evaluation": judged()}, [LOW_RECALL.sentence]),
         ({"failure": Failure(cause="no data")}, ["no data"]),
+        ({"running": True}, ["it has not ended yet"]),
         (
             {"evaluation": judged(), "failure": Failure(cause="disk full", node="Pusher")},
             ["Pusher failed: disk full"],
         ),
     ],
-    ids=["no model", "blessed", "not sound", "refused", "failed", "refused and failed"],
+    ids=["no model", "blessed", "not sound", "refused", "failed", "running", "refused and failed"],
 )
 def test_what_kept_a_run_from_pushing_is_a_sentence_each(fields, sentences):
     assert RunResult(run_id="r1", **fields).why_not_pushed == sentences

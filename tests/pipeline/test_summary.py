@@ -115,6 +115,10 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
             ["Interrupted. Run the same command again: finished components are kept."],
         ),
         (
+            run_result(running=True),
+            ["Still running: no model was judged or pushed yet."],
+        ),
+        (
             run_result(),
             ["Ended before the Evaluator, as asked: no model was judged or pushed."],
         ),
@@ -165,6 +169,7 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
         "failed node",
         "failed elsewhere",
         "interrupted",
+        "running",
         "ended before the Evaluator",
         "not blessed",
         "not pushed",

@@ -6,9 +6,12 @@ from tfx.components.evaluator import constants
 from tfx.orchestration import metadata
 from tfx.types import artifact_utils, standard_artifacts
 
+from components.atomic_pusher.manifest import Facts
+from components.atomic_pusher.store import Store
 from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
 
 Model, ModelBlessing = standard_artifacts.Model, standard_artifacts.ModelBlessing
+PushedModel = standard_artifacts.PushedModel
 Input = tfx.dsl.components.InputArtifact
 Output = tfx.dsl.components.OutputArtifact
 Parameter = tfx.dsl.components.Parameter
@@ -19,7 +22,8 @@ EMPTY = {"model": [], "model_blessing": []}
 class Shelf:
     """An ML Metadata store of models and blessings, and what the strategy makes of it."""
 
-    def __init__(self):
+    def __init__(self, directory):
+        self.directory = directory
         connection = metadata_store_pb2.ConnectionConfig()
         connection.fake_database.SetInParent()
         self.store = mlmd.MetadataStore(connection)
@@ -39,6 +43,30 @@ class Shelf:
         )
         return self._put(blessing)
 
+    def push(self, model: int) -> Store:
+        """Makes a model a version, as the Pusher writes it down; returns where it is."""
+        served = Store(self.directory)
+        copy = self.directory.parent / f"model-{model}"
+        copy.mkdir(parents=True)
+        (copy / "saved_model.pb").write_text(str(model))
+        pushed = PushedModel()
+        pushed.set_string_custom_property(
+            "pushed_destination", str(served.push(copy, Facts()).path)
+        )
+        artifact = self._put(pushed)
+        kind = metadata_store_pb2.ExecutionType(name="Pusher")
+        [execution] = self.store.put_executions(
+            [metadata_store_pb2.Execution(type_id=self.store.put_execution_type(kind))]
+        )
+        Event = metadata_store_pb2.Event  # noqa: N806
+        self.store.put_events(
+            [
+                Event(artifact_id=model, execution_id=execution, type=Event.INPUT),
+                Event(artifact_id=artifact, execution_id=execution, type=Event.OUTPUT),
+            ]
+        )
+        return served
+
     def _put(self, artifact) -> int:
         proto = artifact.mlmd_artifact
         proto.type_id = self.store.put_artifact_type(artifact.artifact_type, can_add_fields=True)
@@ -57,7 +85,7 @@ class Shelf:
     def resolve(self, candidate: int):
         """The ids of the baseline and of its blessing."""
         models = self._get("Model")
-        resolved = BaselineModelStrategy().resolve_artifacts(
+        resolved = BaselineModelStrategy(str(self.directory)).resolve_artifacts(
             self.store,
             {
                 "model": models,
@@ -70,8 +98,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf():
-    return Shelf()
+def shelf(tmp_path):
+    return Shelf(tmp_path / "serving" / "tinyvgg")
 
 
 def test_first_model_has_no_baseline(shelf):
@@ -124,6 +152,19 @@ def test_cached_candidate_keeps_the_baseline_that_it_had(shelf):
     assert before == {"model": [older], "model_blessing": [blessing]}
 
 
+def test_model_that_was_rolled_back_is_no_baseline_until_it_is_back(shelf):
+    older, newer = shelf.train("older"), shelf.train("newer")
+    for model in (older, newer):
+        shelf.evaluate(model, blessed=True)
+        served = shelf.push(model)
+    candidate = shelf.train("candidate")
+    assert shelf.resolve(candidate)["model"] == [newer]
+    served.rollback()
+    assert shelf.resolve(candidate)["model"] == [older]
+    served.rollback(2)
+    assert shelf.resolve(candidate)["model"] == [newer]
+
+
 @tfx.dsl.components.component
 def Train(name: Parameter[str], model: Output[Model]):  # noqa: N802
     model.set_string_custom_property("name", name)
@@ -152,6 +193,7 @@ def test_resolver_of_a_pipeline_finds_the_blessed_model_of_the_run_before(tmp_pa
         train = Train(name=name)
         resolver = tfx.dsl.Resolver(
             strategy_class=BaselineModelStrategy,
+            config={"serving_model_dir": str(tmp_path / "serving")},
             model=tfx.dsl.Channel(type=Model),
             model_blessing=tfx.dsl.Channel(type=ModelBlessing),
             **{CANDIDATE: train.outputs["model"]},

@@ -1,0 +1,307 @@
+"""How good a model is, class by class, what it confuses, and why it was blessed or refused.
+
+python -m pipeline.inspect               the latest run, by class
+python -m pipeline.inspect RUN           another one, by its id or the beginning of it
+python -m pipeline.inspect serving       the run whose model is live
+python -m pipeline.inspect runs          all runs
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from pipeline import command_line, history, lookup, nodes, views
+from pipeline.errors import ExitCode, UserError
+from pipeline.results import RunResult, dump_json
+from pipeline.summary import describe_verdict
+from pipeline.tables import Table
+from pipeline.views import SLICINGS
+from pipeline.workspace import Workspace
+
+_RUNS = "runs"
+# Of lines in a file, which nobody wants broken; a screen has a width of its own.
+_FILE_WIDTH = 240
+
+_EPILOG = """\
+columns, by the names for --sort: examples, accuracy (recall, in a class), precision, f1,
+auc (one class against the rest), loss (cross-entropy, nats), top_2_accuracy,
+calibration_error (ECE), most_confused_with. With --compare, other_… is the other run's
+figure, and change_… this run's minus the other's. A figure that there is not is a dash, is
+empty in csv and null in json.
+
+examples:
+  python -m pipeline.inspect --compare serving --worst 3
+  python -m pipeline.inspect --confusion --worst 10
+  python -m pipeline.inspect runs --format csv > runs.csv
+
+Exit codes: 0, or 2 for wrong use and where there is no such run or figure.
+"""
+
+
+class _Tables(NamedTuple):
+    """What is shown of a run: what its rows are, its figures on all images, and the rows."""
+
+    view: str
+    overall: Table
+    rows: Table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: the arguments; those of the process if None.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: there is no such run, it has no such figures, or a column is unknown.
+    """
+    arguments = _parse(argv)
+    settings = command_line.load(arguments, **{"paths.serving_dir": arguments.serving_dir})
+    places = lookup.find_places(settings)
+    if arguments.run == _RUNS:
+        _show_runs(places, arguments)
+    else:
+        _show_run(places, arguments)
+    return ExitCode.OK
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.inspect",
+        description="Shows how good a run's model is on the test images, class by class or by\n"
+        "another slice, what changed since another run, and why it was blessed or refused.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="a run's id, or the beginning of it; serving for the run whose model is live; or "
+        "runs for a list of all (default: the latest that has ended)",
+    )
+    view = parser.add_mutually_exclusive_group()
+    view.add_argument(
+        "--by",
+        choices=SLICINGS,
+        help="what cuts the images into slices: their class, how much of the image is covered, "
+        "how bright it is, or whether the class is of those easily confused (default: label)",
+    )
+    view.add_argument(
+        "--confusion",
+        action="store_true",
+        help="instead of slices, how many images of which class were taken for which other",
+    )
+    parser.add_argument(
+        "--compare", metavar="RUN", help="beside another run's figures, or those of serving"
+    )
+    parser.add_argument("--sort", metavar="COLUMN", help="order the rows, the lowest first")
+    order = parser.add_mutually_exclusive_group()
+    order.add_argument("--descending", action="store_true", help="with --sort: the highest first")
+    order.add_argument(
+        "--worst",
+        type=_positive,
+        metavar="N",
+        help="only the N worst rows, the worst first; by --sort, or by recall, accuracy, "
+        "images or their change",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("table", "json", "csv"),
+        default="table",
+        help="csv has the rows, json everything as one object (default: table)",
+    )
+    command_line.add_config_flags(parser, data=False)
+    command_line.add_serving_flag(parser)
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("it should be a whole number from 1 on")
+    return int(text)
+
+
+def _show_runs(places: Sequence[Workspace], arguments: argparse.Namespace) -> None:
+    if arguments.by or arguments.confusion or arguments.compare:
+        raise UserError("--by, --confusion and --compare look at one run: leave out `runs`.")
+    results = [history.read_run(one.place.root, one.run_id) for one in lookup.find_all(places)]
+    table = _arrange(views.runs(results), arguments, worst_by="accuracy")
+    if arguments.format == "json":
+        print(dump_json({"runs": table.to_objects()}))
+    elif arguments.format == "csv":
+        print(table.to_csv(), end="")
+    else:
+        _print_runs(_console(), table)
+
+
+def _print_runs(console: Console, table: Table) -> None:
+    table.print(console)
+    reasons = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for row in table.rows:
+        if row["why_not_pushed"]:
+            reasons.add_row(row["run"], escape("\n".join(row["why_not_pushed"])))
+    if reasons.rows:
+        console.print("\nwhy not pushed:")
+        console.print(reasons)
+
+
+def _show_run(places: Sequence[Workspace], arguments: argparse.Namespace) -> None:
+    found = lookup.find(places, arguments.run)
+    result, other = lookup.read(found), None
+    if arguments.compare:
+        # The model in service is that of the same dataset.
+        within = [found.place] if arguments.compare == lookup.SERVING else places
+        other = lookup.read(lookup.find(within, arguments.compare))
+    if result.evaluation is None:
+        _print_without_figures(result, arguments.format)
+    tables = _make_tables(result, other, arguments)
+    if arguments.format == "csv":
+        print(tables.rows.to_csv(), end="")
+    elif arguments.format == "json":
+        print(dump_json(_describe(result, other, tables)))
+    else:
+        _print(_console(), result, other, tables)
+
+
+def _make_tables(
+    result: RunResult, other: RunResult | None, arguments: argparse.Namespace
+) -> _Tables:
+    """Makes what is shown of a run.
+
+    Raises:
+        UserError: it, or the one to compare with, has no such figures.
+    """
+    slicing = None if arguments.confusion else arguments.by or SLICINGS[0]
+    for run in (result, other):
+        if run:
+            _require_figures(run, slicing)
+    figures, others = result.evaluation, other and other.evaluation
+    if slicing is None:
+        rows, worst_by = views.confusion(figures, others), "examples"
+    else:
+        rows = views.by_slice(figures, slicing, others)
+        worst_by = "recall" if slicing == SLICINGS[0] else "accuracy"
+    if other:
+        worst_by = f"change_{worst_by}"
+    return _Tables(
+        view=slicing or "confusion",
+        overall=views.overall(figures, others),
+        rows=_arrange(rows, arguments, worst_by),
+    )
+
+
+def _require_figures(result: RunResult, slicing: str | None) -> None:
+    evaluation = result.evaluation
+    if evaluation is None:
+        raise UserError(_why_no_figures(result))
+    if slicing is None and not evaluation.confusion:
+        missing = "confusion matrix"
+    elif slicing and not views.has_slicing(evaluation, slicing):
+        missing = f"slices by {slicing}"
+    else:
+        return
+    raise UserError(
+        f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
+        "pipeline again."
+    )
+
+
+def _why_no_figures(result: RunResult) -> str:
+    if result.running:
+        return f"Run {result.run_id} has no figures yet: it is still at work."
+    evaluator = result.components.get(nodes.EVALUATOR)
+    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
+    what = "was cut off" if began else "did not begin"
+    return (
+        f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
+        "that `python -m pipeline.inspect runs` lists."
+    )
+
+
+def _arrange(table: Table, arguments: argparse.Namespace, worst_by: str) -> Table:
+    if arguments.worst:
+        return table.worst(arguments.worst, arguments.sort or worst_by)
+    if arguments.sort:
+        return table.sort(arguments.sort, descending=arguments.descending)
+    if arguments.descending:
+        raise UserError("--descending goes with --sort: name the column.")
+    return table
+
+
+def _print(console: Console, result: RunResult, other: RunResult | None, tables: _Tables) -> None:
+    _print_heading(console, result)
+    if other:
+        version = f", pushed as version {other.pushed.version}" if other.pushed else ""
+        _say(console, f"compared with run {escape(other.run_id)}{version}")
+    console.print()
+    tables.rows.print(console)
+    console.print()
+    tables.overall.print(console)
+    console.print()
+    _print_verdict(console, result)
+
+
+def _print_heading(console: Console, result: RunResult) -> None:
+    data = f" on {result.dataset}" if result.dataset else ""
+    _say(console, f"[bold]run {escape(result.run_id)}[/]{escape(data)}")
+
+
+def _print_verdict(console: Console, result: RunResult) -> None:
+    for line in describe_verdict(result):
+        _say(console, line)
+    if result.failure and result.evaluation:
+        for line in describe_verdict(result.model_copy(update={"failure": None})):
+            _say(console, line)
+    for note in result.evaluation.notes if result.evaluation else ():
+        _say(console, f"[dim]note: {escape(note)}[/]")
+    if result.failure and result.log:
+        _say(console, f"[dim]log: {escape(result.log)}[/]")
+
+
+def _print_without_figures(result: RunResult, form: str) -> None:
+    """Prints what there is to tell of a run that has no figures."""
+    if form == "json":
+        print(dump_json(_describe(result)))
+    elif form == "table":
+        console = _console()
+        _print_heading(console, result)
+        _print_verdict(console, result)
+
+
+def _describe(
+    result: RunResult, other: RunResult | None = None, tables: _Tables | None = None
+) -> dict[str, object]:
+    """The object for JSON."""
+    [run] = views.runs([result]).to_objects()
+    return {
+        **run,
+        "notes": result.evaluation.notes if result.evaluation else [],
+        "compared_with": other and other.run_id,
+        "by": tables and tables.view,
+        "overall": tables and tables.overall.to_objects()[0],
+        "rows": tables.rows.to_objects() if tables else [],
+    }
+
+
+def _console() -> Console:
+    """Standard output; lines in a file or a pipe are as long as they need to be."""
+    lines = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_FILE_WIDTH if lines else None, emoji=False)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+if __name__ == "__main__":
+    command_line.exit_with(main)
