@@ -247,7 +247,7 @@ def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, m
     learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
     serving = {nodes.SERVING_CHECK, nodes.PUSHER, nodes.REPORT}
     assert changed_nodes(before, build()) == learning | serving
-    assert hashed == [trainer_module, components]
+    assert hashed == [trainer_module, components.evaluation, components]
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
