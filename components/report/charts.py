@@ -92,7 +92,7 @@ def _draw_classes(evaluation: Evaluation) -> alt.LayerChart:
     bars = base.mark_bar().encode(x=axis, color=colour.legend(None))
     names = base.mark_text(
         align="left", dx=5, fontSize=9, fontWeight=600, color="var(--on)", aria=False
-    ).encode(x=alt.datum(0), text="label:N")
+    ).encode(x=alt.datum(0), text="text:N")
     layers = [bars, names]
     if earlier:
         layers.append(
@@ -119,7 +119,7 @@ def _class_rows(
                 "class": name,
                 "metric": metric,
                 "value": value,
-                "label": f"{metric} {'–' if value is None else format(value, '.3f')}",
+                "text": f"{metric} {'–' if value is None else format(value, '.3f')}",
                 "baseline": before,
                 "change": change,
             }

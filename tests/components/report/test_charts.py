@@ -27,7 +27,7 @@ def test_heat_map_has_a_cell_a_pair_with_its_share_of_the_true_class(page):
 def test_bars_tell_each_figure_of_each_class_and_its_change(page):
     bars = values(make_charts(page)["classes"])
     assert [bar["class"] for bar in bars[::3]] == list(features.CLASS_NAMES)
-    assert bars[0]["label"] == "recall 0.900"
+    assert bars[0]["text"] == "recall 0.900"
     assert bars[0]["change"] == pytest.approx(-0.02)
 
 
@@ -36,7 +36,7 @@ def test_what_is_not_a_number_becomes_null(page):
     broken = page.evaluation.model_copy(update={"classes": {"Shirt": shirt}})
     charts = make_charts(dataclasses.replace(page, evaluation=broken))
     json.dumps(charts, allow_nan=False)
-    assert values(charts["classes"])[0]["label"] == "recall –"
+    assert values(charts["classes"])[0]["text"] == "recall –"
 
 
 def test_class_without_images_has_empty_shares(page):
