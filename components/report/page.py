@@ -81,7 +81,7 @@ class Facts(NamedTuple):
     model_source: str = ""
     configuration: Mapping[str, Mapping[str, Any]] = {}
     flags: str = ""
-    serving_dir: str = "output/serving"
+    serving_dir: str = ""
 
 
 class Verdict(NamedTuple):

@@ -54,8 +54,10 @@ def test_page_needs_no_network_and_nothing_beside_it_but_the_list_of_the_runs(pa
     assert len(html.encode()) < 3_000_000
 
 
-def test_links_within_the_page_lead_somewhere(page):
-    reader = Reader(render_report(page))
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_within_the_page_lead_somewhere(page, whole):
+    bare = Page(facts=Facts(run="r1"), verdict=judge_failure(Failure("x")))
+    reader = Reader(render_report(page if whole else bare))
     assert {link[1:] for link in reader.links if link.startswith("#")} <= reader.ids
 
 
