@@ -11,6 +11,8 @@ ImportSchemaGen ───────────────────┴─ 
                                  (peak of the rate)     │           │          Report (on all of it)
                                                  BaselineResolver ──┘
                                  (latest blessed, not rolled back)
+
+Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 """
 
 import json
@@ -22,7 +24,6 @@ import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.component import create_baseline_resolver
-from components.evaluation import extractors
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
@@ -35,8 +36,6 @@ def create_pipeline(
     settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
-
-    Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 
     Args:
         settings: every knob.
@@ -105,11 +104,10 @@ def create_pipeline(
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
-        module_path=extractors.__name__,
+        module_path="components.evaluation.extractors",
     ).with_id(nodes.EVALUATOR)
-    # As with the schema: the cache knows metrics and slices by their names alone.
-    evaluator.executor_spec.add_extra_flags([f"--source={fingerprint(components.evaluation)}"])
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
+    evaluator.executor_spec.add_extra_flags([f"--source={serving['source']}"])
     serving_check = create_serving_check(
         model, examples, evaluator.outputs["blessing"], config=serving
     ).with_id(nodes.SERVING_CHECK)
@@ -137,13 +135,12 @@ def create_pipeline(
     ).with_id(nodes.REPORT)
     data_nodes = [example_gen, statistics_gen, schema_gen, curated_schema, example_validator]
     model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
         components=[*data_nodes, *model_nodes, serving_check, pusher, report],
         enable_cache=True,
-        metadata_connection_config=(
-            tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
-        ),
+        metadata_connection_config=connection,
         beam_pipeline_args=list(settings.beam.args),
     )

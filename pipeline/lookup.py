@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from components.atomic_pusher.manifest import StoreError
@@ -125,12 +126,23 @@ def _read_evaluation(found: Found) -> Evaluation | None:
         "TFMA's results, which takes some seconds …",
         file=sys.stderr,
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    from components.evaluation.reader import read_evaluation
-
     try:
-        return read_evaluation(artifact.uri)
+        with _quiet():
+            from components.evaluation.reader import read_evaluation
+
+            return read_evaluation(artifact.uri)
     except EvaluationError as error:
         raise UserError(str(error)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps to themselves what TensorFlow and TFMA log of their own future and of plots."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -18,7 +18,7 @@ GROUP = "group"
 # Near the quartiles of Fashion-MNIST, so that each part has more than a thousand test images.
 _BOUNDS = {INK: (0.35, 0.5, 0.65), BRIGHTNESS: (0.2, 0.3, 0.4)}
 
-# Nine in ten of what a Shirt is taken for, and most mistakes of the other three.
+# Of the mistakes on each of them, seven in ten and more are for another one of them.
 _CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 _GROUP_NAMES = ("easily confused", "others")
 

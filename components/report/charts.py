@@ -224,7 +224,9 @@ def _epochs(training: Training) -> alt.X:
     last = training.epochs
     # Vega would put ticks between the epochs where there are few.
     ticks = list(range(1, last + 1, -(-last // _MOST_TICKS)))
-    return alt.X("epoch:Q").scale(domain=[1, max(2, last)], nice=False).axis(values=ticks)
+    return (
+        alt.X("epoch:Q").scale(domain=[1, max(2, last)], nice=False).axis(values=ticks, format="d")
+    )
 
 
 def _draw_range_test(test: RangeTest) -> alt.LayerChart:

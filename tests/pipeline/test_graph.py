@@ -64,6 +64,12 @@ def changed_nodes(before, after):
     return {name for name in before if before[name] != after[name]}
 
 
+def executor_flags(pipeline, name):
+    """What the executor of a node is started with, which is part of its cache key."""
+    [node] = [one for one in pipeline.components if one.id == name]
+    return list(node.executor_spec.encode().python_executor_spec.extra_flags)
+
+
 def test_nodes_are_those_of_the_graph_in_running_order(build):
     assert tuple(compile_nodes(build())) == nodes.NODES
 
@@ -246,8 +252,10 @@ def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, m
     monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
     learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
     serving = {nodes.SERVING_CHECK, nodes.PUSHER, nodes.REPORT}
-    assert changed_nodes(before, build()) == learning | serving
-    assert hashed == [trainer_module, components.evaluation, components]
+    after = build()
+    assert changed_nodes(before, after) == learning | serving
+    assert executor_flags(before, nodes.EVALUATOR) != executor_flags(after, nodes.EVALUATOR)
+    assert hashed == [trainer_module, components]
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
