@@ -59,11 +59,11 @@ def _describe_overall(evaluation: Evaluation) -> list[str]:
 
 
 def _class_table(evaluation: Evaluation) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("class")
     baseline = evaluation.baseline
     change = ("change",) if baseline else ()
-    for heading in ("images", "recall", *change, "precision", "F1", "AUC", "loss"):
+    for heading in ("images", "recall", *change, "precision", "F1", "loss"):
         table.add_column(heading, justify="right")
     table.add_column("most confused with")
     for name, metrics in evaluation.classes.items():
@@ -75,7 +75,6 @@ def _class_table(evaluation: Evaluation) -> Table:
             *change,
             _figure(metrics.precision),
             _figure(metrics.f1),
-            _figure(metrics.auc),
             _figure(metrics.loss),
             metrics.most_confused_with or "–",
         )

@@ -8,7 +8,8 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 from PIL import Image
-from tensorflow_model_analysis.extractors import extractor, features_extractor
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
 from components.evaluation import slicing
 from trainer_module import features
@@ -22,8 +23,8 @@ def custom_extractors(
     """Makes the extractors; TFX's Evaluator calls this by its name.
 
     Returns:
-        TFMA's, with one after that of the features that adds the parts of `slicing` to them,
-        where the slices look for them.
+        TFMA's, with one that adds the parts of `slicing` to the features, where the slices
+        look for them, as long as these come in batches.
     """
     extractors = tfma.default_extractors(
         eval_shared_model=eval_shared_model,
@@ -31,17 +32,17 @@ def custom_extractors(
         tensor_adapter_config=tensor_adapter_config,
     )
     stages = [one.stage_name for one in extractors]
-    place = stages.index(features_extractor._FEATURES_EXTRACTOR_STAGE_NAME) + 1
+    place = stages.index(unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME)
     parts = extractor.Extractor(stage_name=_STAGE, ptransform=beam.Map(_add_parts))
     return [*extractors[:place], parts, *extractors[place:]]
 
 
 def _add_parts(extracts: Mapping[str, Any]) -> dict[str, Any]:
     """Adds the parts to a batch of extracts."""
-    raw = extracts[tfma.FEATURES_KEY]
+    raw = extracts[constants.FEATURES_KEY]
     pngs, labels = np.ravel(raw[features.IMAGE]), np.ravel(raw[features.LABEL])
     images = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("L")) for png in pngs])
     return {
         **extracts,
-        tfma.FEATURES_KEY: {**raw, **slicing.assign_parts(images, labels)},
+        constants.FEATURES_KEY: {**raw, **slicing.assign_parts(images, labels)},
     }

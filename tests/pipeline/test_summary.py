@@ -47,29 +47,10 @@ def test_figures_stand_under_their_headings_a_class_a_line():
     overall = overall_metrics(accuracy=0.90126, loss=0.27654)
     result = run_result(evaluation=evaluation(overall=overall, classes=classes))
     heading, shirt, boot, overall = printed(result)[:4]
-    assert heading.split() == [
-        "class",
-        "images",
-        "recall",
-        "precision",
-        "F1",
-        "AUC",
-        "loss",
-        "most",
-        "confused",
-        "with",
-    ]
-    assert shirt.split() == [
-        "Shirt",
-        "1,000",
-        "0.712",
-        "0.800",
-        "0.900",
-        "0.980",
-        "0.750",
-        "T-shirt/top",
-    ]
-    assert boot.split() == ["Ankle", "boot", "1,000", "0.712", "–", "0.900", "0.980", "0.750", "–"]
+    headings = ["class", "images", "recall", "precision", "F1", "loss", "most confused with"]
+    assert " ".join(heading.split()) == " ".join(headings)
+    assert shirt.split() == ["Shirt", "1,000", "0.712", "0.800", "0.900", "0.750", "T-shirt/top"]
+    assert boot.split() == ["Ankle", "boot", "1,000", "0.712", "–", "0.900", "0.750", "–"]
     assert overall == (
         "test accuracy 0.9013, loss 0.2765, top-2 accuracy 0.9700, calibration error 0.0200 "
         "on 10,000 images"
@@ -80,6 +61,7 @@ def test_what_changed_since_the_baseline_stands_beside_the_recall():
     now = evaluation(classes={"Shirt": figures()}, notes=["the test split has no [Coat]"])
     before = evaluation(classes={"Shirt": class_metrics(accuracy=0.73)})
     lines = printed(run_result(evaluation=now.model_copy(update={"baseline": before})))
+    assert max(map(len, lines[:2])) <= 80
     assert lines[0].split()[2:4] == ["recall", "change"]
     assert lines[1].split()[2:4] == ["0.712", "-0.018"]
     assert lines[3:5] == [

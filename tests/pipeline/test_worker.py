@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from components.atomic_pusher.manifest import StoreError
+from components.evaluation.results import EvaluationError
 from pipeline import config, worker
 from pipeline.data_source import Source
 from pipeline.dataset import Prepared
@@ -110,8 +111,9 @@ def test_whatever_goes_wrong_outside_the_nodes_becomes_a_failure(
     assert worker._run(request_, lambda event: None) == finished
 
 
-def test_what_the_serving_directory_refuses_is_for_the_user_to_mend(request_, prepare):
-    prepare(StoreError("The manifest is damaged."))
+@pytest.mark.parametrize("kind", [StoreError, EvaluationError])
+def test_what_is_damaged_is_for_the_user_to_mend(request_, prepare, kind):
+    prepare(kind("The manifest is damaged."))
     finished = worker._run(request_, lambda event: None)
     assert finished == Finished(failure=Failure(cause="The manifest is damaged."), usage=True)
 
