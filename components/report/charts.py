@@ -40,7 +40,8 @@ def make_charts(page: Page) -> dict[str, dict[str, Any]]:
         charts["loss"] = _draw_history(page.training, "loss", "cross-entropy (nats)")
         charts["accuracy"] = _draw_history(page.training, "accuracy", "accuracy")
         charts["rate"] = _draw_rate(page.training)
-    if page.range_test:
+    # A single point is no curve: the loss was not finite from the start.
+    if page.range_test and len(_known(page.range_test.smoothed)) > 1:
         charts["range_test"] = _draw_range_test(page.range_test)
     return {name: _finish(chart) for name, chart in charts.items()}
 
@@ -261,7 +262,11 @@ def _draw_range_test(test: RangeTest) -> alt.LayerChart:
 
 def _worth_seeing(smoothed: Iterable[float | None]) -> list[float]:
     """Without the explosion at the end, which would flatten all the rest."""
-    values = [value for value in smoothed if value is not None] or [0.0, 1.0]
+    values = _known(smoothed)
     low, high = min(values), max(values[: max(1, len(values) // 2)])
     margin = 0.15 * (high - low) or 0.1
     return [low - margin, high + 2 * margin]
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]

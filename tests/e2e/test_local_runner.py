@@ -204,7 +204,7 @@ def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
     page = Path(ended.result["report"]).read_text(encoding="utf-8")
     assert "Trainer failed" in page
     assert "DivergedError: the loss became nan" in page
-    assert 'id="range_test"' in page
+    assert "The curve tells no rate: the loss is not finite from the start" in page
     assert not served_versions(tmp_path / "root")
 
 

@@ -57,11 +57,9 @@ def test_ticks_stand_at_whole_epochs_and_are_not_too_many(page, epochs):
     assert all(isinstance(tick, int) for tick in ticks)
 
 
-def test_range_test_that_was_not_finite_from_the_start_is_drawn(page):
-    test = page.range_test._replace(
-        rates=[1e-5], losses=[None], smoothed=[None], steepest=None, minimum=None
-    )
-    assert "range_test" in make_charts(dataclasses.replace(page, range_test=test))
+def test_range_test_that_was_not_finite_from_the_start_has_no_curve(page):
+    test = page.range_test._replace(rates=[1e-5, 1e-4], losses=[2.3, None], smoothed=[2.3, None])
+    assert "range_test" not in make_charts(dataclasses.replace(page, range_test=test))
 
 
 def test_no_chart_without_its_data(page):
