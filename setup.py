@@ -16,13 +16,15 @@ setup(
     description="A production TFX pipeline: Fashion-MNIST to a served TinyVGG",
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline*", "components*", "trainer_module*", "schema*"]),
-    package_data={"schema": ["schema.pbtxt"]},
+    package_data={"components.report": ["templates/*"], "schema": ["schema.pbtxt"]},
     install_requires=[
+        "altair>=6,<7",
         f"apache-beam>=2.60,<2.75; {BROAD}",
         f"apache-beam>=2.70,<3; {NEWEST}",
         # tfx-bsl 1.16 imports it without saying so.
         f"dill>=0.3.9; {BROAD}",
         "grpcio>=1.60",
+        "jinja2>=3.1",
         "keras>=3.3,<4",
         f"ml-metadata>=1.16,<1.17; {BROAD}",
         f"ml-metadata>=1.21,<1.22; {NEWEST}",
@@ -49,6 +51,10 @@ setup(
         f"tfx-bsl>=1.16,<1.17; {BROAD}",
         f"tfx-bsl>=1.21,<1.22; {NEWEST}",
         f"tomli>=2; {BROAD}",
+        # Altair's scripts, for pages that need no network.
+        "vl-convert-python>=1.9,<2",
     ],
-    extras_require={"dev": ["pytest>=8", "pytest-cov>=6", "pyyaml>=6", "ruff>=0.9"]},
+    extras_require={
+        "dev": ["playwright>=1.50,<2", "pytest>=8", "pytest-cov>=6", "pyyaml>=6", "ruff>=0.9"]
+    },
 )

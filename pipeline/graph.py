@@ -8,9 +8,10 @@ schema.pbtxt        SchemaGen  ExampleValidator │       │           │
 ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─ ServingCheck ─ Pusher
                                            │         │  │           │                       │
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
-                                 (peak of the rate)     │           │
+                                 (peak of the rate)     │           │          Report (on all of it)
                                                  BaselineResolver ──┘
-                                            (latest blessed model)
+                                 (latest blessed, not rolled back)
+
 Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 """
 
@@ -22,11 +23,13 @@ import components
 import schema
 import trainer_module
 from components.atomic_pusher.component import AtomicPusher
-from components.baseline_resolver.strategy import BaselineModelStrategy
+from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
+from components.report.component import Report
 from components.serving_check.component import create_serving_check
 from pipeline import config, data_source, dataset, evaluation, nodes, workspace
 from pipeline.fingerprint import fingerprint, sha256
+from pipeline.report import report_facts
 
 
 def create_pipeline(
@@ -76,11 +79,12 @@ def create_pipeline(
     # The data gate belongs between these two: nothing learns from data that was not looked at.
     transform.add_upstream_node(example_validator)
     finder = LearningRateFinder(
-        examples=example_gen.outputs["examples"],
+        examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         config=json.dumps({**settings.finder_parameters(), "source": source}),
     ).with_id(nodes.LEARNING_RATE_FINDER)
     found = settings.learning_rate.source == "finder"
+    training = {**settings.trainer_parameters(), "checkpoints": str(place.checkpoints)}
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
         examples=examples,
@@ -89,22 +93,13 @@ def create_pipeline(
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
-        custom_config={
-            **settings.trainer_parameters(),
-            "checkpoints": str(place.checkpoints),
-            "source": source,
-        },
+        custom_config={**training, "source": source},
     ).with_id(nodes.TRAINER)
-    baseline_resolver = tfx.dsl.Resolver(
-        strategy_class=BaselineModelStrategy,
-        config={"serving_model_dir": str(place.serving_model_dir)},
-        candidate=trainer.outputs["model"],
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id(nodes.BASELINE_RESOLVER)
+    model, versions = trainer.outputs["model"], str(place.serving_model_dir)
+    baseline_resolver = create_baseline_resolver(model, versions).with_id(nodes.BASELINE_RESOLVER)
     evaluator = tfx.components.Evaluator(
         examples=examples,
-        model=trainer.outputs["model"],
+        model=model,
         baseline_model=baseline_resolver.outputs["model"],
         schema=curated_schema.outputs["schema"],
         example_splits=["test"],
@@ -114,35 +109,37 @@ def create_pipeline(
     serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
     evaluator.executor_spec.add_extra_flags([f"--source={serving['source']}"])
     serving_check = create_serving_check(
-        trainer.outputs["model"], examples, evaluator.outputs["blessing"], config=serving
+        model, examples, evaluator.outputs["blessing"], config=serving
     ).with_id(nodes.SERVING_CHECK)
     pusher = AtomicPusher(
-        model=trainer.outputs["model"],
+        model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
-        base_directory=str(place.serving_model_dir),
+        base_directory=versions,
         config={**serving, "model_source": source, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
-    # The report belongs here, after everything it tells of.
+    report = Report(
+        report_facts(settings, data, place, source),
+        source=serving["source"],
+        examples=examples,
+        statistics=statistics,
+        anomalies=example_validator.outputs["anomalies"],
+        tuner_results=finder.outputs["tuner_results"] if found else None,
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+    ).with_id(nodes.REPORT)
+    data_nodes = [example_gen, statistics_gen, schema_gen, curated_schema, example_validator]
+    model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
-        components=[
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            curated_schema,
-            example_validator,
-            transform,
-            *([finder] if found else []),
-            trainer,
-            baseline_resolver,
-            evaluator,
-            serving_check,
-            pusher,
-        ],
+        components=[*data_nodes, *model_nodes, serving_check, pusher, report],
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=list(settings.beam.args),

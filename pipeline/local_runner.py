@@ -17,8 +17,9 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from components.atomic_pusher.files import write_atomically
+from components.report.page import REPORT_FILE
 from components.serving_check.server import find_obstacle
-from pipeline import command_line, config, data_source, history, nodes, workspace
+from pipeline import command_line, config, data_source, history, nodes, report, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
@@ -133,8 +134,13 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
         run_dir.mkdir(parents=True)
         _print_heading(console, request, run_dir)
         ended = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
-        result = ended.model_copy(update={"started": started})
+        report.write_bare_report(run_dir, ended)
+        page = run_dir / REPORT_FILE
+        result = ended.model_copy(
+            update={"started": started, "report": str(page) if page.exists() else None}
+        )
         write_atomically(run_dir / RESULT_FILE, result.to_json())
+        report.write_index(place.root)
     print_summary(console, result)
     return result
 

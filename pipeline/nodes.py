@@ -16,6 +16,7 @@ BASELINE_RESOLVER = "BaselineResolver"
 EVALUATOR = "Evaluator"
 SERVING_CHECK = "ServingCheck"
 PUSHER = "Pusher"
+REPORT = "Report"
 
 NODES = (
     IMPORT_EXAMPLE_GEN,
@@ -30,4 +31,5 @@ NODES = (
     EVALUATOR,
     SERVING_CHECK,
     PUSHER,
+    REPORT,
 )

@@ -71,8 +71,8 @@ class RunResult(_Result):
     """Everything there is to tell of a run.
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
-    far, the last also where nothing was pushed. `pictures` are the curves, as files. `started`
-    is in UTC; `running` says that it has not ended yet.
+    far, the last also where nothing was pushed. `pictures` are the curves, as files, and
+    `report` is the page. `started` is in UTC; `running` says that it has not ended yet.
     """
 
     run_id: str
@@ -85,6 +85,7 @@ class RunResult(_Result):
     serving: Serving | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
+    report: str | None = None
     failure: Failure | None = None
     exit_code: ExitCode = ExitCode.OK
     log: str | None = None

@@ -23,6 +23,8 @@ def print_summary(console: Console, result: RunResult) -> None:
     console.print()
     for line in describe_verdict(result):
         console.print(line, soft_wrap=True)
+    if result.report:
+        console.print(f"report: {escape(result.report)}", soft_wrap=True)
     for picture in result.pictures:
         console.print(f"picture: {escape(picture)}", style="dim", soft_wrap=True)
     if result.log:

@@ -92,6 +92,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.outcome import forget_missing_pushes, forget_refusals, read_outcome
+    from pipeline.report import write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -112,12 +113,18 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
     forget_refusals(place.metadata)
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
-    failure = None
+    failure, interrupted = None, False
     try:
         runner.run(pipeline, run_options=part)
     except NodeFailedError as error:
         logging.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
+        interrupted = isinstance(error.__cause__, _InterruptedError)
+    try:
+        write_report(pipeline, place, request.run_id, failure, interrupted=interrupted)
+    except Exception:
+        # What the run came to counts for more than its page.
+        logging.exception("the page could not be made")
     outcome = read_outcome(place.metadata, request.run_id)
     run_directory = place.run_dir(request.run_id)
     return Finished(

@@ -106,6 +106,16 @@ class TestFullRunThenUnchangedThenEditedSource:
         assert document["overall"]["accuracy"] == overall["accuracy"]
         assert document["version"] == int(run.result["pushed"]["version"])
 
+    def test_report_tells_of_the_run_and_is_listed(self, runs, root):
+        run, _ = runs["full"]
+        page = Path(run.result["report"])
+        html = page.read_text(encoding="utf-8")
+        assert "Blessed and pushed as version 1" in html
+        assert f"{run.result['evaluation']['overall']['accuracy']:.4f}" in html
+        assert html.count("taken for") >= 24
+        assert len(html.encode()) < 3_000_000
+        assert str(page.relative_to(root)) in (root / "index.html").read_text(encoding="utf-8")
+
     def test_unchanged_run_does_no_work(self, runs):
         run, versions = runs["unchanged"]
         assert run.code == 0
@@ -151,6 +161,7 @@ def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
     assert " and should be at least 0.9990: 0." in reason
     assert ended.result["pushed"] is None
     assert reason in ended.screen
+    assert reason in Path(ended.result["report"]).read_text(encoding="utf-8")
     assert not served_versions(tmp_path)
 
 
@@ -190,6 +201,10 @@ def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
     assert f"Trainer failed: {cause}" in ended.screen
     assert "Traceback" not in ended.screen
     assert "Traceback" in Path(ended.result["log"]).read_text()
+    page = Path(ended.result["report"]).read_text(encoding="utf-8")
+    assert "Trainer failed" in page
+    assert "DivergedError: the loss became nan" in page
+    assert "The curve tells no rate: the loss is not finite from the start" in page
     assert not served_versions(tmp_path / "root")
 
 
@@ -200,6 +215,7 @@ def test_interrupted_run_keeps_what_was_finished_and_completes_when_run_again(
     assert interrupted.code == 130
     assert interrupted.state("Transform") == "done"
     assert interrupted.state("Trainer") == "interrupted"
+    assert "Interrupted" in Path(interrupted.result["report"]).read_text(encoding="utf-8")
     assert not served_versions(tmp_path)
     again = run(tmp_path)
     assert again.code == 0, again.screen
@@ -212,6 +228,7 @@ def test_killed_trainer_goes_on_from_its_last_epoch(run, run_and_break, tmp_path
     killed = run_and_break(tmp_path, "epoch 2/3", kill=True)
     assert killed.code == 1
     assert "SIGKILL" in killed.result["failure"]["cause"]
+    assert "SIGKILL" in Path(killed.result["report"]).read_text(encoding="utf-8")
     resumed = run(tmp_path)
     assert resumed.code == 0, resumed.screen
     assert resumed.state("LearningRateFinder") == "cached"

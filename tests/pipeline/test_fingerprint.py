@@ -6,11 +6,12 @@ from pipeline.fingerprint import fingerprint, sha256
 
 
 def write_package(directory):
-    """A package of three modules, one of them deeper down."""
+    """A package of three modules, one of them deeper down, and a template beside it."""
     (directory / "weave").mkdir(parents=True)
     (directory / "__init__.py").write_text('"""Looms."""\n')
     (directory / "loom.py").write_text("WIDTH = 28\n")
     (directory / "weave" / "twill.py").write_text("STEP = 1\n")
+    (directory / "weave" / "cloth.html").write_text("<p>Cloth</p>\n")
     return directory
 
 
@@ -35,6 +36,7 @@ def test_is_the_same_wherever_the_package_lies(package, tmp_path):
 EDITS = {
     "content": lambda root: (root / "loom.py").write_text("WIDTH = 29\n"),
     "content_deeper_down": lambda root: (root / "weave" / "twill.py").write_text("STEP = 2\n"),
+    "template": lambda root: (root / "weave" / "cloth.html").write_text("<p>Silk</p>\n"),
     "name": lambda root: (root / "loom.py").rename(root / "jenny.py"),
     "directory": lambda root: (root / "weave").rename(root / "knit"),
     "added": lambda root: (root / "spindle.py").write_text("SPEED = 1\n"),

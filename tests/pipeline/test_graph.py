@@ -251,7 +251,7 @@ def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, m
     hashed = []
     monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
     learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
-    serving = {nodes.SERVING_CHECK, nodes.PUSHER}
+    serving = {nodes.SERVING_CHECK, nodes.PUSHER, nodes.REPORT}
     after = build()
     assert changed_nodes(before, after) == learning | serving
     assert executor_flags(before, nodes.EVALUATOR) != executor_flags(after, nodes.EVALUATOR)
@@ -297,9 +297,12 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
 )
 def test_knob_changes_what_its_own_node_is_cached_by_and_no_other(build, assignment, changed):
     settings = config.load_config(assignments=[assignment])
-    assert changed_nodes(build(), build(settings)) == changed
+    # The page tells of every setting.
+    assert changed_nodes(build(), build(settings)) == changed | {nodes.REPORT}
 
 
-def test_other_serving_directory_pushes_anew_and_changes_nothing_else(build, place, tmp_path):
+def test_other_serving_directory_pushes_and_reports_anew_and_changes_nothing_else(
+    build, place, tmp_path
+):
     elsewhere = Workspace(place.pipeline_name, place.root, tmp_path / "elsewhere")
-    assert changed_nodes(build(), build(place=elsewhere)) == {nodes.PUSHER}
+    assert changed_nodes(build(), build(place=elsewhere)) == {nodes.PUSHER, nodes.REPORT}

@@ -198,6 +198,11 @@ def test_summary_warns_where_the_rate_was_not_found():
     assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."
 
 
+def test_summary_names_the_report():
+    lines = printed(run_result(report="/r/runs/[1]/report.html", pictures=["/r/b.png"]))
+    assert lines[-2:] == ["report: /r/runs/[1]/report.html", "picture: /r/b.png"]
+
+
 def test_summary_names_the_pictures():
     lines = printed(run_result(pictures=["/r/a [1].png", "/r/b.png"]))
     assert lines[-2:] == ["picture: /r/a [1].png", "picture: /r/b.png"]

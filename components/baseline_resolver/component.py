@@ -1,0 +1,27 @@
+"""The baseline resolver, as a node of the graph."""
+
+from tfx import types
+from tfx import v1 as tfx
+
+from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
+
+
+def create_baseline_resolver(
+    candidate: types.BaseChannel, serving_model_dir: str
+) -> tfx.dsl.Resolver:
+    """Constructs TFX's resolver with a strategy of our own.
+
+    Args:
+        candidate: `Model`, the one that is about to be evaluated.
+        serving_model_dir: where its versions go; what was rolled back there is left out.
+
+    Returns:
+        A node that puts out `model`, the latest blessed one, or none.
+    """
+    return tfx.dsl.Resolver(
+        strategy_class=BaselineModelStrategy,
+        config={"serving_model_dir": serving_model_dir},
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        **{CANDIDATE: candidate},
+    )

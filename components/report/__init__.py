@@ -1,0 +1,1 @@
+"""One self-contained HTML page a run, and one that lists the runs."""

@@ -1,0 +1,76 @@
+"""The report: one HTML file on all that the run came to."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import component_spec, standard_artifacts
+from tfx.utils import json_utils
+
+from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
+from components.report.page import Facts
+
+_INPUTS = {
+    "examples": standard_artifacts.Examples,
+    "statistics": standard_artifacts.ExampleStatistics,
+    "anomalies": standard_artifacts.ExampleAnomalies,
+    "tuner_results": standard_artifacts.TunerResults,
+    "model": standard_artifacts.Model,
+    "model_run": standard_artifacts.ModelRun,
+    "evaluation": standard_artifacts.ModelEvaluation,
+    "model_blessing": standard_artifacts.ModelBlessing,
+    "infra_blessing": standard_artifacts.InfraBlessing,
+    "pushed_model": standard_artifacts.PushedModel,
+}
+
+
+class HtmlReport(types.Artifact):
+    """A directory with `report.html`."""
+
+    TYPE_NAME = "HtmlReport"
+
+
+class ReportSpec(component_spec.ComponentSpec):
+    """Inputs, output and parameters of the report."""
+
+    PARAMETERS = {  # noqa: RUF012
+        CONFIG_KEY: component_spec.ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012
+        name: component_spec.ChannelParameter(type=kind, optional=name == "tuner_results")
+        for name, kind in _INPUTS.items()
+    }
+    OUTPUTS = {  # noqa: RUF012
+        OUTPUT_KEY: component_spec.ChannelParameter(type=HtmlReport),
+    }
+
+
+class Report(base_component.BaseComponent):
+    """Writes the page of the run that it is the last component of.
+
+    Example:
+        Report(facts, source=fingerprint(components), model=trainer.outputs["model"], …)
+    """
+
+    SPEC_CLASS = ReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(self, facts: Facts, source: str, **inputs: types.BaseChannel | None):
+        """Constructs the component.
+
+        Args:
+            facts: what is known of the run from its start; `run` is filled in when it runs.
+            source: changes with the source code, so that the page is made again.
+            **inputs: `examples` with a `test` split, `statistics`, `anomalies`, `model`,
+                `model_run`, `evaluation`, `model_blessing`, `infra_blessing` and
+                `pushed_model`; `tuner_results` where a finder ran.
+        """
+        given = {name: channel for name, channel in inputs.items() if channel}
+        config = {"source": source, "facts": facts._asdict()}
+        super().__init__(
+            spec=ReportSpec(
+                **given,
+                **{
+                    CONFIG_KEY: json_utils.dumps(config),
+                    OUTPUT_KEY: types.Channel(type=HtmlReport),
+                },
+            )
+        )

@@ -1,0 +1,74 @@
+"""Reads what TFX's components found out about the data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+
+from components.report.page import Anomaly, FeatureStatistics
+
+_STATISTICS_FILE = "FeatureStats.pb"
+_ANOMALIES_FILE = "SchemaDiff.pb"
+_ORDER = ("train", "eval", "test")
+
+
+def read_statistics(directory: Path) -> list[FeatureStatistics]:
+    """Reads StatisticsGen's output.
+
+    Args:
+        directory: of the `ExampleStatistics`.
+
+    Returns:
+        A row for each feature of each split.
+    """
+    rows = []
+    for split, content in _splits(directory, _STATISTICS_FILE):
+        [dataset] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
+        rows += [_describe(split, dataset.num_examples, feature) for feature in dataset.features]
+    return rows
+
+
+def read_anomalies(directory: Path) -> list[Anomaly]:
+    """Reads ExampleValidator's output.
+
+    Args:
+        directory: of the `ExampleAnomalies`.
+
+    Returns:
+        A row for each anomaly of each split; none where the data fits the schema.
+    """
+    return [
+        Anomaly(split, feature, info.description)
+        for split, content in _splits(directory, _ANOMALIES_FILE)
+        for feature, info in sorted(
+            anomalies_pb2.Anomalies.FromString(content).anomaly_info.items()
+        )
+    ]
+
+
+def _splits(directory: Path, file: str) -> Iterator[tuple[str, bytes]]:
+    """Names and contents by split: the known ones in their order, then all others."""
+    found = {path.name.removeprefix("Split-"): path for path in sorted(directory.glob("Split-*"))}
+    order = [*(name for name in _ORDER if name in found), *(n for n in found if n not in _ORDER)]
+    for name in order:
+        yield name, (found[name] / file).read_bytes()
+
+
+def _describe(
+    split: str, examples: int, feature: statistics_pb2.FeatureNameStatistics
+) -> FeatureStatistics:
+    numbers, text = feature.num_stats, feature.string_stats
+    if feature.HasField("num_stats"):
+        common = numbers.common_stats
+        detail = f"{numbers.min:g} to {numbers.max:g}, mean {numbers.mean:.3g}"
+    else:
+        common = text.common_stats
+        detail = f"{text.unique:,} distinct, {text.avg_length:,.0f} bytes on average"
+    return FeatureStatistics(
+        split=split,
+        feature=feature.name or ".".join(feature.path.step),
+        type=statistics_pb2.FeatureNameStatistics.Type.Name(feature.type).lower(),
+        examples=examples,
+        missing=examples - common.num_non_missing,
+        detail=detail,
+    )

@@ -1,0 +1,51 @@
+"""The report's executor."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact
+from tfx.utils import io_utils
+
+from components.report.page import REPORT_FILE, Artifact, Facts
+from components.report.reading import read_page
+from components.report.render import render_report
+
+CONFIG_KEY = "config"
+"""Execution property: the facts, and the fingerprint of the source, as JSON."""
+
+OUTPUT_KEY = "report"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads the run's artifacts and writes the page."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[artifact.Artifact]],
+        output_dict: dict[str, list[artifact.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `report.html`.
+
+        Args:
+            input_dict: the artifacts, see `Report`.
+            output_dict: `report`.
+            exec_properties: `config`, see `Report`.
+        """
+        [report] = output_dict[OUTPUT_KEY]
+        page = read_page(
+            {
+                name: Artifact.of(one.mlmd_artifact, one.type_name)
+                for name, [one] in input_dict.items()
+            },
+            read_facts(exec_properties, self._context.pipeline_run_id or ""),
+        )
+        io_utils.write_string_file(str(Path(report.uri, REPORT_FILE)), render_report(page))
+
+
+def read_facts(exec_properties: Mapping[str, Any], run: str) -> Facts:
+    """Takes the facts out of the component's parameters, with the run's id."""
+    return Facts(**json.loads(exec_properties[CONFIG_KEY])["facts"])._replace(run=run)

@@ -1,0 +1,237 @@
+"""What a page tells, as data. Free of TensorFlow, so that a page can be made without it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from components.evaluation.results import Evaluation
+
+REPORT_FILE = "report.html"
+"""A run's page, in the artifact's directory and in the run's."""
+
+INDEX_FILE = "index.html"
+"""The list of the runs, in their root."""
+
+
+class Reference(NamedTuple):
+    """Figures on the same test images to hold a model against."""
+
+    accuracy: float
+    loss: float
+
+
+ORIGINAL = Reference(accuracy=0.9002, loss=0.372)
+"""What the project that this one grew from reached."""
+
+
+class Artifact(NamedTuple):
+    """An artifact of the run, as ML Metadata knows it.
+
+    Attributes:
+        id: its number there.
+        type: the name of its type.
+        uri: its directory.
+        properties: its custom properties, numbers and text.
+    """
+
+    id: int
+    type: str
+    uri: str
+    properties: Mapping[str, int | str]
+
+    @classmethod
+    def of(cls, proto: Any, type_name: str) -> "Artifact":
+        """Takes over what ML Metadata's own `Artifact` says."""
+        properties = {
+            name: getattr(value, value.WhichOneof("value"))
+            for name, value in proto.custom_properties.items()
+            if value.WhichOneof("value") in ("int_value", "string_value")
+        }
+        return cls(proto.id, type_name, proto.uri, properties)
+
+
+class Failure(NamedTuple):
+    """Why a run did not come to its end.
+
+    Attributes:
+        cause: a sentence.
+        node: the component that failed, if one did.
+        interrupted: whether it was asked to stop.
+    """
+
+    cause: str
+    node: str | None = None
+    interrupted: bool = False
+
+
+class Facts(NamedTuple):
+    """What is known of a run from its start.
+
+    Attributes:
+        run: the id of the run that wrote the page.
+        dataset: the name of the directory with its records.
+        model_source: the fingerprint of the code that makes the model.
+        configuration: every setting, by group.
+        flags: of `python -m pipeline.serving`, to name the serving directory.
+        serving_dir: where versions go, as `deploy/compose.yaml` takes it.
+    """
+
+    run: str
+    dataset: str = ""
+    model_source: str = ""
+    configuration: Mapping[str, Mapping[str, Any]] = {}
+    flags: str = ""
+    serving_dir: str = ""
+
+
+class Verdict(NamedTuple):
+    """What became of the model.
+
+    Attributes:
+        state: decides the sign in front.
+        headline: a sentence.
+        reasons: phrases, where the model was refused or the run failed.
+    """
+
+    state: Literal["good", "refused", "failed", "open"]
+    headline: str
+    reasons: Sequence[str] = ()
+
+
+def judge_failure(failure: Failure) -> Verdict:
+    """The verdict on a run that did not come to its end."""
+    if failure.interrupted:
+        return Verdict("open", "Interrupted: the finished components are kept")
+    where = f"{failure.node} failed" if failure.node else "The run failed"
+    return Verdict("failed", where, [failure.cause])
+
+
+class Training(NamedTuple):
+    """How the model was trained; the fields of the Trainer's summary, and its history.
+
+    Attributes:
+        history: a value an epoch under `loss`, `accuracy`, the same on eval under `val_…`, and
+            under `learning_rate`.
+    """
+
+    parameters: int
+    learning_rate: float
+    epochs: int
+    best_epoch: int
+    exported_epoch: int
+    eval_accuracy: float
+    eval_loss: float
+    history: Mapping[str, Sequence[float]]
+
+
+class RangeTest(NamedTuple):
+    """The learning-rate finder's curve and pick; None in the lists stands for NaN."""
+
+    learning_rate: float
+    steepest: float | None
+    minimum: float | None
+    warning: str | None
+    rates: Sequence[float]
+    losses: Sequence[float | None]
+    smoothed: Sequence[float | None]
+
+
+class Mistake(NamedTuple):
+    """A test image that the model takes for another class.
+
+    Attributes:
+        png: the image, as PNG.
+        truth: the true class.
+        guess: the predicted class.
+        probability: the model's, of the predicted class.
+        truth_probability: the model's, of the true class.
+    """
+
+    png: bytes
+    truth: str
+    guess: str
+    probability: float
+    truth_probability: float
+
+
+class Mistakes(NamedTuple):
+    """What the model gets wrong on the test split.
+
+    Attributes:
+        worst: those the model is most sure of, the surest first.
+        count: of all.
+        examples: of the split.
+        not_numbers: predictions that are no numbers, among the mistakes.
+    """
+
+    worst: Sequence[Mistake]
+    count: int
+    examples: int
+    not_numbers: int
+
+
+class FeatureStatistics(NamedTuple):
+    """A feature in a split; `detail` is a phrase on its values."""
+
+    split: str
+    feature: str
+    type: str
+    examples: int
+    missing: int
+    detail: str
+
+
+class Anomaly(NamedTuple):
+    """Where the data departs from the schema."""
+
+    split: str
+    feature: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that a run's page tells; what the run did not come to is None or empty.
+
+    Attributes:
+        problem: why there is no evaluation, where that is known; a sentence.
+        anomalies: None where the data was not validated.
+        measures: of the serving check, by the names in `serving_check.runner.Report`.
+        version: the model's in the serving directory.
+        artifacts: by the name of the output.
+        libraries: versions by name.
+    """
+
+    facts: Facts
+    verdict: Verdict
+    evaluation: Evaluation | None = None
+    problem: str | None = None
+    training: Training | None = None
+    range_test: RangeTest | None = None
+    mistakes: Mistakes | None = None
+    statistics: Sequence[FeatureStatistics] = ()
+    anomalies: Sequence[Anomaly] | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    version: str | None = None
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+
+class Entry(NamedTuple):
+    """A run in the list of the runs.
+
+    Attributes:
+        started: date and time, for people.
+        verdict: a word or two.
+        reason: why it was refused or failed; empty otherwise.
+        link: to its page, relative to the list; None where it has none.
+    """
+
+    run: str
+    started: str
+    dataset: str
+    accuracy: float | None
+    verdict: str
+    version: str | None
+    reason: str
+    link: str | None

@@ -1,0 +1,137 @@
+"""Puts a run's page together from the run's artifacts."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from components.atomic_pusher.executor import HELD_BACK
+from components.evaluation.reader import read_evaluation
+from components.evaluation.results import Evaluation, EvaluationError
+from components.learning_rate_finder.component import CURVE_FILE
+from components.report.data import read_anomalies, read_statistics
+from components.report.mistakes import find_mistakes
+from components.report.page import (
+    Artifact,
+    Facts,
+    Failure,
+    Mistakes,
+    Page,
+    RangeTest,
+    Training,
+    Verdict,
+    judge_failure,
+)
+from components.serving_check.executor import REPORT_FILE
+from components.serving_check.runner import Report
+from trainer_module.run_fn import HISTORY_FILE, SUMMARY_FILE
+
+SHOWN_MISTAKES = 24
+_LIBRARIES = (
+    *("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "tensorflow-transform"),
+    *("tensorflow-data-validation", "ml-metadata", "apache-beam", "numpy", "altair"),
+)
+_MODEL_DIRECTORY = "Format-Serving"
+_TEST_DIRECTORY = "Split-test"
+
+
+def read_page(
+    artifacts: Mapping[str, Artifact], facts: Facts, failure: Failure | None = None
+) -> Page:
+    """Reads all that there is to tell of a run.
+
+    Args:
+        artifacts: what the run made, by the names that `Report` gives its
+            inputs, as far as it got.
+        facts: what is known of it from its start.
+        failure: why it did not come to its end, if so.
+
+    Returns:
+        The page; what the run did not come to is left out.
+    """
+    paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
+    evaluation, problem = _read_evaluation(paths.get("evaluation"))
+    check = _read_check(artifacts.get("infra_blessing"))
+    pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
+    return Page(
+        facts=facts,
+        verdict=judge_failure(failure) if failure else _judge(evaluation, problem, check, pushed),
+        evaluation=evaluation,
+        problem=problem,
+        training=_read_training(paths["model_run"]) if "model_run" in paths else None,
+        range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
+        mistakes=_find_mistakes(paths),
+        statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
+        anomalies=read_anomalies(paths["anomalies"]) if "anomalies" in paths else None,
+        measures=check.measures if check else {},
+        version=_version(pushed),
+        artifacts=dict(sorted(artifacts.items(), key=lambda one: one[1].id)),
+        libraries={
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
+    )
+
+
+def _read_evaluation(directory: Path | None) -> tuple[Evaluation | None, str | None]:
+    """The evaluation, or why it can't be read."""
+    if directory is None:
+        return None, None
+    try:
+        return read_evaluation(str(directory)), None
+    except EvaluationError as error:
+        return None, str(error)
+
+
+def _judge(
+    evaluation: Evaluation | None,
+    problem: str | None,
+    check: Report | None,
+    pushed: Mapping[str, int | str],
+) -> Verdict:
+    if problem:
+        return Verdict("failed", "Not judged", [problem])
+    if evaluation is None:
+        return Verdict("open", "Ended before the Evaluator: no model was judged or pushed")
+    if not evaluation.blessed:
+        return Verdict("refused", "Not blessed, and not pushed", evaluation.reasons)
+    if check and check.reasons:
+        return Verdict("refused", "Blessed, but not sound to serve", check.reasons)
+    if held_back := pushed.get(HELD_BACK):
+        reason = f"it was rolled back, as version {held_back}: `rollback {held_back}` serves it"
+        return Verdict("refused", "Blessed, but not pushed", [reason])
+    if version := _version(pushed):
+        return Verdict("good", f"Blessed and pushed as version {version}")
+    return Verdict("open", "Blessed; not pushed, since the run ended before the Pusher")
+
+
+def _version(pushed: Mapping[str, int | str]) -> str | None:
+    return str(pushed["pushed_version"]) if pushed.get("pushed") else None
+
+
+def _read_check(blessing: Artifact | None) -> Report | None:
+    if blessing is None:
+        return None
+    report = Path(blessing.uri, REPORT_FILE)
+    if report.exists():
+        return Report(**json.loads(report.read_text(encoding="utf-8")))
+    # TFX's InfraValidator gives no reasons.
+    return Report([] if blessing.properties.get("blessed") else ["TFX's InfraValidator refused it"])
+
+
+def _read_training(directory: Path) -> Training:
+    summary = json.loads((directory / SUMMARY_FILE).read_text())
+    return Training(**summary, history=json.loads((directory / HISTORY_FILE).read_text()))
+
+
+def _read_range_test(directory: Path) -> RangeTest:
+    return RangeTest(**json.loads((directory / CURVE_FILE).read_text()))
+
+
+def _find_mistakes(paths: Mapping[str, Path]) -> Mistakes | None:
+    if not {"model", "examples"} <= paths.keys():
+        return None
+    return find_mistakes(
+        paths["model"] / _MODEL_DIRECTORY, paths["examples"] / _TEST_DIRECTORY, SHOWN_MISTAKES
+    )

@@ -1,0 +1,140 @@
+"""Makes the pages: HTML that needs no network and no file beside it. Free of TensorFlow."""
+
+import base64
+import functools
+import math
+from collections.abc import Sequence
+
+import jinja2
+
+from components.evaluation import slicing
+from components.report.page import ORIGINAL, Entry, Page
+from trainer_module import features
+
+_MINUS = "−"
+
+_OVERALL = (
+    ("accuracy", "accuracy"),
+    ("cross-entropy (nats)", "loss"),
+    ("top-2 accuracy", "top_2_accuracy"),
+    ("calibration error", "calibration_error"),
+    ("macro precision", "macro_precision"),
+    ("macro recall", "macro_recall"),
+    ("macro F1", "macro_f1"),
+    ("macro AUC", "macro_auc"),
+)
+_SLICES = {
+    slicing.INK: "How much of the image the garment covers",
+    slicing.BRIGHTNESS: "Mean brightness of the image",
+    slicing.GROUP: "T-shirt, Pullover, Coat and Shirt are easily confused",
+}
+
+_MEASURES = {
+    "size_mb": "size (MB)",
+    "load_s": "time to load (s)",
+    "median_ms_1": "median latency of one image (ms)",
+    "p99_ms_1": "99th percentile of it (ms)",
+    "median_ms_64": "median latency of 64 images (ms)",
+    "p99_ms_64": "99th percentile of it (ms)",
+    "memory_mb": "peak memory (MB)",
+    "difference": "largest difference to the evaluated probabilities",
+}
+
+
+def render_report(page: Page) -> str:
+    """Makes a run's page.
+
+    Args:
+        page: what the run came to; what it lacks is left out, with a sentence.
+
+    Returns:
+        An HTML document.
+    """
+    # Here, since Altair takes a second or two that the list of the runs does without.
+    from components.report.charts import make_charts
+
+    charts = make_charts(page)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            page=page,
+            evaluation=page.evaluation,
+            baseline=page.evaluation and page.evaluation.baseline,
+            charts=charts,
+            script=_script() if charts else None,
+            class_names=features.CLASS_NAMES,
+            original=ORIGINAL,
+            overall_rows=_OVERALL,
+            slice_titles=_SLICES,
+            slice_parts=slicing.PARTS,
+            measure_titles=_MEASURES,
+            confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
+        )
+    )
+
+
+def render_index(entries: Sequence[Entry]) -> str:
+    """Makes the list of the runs.
+
+    Args:
+        entries: the runs, newest first.
+
+    Returns:
+        An HTML document.
+    """
+    return _environment().get_template("index.html").render(entries=entries)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("components.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(figure=_figure, change=_change, png=_to_data_uri)
+    return environment
+
+
+@functools.cache
+def _script() -> str:
+    """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`."""
+    import vl_convert
+
+    script = vl_convert.javascript_bundle(vl_version=vl_convert.get_vegalite_versions()[-1])
+    # Nothing in it may end the element that it stands in.
+    return script.replace("</script", r"<\/script")
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _change(value: float | None, before: float | None, digits: int = 3) -> str:
+    """The change by an arrow and a number, as colour alone tells not everybody."""
+    if value is None or before is None or math.isnan(value - before):
+        return "–"
+    shown = f"{abs(value - before):.{digits}f}"
+    if float(shown) == 0:
+        return "= 0"
+    return f"▲ +{shown}" if value > before else f"▼ {_MINUS}{shown}"
+
+
+def _to_data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _largest_confusions(
+    confusion: Sequence[Sequence[int]], count: int = 8
+) -> list[tuple[str, str, int, float]]:
+    """True class, predicted class, images, and their share of the true class."""
+    pairs = [
+        (features.CLASS_NAMES[truth], features.CLASS_NAMES[guess], images, images / sum(row))
+        for truth, row in enumerate(confusion)
+        for guess, images in enumerate(row)
+        if images and truth != guess
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:count]

@@ -1,0 +1,90 @@
+"""A page with everything on it, made without TensorFlow."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.evaluation.results import Figures
+from components.evaluation.slicing import PARTS
+from components.report.page import (
+    Anomaly,
+    Artifact,
+    Facts,
+    FeatureStatistics,
+    Mistake,
+    Mistakes,
+    Page,
+    RangeTest,
+    Training,
+    Verdict,
+)
+from tests.evaluations import (
+    LOW_RECALL,
+    class_metrics,
+    evaluation,
+    overall_metrics,
+    slice_metrics,
+)
+from trainer_module import features
+
+
+def make_figures(recall: float) -> dict:
+    """Figures of all classes, of which a tenth each is taken for the next one."""
+    classes = {name: class_metrics(accuracy=recall) for name in features.CLASS_NAMES}
+    confusion = 900 * np.eye(10, dtype=int) + 100 * np.roll(np.eye(10, dtype=int), 1, axis=1)
+    return {
+        "overall": overall_metrics(accuracy=recall, intervals={"accuracy": (0.85, 0.95)}),
+        "classes": classes,
+        "confusion": confusion.tolist(),
+        "slices": {by: dict.fromkeys(names, slice_metrics()) for by, names in PARTS.items()},
+    }
+
+
+@pytest.fixture
+def figures():
+    return make_figures
+
+
+@pytest.fixture
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def page(png) -> Page:
+    """A run that was refused because of Shirt."""
+    history = {
+        "loss": [0.9, 0.5, 0.4],
+        "accuracy": [0.6, 0.8, 0.85],
+        "val_loss": [0.8, 0.6, 0.5],
+        "val_accuracy": [0.7, 0.78, 0.8],
+        "learning_rate": [0.01, 0.005, 0.0001],
+    }
+    judged = evaluation(
+        LOW_RECALL, **make_figures(0.9), baseline=Figures(**make_figures(0.92)), notes=["a note"]
+    )
+    return Page(
+        facts=Facts(
+            run="r1",
+            dataset="fashion_mnist-1",
+            model_source="0123abcd",
+            configuration={"training": {"seed": 7}},
+            flags="--root /somewhere",
+        ),
+        verdict=Verdict("refused", "Not blessed, and not pushed", judged.reasons),
+        evaluation=judged,
+        training=Training(12_794, 0.01, 3, 3, 3, 0.8, 0.5, history),
+        range_test=RangeTest(
+            0.01, 0.001, 0.1, None, [1e-4, 1e-2, 1.0], [2.0, 1.0, None], [2.0, 1.5, None]
+        ),
+        mistakes=Mistakes([Mistake(png, "Shirt", "Coat", 0.987, 0.012)], 1000, 10_000, 0),
+        statistics=[FeatureStatistics("test", "label", "int", 10_000, 3, "0 to 9, mean 4.5")],
+        anomalies=[Anomaly("test", "label", "is <b>out</b> of range")],
+        measures={"load_s": 0.35},
+        artifacts={"model": Artifact(9, "Model", "/somewhere/model/9", {})},
+        libraries={"python": "3.10.13"},
+    )

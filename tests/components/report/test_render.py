@@ -1,0 +1,196 @@
+import dataclasses
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from components.evaluation.slicing import INK, PARTS
+from components.report.page import Entry, Facts, Failure, Mistakes, Page, judge_failure
+from components.report.render import render_index, render_report
+from tests.evaluations import evaluation, slice_metrics
+from trainer_module import features
+
+VOID = {"meta", "link", "br", "img"}
+
+
+class Reader(HTMLParser):
+    """Checks that elements nest; collects text outside of scripts, and what is referred to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.text, self.links, self.images = [], [], [], []
+        self.ids = set()
+        self.feed(html)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids |= {attrs["id"]} if "id" in attrs else set()
+        self.links += [attrs[key] for key in ("href", "src") if key in attrs]
+        self.images += [attrs] if tag == "img" else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(" ".join(data.split()))
+
+
+def read(page):
+    reader = Reader(render_report(page))
+    return " ".join(filter(None, reader.text)).replace("\xa0", " ")
+
+
+def test_page_needs_no_network_and_nothing_beside_it_but_the_list_of_the_runs(page):
+    html = render_report(page)
+    links = Reader(html).links
+    assert {link for link in links if not link.startswith(("#", "data:"))} == {"../../index.html"}
+    assert "@import" not in html
+    assert len(html.encode()) < 3_000_000
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_within_the_page_lead_somewhere(page, whole):
+    bare = Page(facts=Facts(run="r1"), verdict=judge_failure(Failure("x")))
+    reader = Reader(render_report(page if whole else bare))
+    assert {link[1:] for link in reader.links if link.startswith("#")} <= reader.ids
+
+
+def test_verdict_and_reasons_come_first(page):
+    text = read(page)
+    assert text.index("Not blessed, and not pushed") < text.index("recall of Shirt is 0.7000")
+    assert text.index("recall of Shirt is 0.7000") < text.index("Overall Thresholds")
+    assert "Note: a note." in text
+
+
+def test_missed_threshold_is_told_by_metric_slice_value_bound_and_by_how_much(page):
+    assert "recall of Shirt 0.7000 at least 0.7500 0.0500" in read(page)
+
+
+def test_overall_figures_stand_beside_the_baseline_and_the_original_project(page):
+    text = read(page)
+    assert "accuracy 0.9000 0.8500 to 0.9500 0.9200 ▼ −0.0200 0.9002" in text
+    assert "cross-entropy (nats) 0.2500 0.2500 = 0 0.3720" in text
+
+
+def test_every_class_has_its_row(page):
+    text = read(page)
+    for name in features.CLASS_NAMES:
+        assert f"{name} 1,000 0.900 ▼ −0.020 0.800 = 0 0.850 = 0 0.980" in text
+
+
+def test_mistakes_are_images_with_names_and_probabilities(page):
+    [image] = Reader(render_report(page)).images
+    assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo")
+    assert image["alt"] == "Shirt taken for Coat"
+    text = read(page)
+    assert "1,000 of 10,000 images are taken for another class." in text
+    assert "Coat 98.7 % is Shirt 1.2 %" in text
+
+
+def test_confusions_slices_data_and_lineage_are_told(page):
+    text = read(page)
+    assert "T-shirt/top Trouser 100 10.0 %" in text
+    assert f"{PARTS[INK][0]} 10,000 0.900 = 0 0.970 0.250 0.020" in text
+    assert "test label int 10,000 3 0 to 9, mean 4.5" in text
+    assert "time to load (s) 0.35" in text
+    assert "model 9 Model /somewhere/model/9" in text
+    assert "python 3.10.13" in text
+    assert "training.seed 7" in text
+    assert "0123abcd" in text
+    assert "python -m pipeline.serving rollback --root /somewhere" in text
+
+
+def test_what_comes_from_the_data_can_not_become_markup(page):
+    hostile = "</script><script>alert(1)</script>"
+    figures = page.evaluation.model_copy(update={"notes": [hostile]})
+    html = render_report(dataclasses.replace(page, evaluation=figures))
+    assert hostile not in html
+    assert "is &lt;b&gt;out&lt;/b&gt; of range" in html
+
+
+def test_charts_are_valid_json(page):
+    [text] = re.findall(r'id="charts">(.*?)</script>', render_report(page))
+    charts = json.loads(text, parse_constant=pytest.fail)
+    assert set(charts) == {"classes", "confusion", "loss", "accuracy", "rate", "range_test"}
+
+
+def test_run_without_a_baseline_says_so(page):
+    first = page.evaluation.model_copy(update={"baseline": None})
+    text = read(dataclasses.replace(page, evaluation=first))
+    assert "There is no baseline" in text
+    assert "▼" not in text
+
+
+def test_class_that_the_test_split_lacks_and_an_empty_slice_are_a_sentence_each(page):
+    classes = {k: v for k, v in page.evaluation.classes.items() if k != "Bag"}
+    slices = {**page.evaluation.slices, INK: {PARTS[INK][0]: slice_metrics()}}
+    cut = page.evaluation.model_copy(update={"classes": classes, "slices": slices})
+    text = read(dataclasses.replace(page, evaluation=cut))
+    assert "Bag 0 The test split has no image of this class." in text
+    assert f"{PARTS[INK][1]} 0 No image of the test split falls into this slice." in text
+
+
+def test_predictions_that_are_not_numbers_are_told(page):
+    broken = evaluation(
+        **{
+            **dict(page.evaluation),
+            "overall": page.evaluation.overall.model_copy(update={"loss": math.nan}),
+        }
+    )
+    mistakes = Mistakes([], 10_000, 10_000, 10_000)
+    text = read(dataclasses.replace(page, evaluation=broken, mistakes=mistakes))
+    assert "The model's predictions are not numbers for 10,000 of 10,000 images." in text
+    assert "cross-entropy (nats) –" in text
+
+
+@pytest.mark.parametrize(
+    ("failure", "headline", "cause"),
+    [
+        (Failure("no luck", "Evaluator"), "Evaluator failed", "no luck"),
+        (Failure("killed"), "The run failed", "killed"),
+        (Failure("interrupted", interrupted=True), "Interrupted", ""),
+    ],
+)
+def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
+    failure, headline, cause
+):
+    text = read(Page(facts=Facts(run="r1"), verdict=judge_failure(failure)))
+    assert headline in text
+    assert cause in text
+    assert "There are no figures: the run did not get past the Evaluator." in text
+    assert "There are no curves: the run did not get past the Trainer." in text
+    assert "There are no statistics: the run did not get past StatisticsGen." in text
+    assert "This run pushed no model" in text
+
+
+def test_evaluation_that_can_not_be_read_is_told():
+    page = Page(Facts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
+    assert "There are no figures: It was cut off." in read(page)
+
+
+def test_page_without_charts_has_no_script():
+    html = render_report(Page(facts=Facts(run="r1"), verdict=judge_failure(Failure("x"))))
+    assert "<script" not in html
+
+
+def test_list_of_the_runs_links_to_their_pages():
+    html = render_index(
+        [
+            Entry("r2", "today", "sample", None, "failed", None, "it <broke>", None),
+            Entry("r1", "yesterday", "fashion_mnist", 0.9249, "blessed", "3", "", "runs/r1/r.html"),
+        ]
+    )
+    reader = Reader(html)
+    text = " ".join(filter(None, reader.text))
+    assert "today sample – failed – it <broke> yesterday fashion_mnist 0.9249 blessed 3" in text
+    assert [link for link in reader.links if not link.startswith("data:")] == ["runs/r1/r.html"]
+
+
+def test_empty_list_of_runs_says_so():
+    assert "There are none yet." in render_index([])
