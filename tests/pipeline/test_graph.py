@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from apache_beam.options.pipeline_options import SetupOptions
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.pipeline import RunOptions
+from tfx.utils import dependency_utils
 
 import components
 import schema
@@ -233,7 +235,20 @@ def test_serving_check_of_tfx_can_be_switched_on_instead(build):
 
 def test_beam_gets_its_arguments(build):
     settings = config.load_config(assignments=['beam.args=["--runner=FlinkRunner"]'])
-    assert build(settings).beam_pipeline_args == ["--runner=FlinkRunner"]
+    assert build(settings).beam_pipeline_args[-1:] == ["--runner=FlinkRunner"]
+
+
+def test_beam_workers_install_this_project_and_not_a_package_that_tfx_makes_of_itself(build):
+    arguments = build().beam_pipeline_args
+    assert dependency_utils.make_beam_dependency_flags(arguments) == arguments
+    [file] = [one.split("=")[1] for one in arguments if one.startswith("--setup_file=")]
+    assert 'name="fashion-mnist-pipeline"' in Path(file).read_text()
+
+
+def test_another_setup_file_takes_the_place_of_the_projects(build):
+    settings = config.load_config(assignments=['beam.args=["--setup_file=other.py"]'])
+    options = SetupOptions(build(settings).beam_pipeline_args)
+    assert options.setup_file == "other.py"
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
