@@ -1,7 +1,7 @@
 """TinyVGG: two blocks of 3×3 convolutions and max-pooling, then one softmax layer.
 
-The layout is the one that CNN Explainer draws (Wang et al. 2020, arXiv:2004.15004),
-by default with one convolution less in the second block.
+The layout is the one that CNN Explainer draws (Wang et al. 2020, arXiv:2004.15004), or
+one with a convolution less in the second block.
 """
 
 from collections.abc import Sequence

@@ -86,7 +86,7 @@ def test_there_are_three_presets_to_train_with_and_one_for_smoke_tests():
         ("dataset.dir='/some/where'", Path("/some/where")),
         ("paths.root=2020-01-01", Path("2020-01-01")),
         ("model.filters=[16, 32]", (16, 32)),
-        ("model.convolutions=4", 4),
+        ("model.convolutions=3", 3),
         ('beam.args=["--runner=FlinkRunner", "--x=1"]', ("--runner=FlinkRunner", "--x=1")),
         ("beam.args=[]", ()),
     ],
