@@ -262,7 +262,13 @@ class Beam(Group):
 
     # Beam's multi_processing mode adds nine seconds to each stage at this size.
     args: tuple[str, ...] = Field(
-        ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"),
+        (
+            # Beam's local runner itself: by the name of DirectRunner, Beam first tries Prism, and
+            # downloads that program.
+            "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+            "--direct_running_mode=in_memory",
+            "--direct_num_workers=1",
+        ),
         description="Beam pipeline arguments.",
     )
 

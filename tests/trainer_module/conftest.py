@@ -20,6 +20,7 @@ from tfx.components.util import tfxio_utils
 from tfx.types import artifact_utils, standard_artifacts
 
 import schema
+from pipeline import config
 from trainer_module import features, input, preprocessing  # noqa: A004
 
 DARKEST, BRIGHTEST = 20, 220
@@ -89,7 +90,7 @@ def transform(raw_schema) -> Callable[[list[dict], Path], list[dict]]:
 
 def _transform(raw_schema: schema_pb2.Schema, rows: list[dict], directory: Path) -> list[dict]:
     metadata = tft.DatasetMetadata(raw_schema)
-    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    options = PipelineOptions(list(config.Beam().args))
     transformed_rows = directory / "rows"
     with (
         beam.Pipeline(options=options) as pipeline,
