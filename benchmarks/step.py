@@ -11,7 +11,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 # As the pipeline's own process has it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -19,10 +18,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from benchmarks.experiments import PRESETS
 from pipeline.config import Config, load_config
 from trainer_module import features, model, training
 
-PRESETS = Path(__file__).parents[1] / "pipeline" / "presets"
 STEPS = 4
 
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from trainer_module.checkpoints import History
 from trainer_module.learning_rate_finder import Curve, Finding
+from trainer_module.loss_range import loss_range
 
 # Two colours that stay apart without colour vision too (Okabe & Ito 2008).
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"
@@ -67,20 +68,12 @@ def plot_range_test(curve: Curve, finding: Finding, file: Path) -> None:
     pick = "fallback" if finding.warning else "picked"
     axes.axvline(finding.learning_rate, color=_ORANGE, label=f"{pick}: {finding.learning_rate:.2g}")
     axes.set_xscale("log")
-    axes.set_ylim(*_range(curve.smoothed))
+    axes.set_ylim(*loss_range(curve.smoothed))
     axes.legend(edgecolor="none", framealpha=0.9)
     _finish(axes, "learning-rate range test", "learning rate", "cross-entropy (nats)")
     if finding.warning:
         figure.supxlabel(f"warning: {finding.warning}", fontsize=9, color=_ORANGE, wrap=True)
     figure.savefig(file, dpi=_DPI)
-
-
-def _range(smoothed: list[float]) -> tuple[float, float]:
-    """The part worth seeing: the explosion at the end would flatten all the rest."""
-    finite = [value for value in smoothed if abs(value) < float("inf")] or [0.0, 1.0]
-    low, start = min(finite), max(finite[: max(1, len(finite) // 2)])
-    margin = 0.15 * (start - low) or 0.1
-    return low - margin, start + 2 * margin
 
 
 def _finish(axes: Axes, title: str, xlabel: str, ylabel: str) -> None:

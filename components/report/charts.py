@@ -13,6 +13,7 @@ import altair as alt
 from components.evaluation.results import ClassMetrics, Evaluation
 from components.report.page import Page, RangeTest, Training
 from trainer_module import features
+from trainer_module.loss_range import loss_range
 
 _MAIN, _SECOND, _QUIET = "var(--main)", "var(--second)", "var(--quiet)"
 _METRICS = {"accuracy": "recall", "precision": "precision", "f1": "F1"}
@@ -41,7 +42,7 @@ def make_charts(page: Page) -> dict[str, dict[str, Any]]:
         charts["accuracy"] = _draw_history(page.training, "accuracy", "accuracy")
         charts["rate"] = _draw_rate(page.training)
     # A single point is no curve: the loss was not finite from the start.
-    if page.range_test and len(_known(page.range_test.smoothed)) > 1:
+    if page.range_test and sum(loss is not None for loss in page.range_test.smoothed) > 1:
         charts["range_test"] = _draw_range_test(page.range_test)
     return {name: _finish(chart) for name, chart in charts.items()}
 
@@ -240,7 +241,7 @@ def _draw_range_test(test: RangeTest) -> alt.LayerChart:
     base = alt.Chart(_data(rows)).encode(
         x=alt.X("rate:Q", scale=scale, title="learning rate").axis(format="~g", tickCount=6)
     )
-    heights = alt.Scale(domain=_worth_seeing(test.smoothed), nice=False)
+    heights = alt.Scale(domain=list(loss_range(test.smoothed)), nice=False)
     raw = base.mark_line(color="currentColor", opacity=0.25, strokeWidth=1, clip=True).encode(
         y=alt.Y("loss:Q", scale=heights, title="cross-entropy (nats)")
     )
@@ -258,15 +259,3 @@ def _draw_range_test(test: RangeTest) -> alt.LayerChart:
     return alt.layer(raw, smooth, rule, name).properties(
         width=_WIDE, height=240, description="Learning-rate range test: loss by rate"
     )
-
-
-def _worth_seeing(smoothed: Iterable[float | None]) -> list[float]:
-    """Without the explosion at the end, which would flatten all the rest."""
-    values = _known(smoothed)
-    low, high = min(values), max(values[: max(1, len(values) // 2)])
-    margin = 0.15 * (high - low) or 0.1
-    return [low - margin, high + 2 * margin]
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]

@@ -77,12 +77,6 @@ def test_any_curve_is_drawn(curve, tmp_path):
     assert_is_picture(file)
 
 
-def test_an_explosion_does_not_flatten_the_rest():
-    low, high = plots._range(CURVES["exploded"].smoothed)
-    assert -1 < low < 0.5
-    assert 2.3 < high < 5
-
-
 def test_the_pick_and_its_warning_are_shown(tmp_path):
     pictures = {}
     for name, finding in FINDINGS.items():
