@@ -28,8 +28,11 @@ class TestFullRunThenUnchangedThenEditedSource:
         full = run(root, checkout=source_copy), served_versions(root)
         (root / "serving" / "tinyvgg" / ".incoming" / "killed" / "model").mkdir(parents=True)
         unchanged = run(root, checkout=source_copy), served_versions(root)
+        # The same model again would be no new version: the edit has to change what is learned.
         model = source_copy / "trainer_module" / "model.py"
-        model.write_text(model.read_text() + "\n# An edit.\n")
+        edited_text = model.read_text().replace("_MOMENTUM = 0.9\n", "_MOMENTUM = 0.8\n")
+        assert edited_text != model.read_text()
+        model.write_text(edited_text)
         edited = run(root, checkout=source_copy), served_versions(root)
         return {"full": full, "unchanged": unchanged, "edited": edited}
 
