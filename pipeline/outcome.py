@@ -7,12 +7,12 @@ from typing import NamedTuple
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.atomic_pusher.executor import HELD_BACK
+from components.atomic_pusher.executor import HELD_BACK, held_back_reason
 from components.atomic_pusher.store import Store
 from components.evaluation.reader import read_evaluation
 from components.evaluation.results import Evaluation
 from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
-from components.serving_check.executor import REPORT_FILE
+from components.serving_check.report import read_report
 from pipeline import nodes
 from pipeline.metadata import find_output, int_property, open_store, read_pushed
 from pipeline.results import Pushed, Serving, Training
@@ -77,17 +77,10 @@ def _read_training(
 def _read_serving(
     blessing: metadata_store_pb2.Artifact, pushed: metadata_store_pb2.Artifact | None
 ) -> Serving:
-    report = Path(blessing.uri, REPORT_FILE)
-    if report.exists():
-        serving = Serving(**json.loads(report.read_text(encoding="utf-8")))
-    else:
-        sound = int_property(blessing, "blessed")
-        serving = Serving(reasons=[] if sound else ["TFX's InfraValidator refused it: see the log"])
+    report = read_report(Path(blessing.uri), blessed=bool(int_property(blessing, "blessed")))
     version = int_property(pushed, HELD_BACK) if pushed else 0
-    if version:
-        reason = f"it was rolled back, as version {version}: `rollback {version}` serves it again"
-        serving = serving.model_copy(update={"reasons": [*serving.reasons, reason]})
-    return serving
+    held_back = [held_back_reason(version)] if version else []
+    return Serving(reasons=[*report.reasons, *held_back], measures=report.measures)
 
 
 def forget_missing_pushes(metadata: Path) -> None:

@@ -46,7 +46,7 @@ class Serving(_Result):
     """What the serving check and the serving directory said to a blessed model.
 
     `reasons` has a phrase for each that keeps it from being served. `measures` has size, load
-    time, latency and memory, as `components.serving_check.runner.Report`.
+    time, latency and memory, as `components.serving_check.report.Report`.
     """
 
     reasons: list[str]

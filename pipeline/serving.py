@@ -23,7 +23,8 @@ from rich.table import Table
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store, Version
-from components.serving_check.runner import BATCHES, Limits, Report, run_check
+from components.serving_check.report import Report
+from components.serving_check.runner import BATCHES, Limits, run_check
 from pipeline import command_line, config, garment, workspace
 from pipeline.errors import ExitCode, UserError
 from trainer_module import features

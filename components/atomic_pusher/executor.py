@@ -18,6 +18,11 @@ HELD_BACK = "held_back"
 """Custom property of a `PushedModel`: the version as which the same model was rolled back."""
 
 
+def held_back_reason(version: int) -> str:
+    """Says why a model was held back, and what would serve it, in a phrase."""
+    return f"it was rolled back, as version {version}: `rollback {version}` serves it again"
+
+
 class Executor(executor.Executor):
     """Pushes through a `Store`."""
 

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.atomic_pusher.executor import HELD_BACK
+from components.atomic_pusher.executor import HELD_BACK, held_back_reason
 from components.evaluation.reader import read_evaluation
 from components.evaluation.results import Evaluation, EvaluationError
 from components.learning_rate_finder.component import CURVE_FILE
@@ -23,8 +23,7 @@ from components.report.page import (
     Verdict,
     judge_failure,
 )
-from components.serving_check.executor import REPORT_FILE
-from components.serving_check.runner import Report
+from components.serving_check.report import Report, read_report
 from trainer_module.run_fn import HISTORY_FILE, SUMMARY_FILE
 
 SHOWN_MISTAKES = 24
@@ -52,7 +51,10 @@ def read_page(
     """
     paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
     evaluation, problem = _read_evaluation(paths.get("evaluation"))
-    check = _read_check(artifacts.get("infra_blessing"))
+    blessing = artifacts.get("infra_blessing")
+    check = blessing and read_report(
+        Path(blessing.uri), blessed=bool(blessing.properties.get("blessed"))
+    )
     pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
     return Page(
         facts=facts,
@@ -99,8 +101,7 @@ def _judge(
     if check and check.reasons:
         return Verdict("refused", "Blessed, but not sound to serve", check.reasons)
     if held_back := pushed.get(HELD_BACK):
-        reason = f"it was rolled back, as version {held_back}: `rollback {held_back}` serves it"
-        return Verdict("refused", "Blessed, but not pushed", [reason])
+        return Verdict("refused", "Blessed, but not pushed", [held_back_reason(held_back)])
     if version := _version(pushed):
         return Verdict("good", f"Blessed and pushed as version {version}")
     return Verdict("open", "Blessed; not pushed, since the run ended before the Pusher")
@@ -108,16 +109,6 @@ def _judge(
 
 def _version(pushed: Mapping[str, int | str]) -> str | None:
     return str(pushed["pushed_version"]) if pushed.get("pushed") else None
-
-
-def _read_check(blessing: Artifact | None) -> Report | None:
-    if blessing is None:
-        return None
-    report = Path(blessing.uri, REPORT_FILE)
-    if report.exists():
-        return Report(**json.loads(report.read_text(encoding="utf-8")))
-    # TFX's InfraValidator gives no reasons.
-    return Report([] if blessing.properties.get("blessed") else ["TFX's InfraValidator refused it"])
 
 
 def _read_training(directory: Path) -> Training:

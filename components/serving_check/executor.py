@@ -11,14 +11,12 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact, artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
-from components.serving_check.runner import Limits, Report, run_check
+from components.serving_check.report import REPORT_FILE, Report
+from components.serving_check.runner import Limits, run_check
 from trainer_module import features, warmup
 
 CONFIG_KEY = "config"
 """Execution property: the limits, as JSON."""
-
-REPORT_FILE = "report.json"
-"""In the blessing's directory: the verdict, as `runner.Report` has it."""
 
 _SPLIT = "test"
 

@@ -15,9 +15,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
+
+from components.serving_check.report import Report
 
 TOLERANCE = 1e-5
 """How far a probability may be from the one that was evaluated."""
@@ -58,24 +60,6 @@ class Limits:
     def of(cls, config: Mapping[str, Any]) -> "Limits":
         """Takes the limits out of a configuration that also holds other things."""
         return cls(**{limit.name: config[limit.name] for limit in fields(cls)})
-
-
-@dataclass(frozen=True)
-class Report:
-    """The verdict.
-
-    Attributes:
-        reasons: a phrase for each thing that is wrong with the model; none if it is sound.
-        measures: `size_mb`, `load_s`, `median_ms_1`, `p99_ms_1`, `median_ms_64`, `p99_ms_64`,
-            `memory_mb`, and `difference` to the expected probabilities; as far as it got.
-    """
-
-    reasons: list[str] = field(default_factory=list)
-    measures: dict[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Returns the report as a JSON object with both attributes."""
-        return json.dumps(asdict(self), indent=1)
 
 
 def run_check(

@@ -12,7 +12,7 @@ from tfx.types import standard_artifacts
 from components.atomic_pusher import files, manifest
 from components.atomic_pusher.executor import HELD_BACK
 from components.atomic_pusher.manifest import Facts, Record
-from components.serving_check.executor import REPORT_FILE
+from components.serving_check.report import REPORT_FILE
 from pipeline import nodes, outcome
 from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
 from pipeline.results import Training

@@ -9,7 +9,7 @@ from PIL import Image
 
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
-from components.serving_check.runner import Report
+from components.serving_check.report import Report
 from pipeline import serving
 from pipeline.data_source import PROJECT_DIRECTORY
 from pipeline.errors import UserError

@@ -48,7 +48,7 @@ def read(tmp_path, monkeypatch):
         (
             (evaluation(), SOUND, {"pushed": 0, "held_back": 2}),
             *("refused", "Blessed, but not pushed"),
-            ["it was rolled back, as version 2: `rollback 2` serves it"],
+            ["it was rolled back, as version 2: `rollback 2` serves it again"],
         ),
         ((), "open", "Ended before the Evaluator", []),
         (
@@ -87,7 +87,7 @@ def test_evaluation_that_was_cut_off_is_a_sentence_and_the_rest_is_told(tmp_path
     assert len(page.artifacts) == 2
 
 
-def test_infra_validator_gives_no_reasons_of_its_own(tmp_path):
+def test_infra_validator_gives_no_measures(tmp_path):
     blessing = Artifact(2, "InfraBlessing", str(tmp_path), {"blessed": 0})
     page = reading.read_page({"infra_blessing": blessing}, Facts(run="r1"))
     assert page.measures == {}

@@ -6,7 +6,8 @@ import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.serving_check import executor, runner
-from components.serving_check.executor import REPORT_FILE, Executor
+from components.serving_check.executor import Executor
+from components.serving_check.report import REPORT_FILE, Report
 
 LIMITS = {
     "max_size_mb": 10,
@@ -95,7 +96,7 @@ def test_answers_are_held_against_the_evaluators_on_the_test_split(check, export
 
     def run_check(model, examples, expected, limits, image_feature):
         seen.append((len(examples), expected))
-        return runner.Report()
+        return Report()
 
     monkeypatch.setattr(executor, "run_check", run_check)
     check(export(serving_default="sound"))
