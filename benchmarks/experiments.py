@@ -48,6 +48,9 @@ EXPERIMENTS = {
     "tiny": Experiment("tiny"),
     "wide": Experiment("wide"),
     "10 epochs": _shorter(),
+    "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),
+    "10 epochs, erasing 0.3": _shorter("augmentation.erase=0.3"),
+    "10 epochs, dropout 0.2": _shorter("model.dropout=0.2"),
     "10 epochs, filters 12 and 16": _shorter("model.filters=[12, 16]"),
     "10 epochs, valid padding, filters 15 and 24": _shorter(
         "model.padding=valid", "model.filters=[15, 24]"

@@ -11,6 +11,7 @@ import argparse
 import functools
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
@@ -75,7 +76,9 @@ def find_records(artifacts: Path) -> input_.Records:
 
 
 def newest(directory: Path) -> Path:
-    """Returns the subdirectory with the highest number."""
+    """Returns the subdirectory with the highest number; ends where there is none."""
+    if not directory.is_dir():
+        sys.exit(f"There is no {directory}: run the pipeline first, or name its --root.")
     return max(directory.iterdir(), key=lambda path: int(path.name))
 
 
