@@ -10,7 +10,7 @@ ImportSchemaGen ───────────────────┴─ 
                                   LearningRateFinder ┘  │           │               serving/tinyvgg/
                                  (peak of the rate)     │           │          Report (on all of it)
                                                  BaselineResolver ──┘
-                                 (latest blessed, not rolled back)
+                                 (the model in service)
 
 Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
 """

@@ -32,9 +32,10 @@ def print_summary(console: Console, result: RunResult) -> None:
 
 
 def _describe_training(training: Training) -> list[str]:
+    epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs} epochs"
     lines = [
-        f"TinyVGG with {training.parameters:,} parameters, {training.epochs} epochs at a learning "
-        f"rate of up to {training.learning_rate:.2g}; weights of epoch {training.exported_epoch}"
+        f"TinyVGG with {training.parameters:,} parameters, {epochs} at a learning rate of up to "
+        f"{training.learning_rate:.2g}; weights of epoch {training.exported_epoch}"
     ]
     if training.learning_rate_warning:
         lines.append(

@@ -13,10 +13,10 @@ def create_baseline_resolver(
 
     Args:
         candidate: `Model`, the one that is about to be evaluated.
-        serving_model_dir: where its versions go; what was rolled back there is left out.
+        serving_model_dir: where its versions go, one of which may be live.
 
     Returns:
-        A node that puts out `model`, the latest blessed one, or none.
+        A node that puts out `model`, the one in service as `BaselineModelStrategy` says, or none.
     """
     return tfx.dsl.Resolver(
         strategy_class=BaselineModelStrategy,

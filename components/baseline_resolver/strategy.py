@@ -1,5 +1,7 @@
-"""The latest blessed model that is not the candidate itself, and was not rolled back."""
+"""The model in service, or else the latest blessed one that was not rolled back."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import ml_metadata as mlmd
@@ -12,14 +14,19 @@ from components.atomic_pusher.store import Store
 CANDIDATE = "candidate"
 """Input key of the model that is about to be evaluated."""
 
+_Artifacts = dict[str, list[artifact.Artifact]]
+
 
 class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
-    """TFX's latest blessed model, leaving out the candidate and what was rolled back.
+    """The blessed model that is live in the serving directory, if it is not the candidate.
 
-    With TFX's own strategy a run that changes nothing finds its own, cached model as the
-    latest blessed one, evaluates it against itself and pushes it again. Without the
-    candidate the baseline stays what it was, and Evaluator and Pusher come from the cache.
-    And after a rollback, it would compare with the model that was taken out of service.
+    TFX's own strategy takes the latest blessed model. In a run that changes nothing that is
+    its own, cached model, which would be evaluated against itself and pushed again; after a
+    rollback, and while a version is pinned, it is one that is out of service.
+
+    Where the candidate is live itself, the version before it is taken, which it was compared
+    with at first: so Evaluator and Pusher come from the cache. Where no version comes from
+    here, it is the latest blessed model that was not rolled back.
 
     Takes three channels: `model` and `model_blessing`, every such artifact of the
     pipeline, and `candidate`, the model of this run.
@@ -29,34 +36,47 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
         """Names the directory of the model's versions; there may be none yet."""
         self._serving_model_dir = serving_model_dir
 
-    def resolve_artifacts(
-        self, store: mlmd.MetadataStore, input_dict: dict[str, list[artifact.Artifact]]
-    ) -> dict[str, list[artifact.Artifact]]:
+    def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
         """Returns the baseline and its blessing, both empty where there is none."""
-        left_out = {model.id for model in input_dict[CANDIDATE]} | self._rolled_back(store)
-        earlier = {
-            "model": [model for model in input_dict["model"] if model.id not in left_out],
-            "model_blessing": list(input_dict["model_blessing"]),
-        }
-        baseline = super().resolve_artifacts(store, earlier)
+        candidates = {one.id for one in input_dict[CANDIDATE]}
+        others = {one.id for one in input_dict["model"]} - candidates
+        for eligible in self._by_preference(store, others):
+            earlier = {
+                "model": [model for model in input_dict["model"] if model.id in eligible],
+                "model_blessing": list(input_dict["model_blessing"]),
+            }
+            baseline = super().resolve_artifacts(store, earlier)
+            if baseline["model"]:
+                break
         return {**baseline, CANDIDATE: input_dict[CANDIDATE]}
 
-    def _rolled_back(self, store: mlmd.MetadataStore) -> set[int]:
-        """The ids of the models whose versions are moved aside."""
+    def _by_preference(self, store: mlmd.MetadataStore, models: set[int]) -> list[set[int]]:
+        """The ids of the models of the live version, of each one before it, and of the rest."""
         directory = Path(self._serving_model_dir)
-        aside = {
-            str(directory / str(version.number))
-            for version in Store(directory).versions()
-            if not version.visible
-        }
-        pushes = [
-            one.id
-            for one in store.get_artifacts_by_type("PushedModel")
-            if one.custom_properties["pushed_destination"].string_value in aside
-        ]
-        pushers = [event.execution_id for event in store.get_events_by_artifact_ids(pushes)]
-        return {
-            event.artifact_id
-            for event in store.get_events_by_execution_ids(pushers)
-            if event.type == metadata_store_pb2.Event.INPUT
-        }
+        pushed = _pushed_models(store)
+        versions = Store(directory).versions()
+        live = next((version.number for version in versions if version.live), 0)
+        serving, withdrawn = [], set()
+        for version in versions:
+            known = models & pushed[str(directory / str(version.number))]
+            if not version.visible:
+                withdrawn |= known
+            # What is newer than a pinned version waits to be served.
+            elif version.number <= live:
+                serving.append(known)
+        return [*serving, models - withdrawn]
+
+
+def _pushed_models(store: mlmd.MetadataStore) -> Mapping[str, set[int]]:
+    """The ids of the models that were pushed, by where they were pushed to."""
+    places = {
+        one.id: one.custom_properties["pushed_destination"].string_value
+        for one in store.get_artifacts_by_type("PushedModel")
+    }
+    pushes = store.get_events_by_artifact_ids(list(places))
+    place_of = {event.execution_id: places[event.artifact_id] for event in pushes}
+    pushed = defaultdict(set)
+    for event in store.get_events_by_execution_ids(list(place_of)):
+        if event.type == metadata_store_pb2.Event.INPUT:
+            pushed[place_of[event.execution_id]].add(event.artifact_id)
+    return pushed

@@ -193,6 +193,11 @@ def test_summary_says_how_the_model_was_trained():
     )
 
 
+def test_a_single_epoch_is_one_epoch():
+    [line] = [one for one in printed(run_result(training=trained(epochs=1))) if "TinyVGG" in one]
+    assert " parameters, 1 epoch at " in line
+
+
 def test_summary_warns_where_the_rate_was_not_found():
     lines = printed(run_result(training=trained(learning_rate_warning="the [loss] is flat")))
     assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."

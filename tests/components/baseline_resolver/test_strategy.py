@@ -165,6 +165,41 @@ def test_model_that_was_rolled_back_is_no_baseline_until_it_is_back(shelf):
     assert shelf.resolve(candidate)["model"] == [newer]
 
 
+def test_pinned_version_is_the_baseline_whatever_was_pushed_since(shelf):
+    pinned, newer = shelf.train("pinned"), shelf.train("newer")
+    for model in (pinned, newer):
+        shelf.evaluate(model, blessed=True)
+        served = shelf.push(model)
+    served.pin(1)
+    candidate = shelf.train("candidate")
+    assert shelf.resolve(candidate)["model"] == [pinned]
+    served.unpin()
+    assert shelf.resolve(candidate)["model"] == [newer]
+
+
+def test_model_that_is_blessed_but_was_not_pushed_is_no_baseline_where_one_is_live(shelf):
+    live = shelf.train("live")
+    shelf.evaluate(live, blessed=True)
+    shelf.push(live)
+    shelf.evaluate(shelf.train("unsound to serve"), blessed=True)
+    assert shelf.resolve(shelf.train("candidate"))["model"] == [live]
+
+
+def test_candidate_that_is_live_already_keeps_the_version_before_it(shelf):
+    older, candidate = shelf.train("older"), shelf.train("candidate")
+    for model in (older, candidate):
+        shelf.evaluate(model, blessed=True)
+        shelf.push(model)
+    assert shelf.resolve(candidate)["model"] == [older]
+
+
+def test_version_from_elsewhere_is_passed_over_for_the_latest_blessed_model(shelf):
+    (shelf.directory / "7").mkdir(parents=True)
+    latest = shelf.train("latest")
+    shelf.evaluate(latest, blessed=True)
+    assert shelf.resolve(shelf.train("candidate"))["model"] == [latest]
+
+
 @tfx.dsl.components.component
 def Train(name: Parameter[str], model: Output[Model]):  # noqa: N802
     model.set_string_custom_property("name", name)
