@@ -110,7 +110,7 @@ def clock(artifacts: Path, config: config_pb2.EvalConfig, module: str | None) ->
             artifact.uri = str(Path(directory, key))
         run = executor.Executor(
             base_beam_executor.BaseBeamExecutor.Context(
-                beam_pipeline_args=list(Config().beam.args), tmp_dir=directory, unique_id="1"
+                beam_pipeline_args=Config().beam_args(), tmp_dir=directory, unique_id="1"
             )
         )
         start = time.perf_counter()

@@ -16,7 +16,6 @@ Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Tra
 """
 
 import json
-from pathlib import Path
 
 from tfx import v1 as tfx
 
@@ -136,7 +135,6 @@ def create_pipeline(
     ).with_id(nodes.REPORT)
     data_nodes = [example_gen, statistics_gen, schema_gen, curated_schema, example_validator]
     model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
-    setup_file = Path(__file__).parents[1] / "setup.py"
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
     return tfx.dsl.Pipeline(
         pipeline_name=place.pipeline_name,
@@ -144,6 +142,5 @@ def create_pipeline(
         components=[*data_nodes, *model_nodes, serving_check, pusher, report],
         enable_cache=True,
         metadata_connection_config=connection,
-        # What workers elsewhere install. Without it TFX packages itself anew for each component.
-        beam_pipeline_args=[f"--setup_file={setup_file}", *settings.beam.args],
+        beam_pipeline_args=settings.beam_args(),
     )

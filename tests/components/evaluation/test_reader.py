@@ -98,7 +98,7 @@ def evaluate(directory, truth, settings, *, candidate, baseline=None):
         Path(artifact.uri).mkdir()
     executor.Executor(
         base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=list(config.Beam().args), tmp_dir=str(directory), unique_id="1"
+            beam_pipeline_args=config.Config().beam_args(), tmp_dir=str(directory), unique_id="1"
         )
     ).Do(
         inputs,
