@@ -29,7 +29,7 @@ class ServingModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies serialized `tf.Example`s (string [N], N > 0); they need no label."""
-        _refuse_empty(examples)
+        examples = _refuse_empty(examples)
         spec = {features.IMAGE: self._raw_spec[features.IMAGE]}
         return self._classify(tf.io.parse_example(examples, spec))
 
@@ -40,7 +40,7 @@ class ServingModel(tf.Module):
     )
     def serve_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies bare pixels (uint8 [N, 28, 28], N > 0)."""
-        _refuse_empty(images)
+        images = _refuse_empty(images)
         # Through PNG, which loses nothing, so that the one transform graph serves both.
         pngs = tf.map_fn(tf.io.encode_png, images[..., tf.newaxis], fn_output_signature=tf.string)
         return self._classify({features.IMAGE: pngs})
@@ -48,7 +48,7 @@ class ServingModel(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Transforms labelled, serialized `tf.Example`s (string [N], N > 0) as for training."""
-        _refuse_empty(examples)
+        examples = _refuse_empty(examples)
         return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
 
     def _classify(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -63,9 +63,12 @@ class ServingModel(tf.Module):
         }
 
 
-def _refuse_empty(batch: tf.Tensor) -> None:
+def _refuse_empty(batch: tf.Tensor) -> tf.Tensor:
     # An empty answer would hide that a caller lost its request.
-    tf.debugging.assert_positive(tf.shape(batch)[0], "the batch is empty")
+    check = tf.debugging.assert_positive(tf.shape(batch)[0], "the batch is empty")
+    # What follows waits for the check: some kernels fail on no images too, and say less.
+    with tf.control_dependencies([check]):
+        return tf.identity(batch)
 
 
 def export(model: keras.Model, transform_output: tft.TFTransformOutput, directory: str) -> None:
