@@ -1,8 +1,8 @@
-"""Times a training step of each preset's network against the default's.
+"""Times the training of each preset's network, by the image, against the default's.
 
     python -m benchmarks.step
 
-All networks take turns, round by round, in one process, on one random batch. The medians of
+All networks take turns, round by round, in one process, each on one random batch. The medians of
 their times are printed, and the medians of the ratios to the default in the same round.
 """
 
@@ -30,14 +30,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=12)
     rounds = parser.parse_args().rounds
-    settings = {name: load_config(PRESETS / f"{name}.toml") for name in ("original", "wide")}
-    steps = {"default": make_step(Config())}
-    steps |= {name: make_step(one) for name, one in settings.items()}
+    presets = {name: load_config(PRESETS / f"{name}.toml") for name in ("original", "wide")}
+    settings = {"default": Config(), **presets}
+    steps = {name: make_step(one) for name, one in settings.items()}
     times = {name: [] for name in steps}
     for _ in range(rounds + 1):
         for name, step in steps.items():
-            times[name].append(clock(step))
-    print(f"{'milliseconds a step':24}{'median':>8}{'ratio':>8}")
+            times[name].append(clock(step) / settings[name].training.batch_size)
+    print(f"{'microseconds an image':24}{'median':>8}{'ratio':>8}")
     for name, values in times.items():
         # Without the first round, in which everything is traced.
         ratios = [a / b for a, b in zip(values[1:], times["default"][1:], strict=True)]
@@ -57,11 +57,11 @@ def make_step(settings: Config) -> Callable[[], None]:
 
 
 def clock(step: Callable[[], None]) -> float:
-    """Returns the milliseconds that a step takes, over a few of them."""
+    """Returns the microseconds that a step takes, over a few of them."""
     start = time.perf_counter()
     for _ in range(STEPS):
         step()
-    return (time.perf_counter() - start) / STEPS * 1000
+    return (time.perf_counter() - start) / STEPS * 1e6
 
 
 if __name__ == "__main__":
