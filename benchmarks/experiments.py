@@ -43,8 +43,6 @@ EXPERIMENTS = {
     "10 epochs": _shorter(),
     "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),
     "10 epochs, erasing 0.3": _shorter("augmentation.erase=0.3"),
-    "10 epochs, dropout 0.2": _shorter("model.dropout=0.2"),
-    "10 epochs, 3 convolutions": _shorter("model.convolutions=3", "model.filters=[16, 16]"),
 }
 
 
