@@ -11,6 +11,9 @@ from trainer_module import features
 
 _OVERALL = config_pb2.SlicingSpec()
 
+_ROUNDING = 1e-9
+"""What the difference of two shares may be off: 0.713 - 0.763 is a trace below -0.05."""
+
 _INTERVALS = {
     "jackknife": config_pb2.ConfidenceIntervalOptions.JACKKNIFE,
     "bootstrap": config_pb2.ConfidenceIntervalOptions.POISSON_BOOTSTRAP,
@@ -107,7 +110,7 @@ def _threshold(
         threshold.value_threshold.upper_bound.value = maximum
     if drop < 1:
         threshold.change_threshold.direction = config_pb2.MetricDirection.HIGHER_IS_BETTER
-        threshold.change_threshold.absolute.value = -drop
+        threshold.change_threshold.absolute.value = -drop - _ROUNDING
     return threshold
 
 

@@ -179,7 +179,8 @@ def _miss(failure: validation_result_pb2.ValidationFailure) -> Miss:
     bounds = failure.metric_threshold.value_threshold
     if key.is_diff:
         kind, value = "drop", -value
-        bound = -failure.metric_threshold.change_threshold.absolute.value
+        # As it was set, without the allowance for rounding.
+        bound = round(-failure.metric_threshold.change_threshold.absolute.value, 6)
     elif bounds.HasField("upper_bound"):
         kind, bound = "ceiling", bounds.upper_bound.value
     else:
