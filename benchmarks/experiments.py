@@ -17,7 +17,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-PRESETS = Path(__file__).parents[1] / "pipeline" / "presets"
+from pipeline.config import PROJECT_DIRECTORY
+
+PRESETS = PROJECT_DIRECTORY / "pipeline" / "presets"
 RECORD = Path(__file__).with_suffix(".jsonl")
 SEEDS = (0, 1, 2)
 

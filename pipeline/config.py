@@ -23,7 +23,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_SETUP_FILE = Path(__file__).resolve().parents[1] / "setup.py"
+PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
+"""The checkout."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -313,7 +314,7 @@ class Config(Group):
     def beam_args(self) -> list[str]:
         """What Beam goes by: `beam.args`, and what its workers elsewhere install."""
         # Without it TFX packages itself anew for each component, and removes nothing.
-        return [f"--setup_file={_SETUP_FILE}", *self.beam.args]
+        return [f"--setup_file={PROJECT_DIRECTORY}/setup.py", *self.beam.args]
 
 
 def load_config(

@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline import config, download, idx, workspace
 from pipeline.errors import UserError, unreadable
 
-PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT_VARIABLE = "FASHION_MNIST_DIR"
 
 SPLITS = ("train", "eval", "test")
@@ -49,7 +48,7 @@ def find(
     settings: config.Dataset,
     progress: download.Progress,
     environment: Mapping[str, str] = os.environ,
-    project: Path = PROJECT_DIRECTORY,
+    project: Path = config.PROJECT_DIRECTORY,
     fetch: Callable[[Path, download.Progress], None] = download.download_missing,
 ) -> Source:
     """Finds the data, downloading Fashion-MNIST where it is not on this machine.

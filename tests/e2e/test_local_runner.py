@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data_source import PROJECT_DIRECTORY as CHECKOUT
+from pipeline.config import PROJECT_DIRECTORY as CHECKOUT
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from trainer_module import features
 

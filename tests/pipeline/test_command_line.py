@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import command_line, config
-from pipeline.data_source import PROJECT_DIRECTORY
+from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
 
 

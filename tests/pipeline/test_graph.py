@@ -13,7 +13,7 @@ from tfx.utils import dependency_utils
 import components
 import schema
 import trainer_module
-from pipeline import config, dag_runner, data_source, dataset, graph, nodes
+from pipeline import config, dag_runner, dataset, graph, nodes
 from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 
@@ -78,7 +78,7 @@ def test_nodes_are_those_of_the_graph_in_running_order(build):
 
 def test_names_of_the_nodes_come_without_tfx():
     code = "import sys, pipeline.nodes; sys.exit('tfx' in sys.modules)"
-    project = data_source.PROJECT_DIRECTORY
+    project = config.PROJECT_DIRECTORY
     assert subprocess.run([sys.executable, "-c", code], cwd=project, check=False).returncode == 0
 
 

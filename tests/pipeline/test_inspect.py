@@ -10,7 +10,7 @@ import pytest
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
 from pipeline import inspect, nodes, workspace
-from pipeline.data_source import PROJECT_DIRECTORY
+from pipeline.config import PROJECT_DIRECTORY
 from pipeline.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import data_source, history, local_runner, supervisor, workspace
-from pipeline.data_source import PROJECT_DIRECTORY, Source
+from pipeline.config import PROJECT_DIRECTORY
+from pipeline.data_source import Source
 from pipeline.nodes import NODES
 from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.results import Failure, Pushed, Serving

@@ -11,7 +11,7 @@ from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
 from components.serving_check.report import Report
 from pipeline import serving
-from pipeline.data_source import PROJECT_DIRECTORY
+from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
 from trainer_module import features
 

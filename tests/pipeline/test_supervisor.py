@@ -9,7 +9,8 @@ import time
 import pytest
 
 from pipeline import config, supervisor
-from pipeline.data_source import PROJECT_DIRECTORY, Source
+from pipeline.config import PROJECT_DIRECTORY
+from pipeline.data_source import Source
 from pipeline.protocol import Finished, NodeEvent, Request, StepEvent
 from pipeline.supervisor import run_worker
 
