@@ -5,13 +5,15 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from trainer_module import features
+from trainer_module.preprocessing import load_scaling
+
+_SIZE = features.IMAGE_SIZE
+_EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
+_IMAGES = tf.TensorSpec([None, _SIZE, _SIZE], tf.uint8, name="images")
 
 
-class ServingModel(tf.Module):
-    """The model together with the transform graph, as it is exported.
-
-    The SavedModel holds everything it needs: it loads with plain TensorFlow.
-    """
+class ServingModel:
+    """A trained model behind the transform graph, as functions to export."""
 
     def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput):
         """Binds a trained model to the transform graph it was trained behind.
@@ -20,46 +22,37 @@ class ServingModel(tf.Module):
             model: from float32 [N, 28, 28, 1] to float32 [N, 10] probabilities.
             transform_output: what Transform exported.
         """
-        super().__init__()
-        self.model = model
         self.transform_layer = transform_output.transform_features_layer()
-        self.class_names = tf.constant(features.CLASS_NAMES)
+        self._model = model
+        self._scale = load_scaling(transform_output)
         self._raw_spec = transform_output.raw_feature_spec()
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies serialized `tf.Example`s (string [N], N > 0); they need no label."""
         examples = _refuse_empty(examples)
         spec = {features.IMAGE: self._raw_spec[features.IMAGE]}
-        return self._classify(tf.io.parse_example(examples, spec))
+        raw = tf.io.parse_example(examples, spec)
+        return self._classify(self.transform_layer(raw)[features.IMAGE])
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, features.IMAGE_SIZE, features.IMAGE_SIZE], tf.uint8, name="images")
-        ]
-    )
     def serve_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies bare pixels (uint8 [N, 28, 28], N > 0)."""
-        images = _refuse_empty(images)
-        # Through PNG, which loses nothing, so that the one transform graph serves both.
-        pngs = tf.map_fn(tf.io.encode_png, images[..., tf.newaxis], fn_output_signature=tf.string)
-        return self._classify({features.IMAGE: pngs})
+        # A server hands over what it gets, and some kernels end the process on another rank.
+        images = tf.ensure_shape(_refuse_empty(images), _IMAGES.shape)
+        return self._classify(self._scale(images[..., tf.newaxis]))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Transforms labelled, serialized `tf.Example`s (string [N], N > 0) as for training."""
         examples = _refuse_empty(examples)
         return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
 
-    def _classify(self, raw: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _classify(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """`probabilities` float32 [N, 10], `label` int64 [N], `class_name` string [N]."""
-        images = self.transform_layer(raw)[features.IMAGE]
-        probabilities = self.model(images, training=False)
+        probabilities = self._model(images, training=False)
         label = tf.argmax(probabilities, axis=1)
         return {
             "probabilities": probabilities,
             features.LABEL: label,
-            "class_name": tf.gather(self.class_names, label),
+            "class_name": tf.gather(tf.constant(features.CLASS_NAMES), label),
         }
 
 
@@ -72,7 +65,7 @@ def _refuse_empty(batch: tf.Tensor) -> tf.Tensor:
 
 
 def export(model: keras.Model, transform_output: tft.TFTransformOutput, directory: str) -> None:
-    """Writes the SavedModel with its signatures.
+    """Writes the SavedModel with its signatures; it loads with plain TensorFlow.
 
     Args:
         model: the trained model.
@@ -80,12 +73,15 @@ def export(model: keras.Model, transform_output: tft.TFTransformOutput, director
         directory: where the SavedModel goes.
     """
     serving = ServingModel(model, transform_output)
-    tf.saved_model.save(
-        serving,
-        directory,
-        signatures={
-            tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: serving.serve_examples,
-            "predict_images": serving.serve_images,
-            "transform_features": serving.transform_features,
-        },
+    # Not by tf.saved_model.save on a module that holds the model: of a Keras 3 model that tracks
+    # other variables than the signatures read, which only Python's loader makes up for, and the
+    # optimizer's as well. The archive tracks just those that the signatures read.
+    archive = keras.export.ExportArchive()
+    # For tables of a vocabulary, which the archive does not find by itself.
+    archive.track(serving.transform_layer)
+    archive.add_endpoint(
+        tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, serving.serve_examples, [_EXAMPLES]
     )
+    archive.add_endpoint("predict_images", serving.serve_images, [_IMAGES])
+    archive.add_endpoint("transform_features", serving.transform_features, [_EXAMPLES])
+    archive.write_out(directory, verbose=False)

@@ -57,6 +57,17 @@ def test_the_graph_scales_other_data_by_the_range_of_the_train_split(
     np.testing.assert_allclose(scaled[:, 14, 14, 0], expected, atol=1e-6)
 
 
+def test_scaling_alone_does_to_pixels_what_the_graph_does_to_their_pngs(
+    transform_output, encode_png, raw_splits
+):
+    images, labels = raw_splits["eval"]
+    raw = {features.IMAGE: tf.constant(list(map(encode_png, images))), features.LABEL: labels}
+    expected = transform_output.transform_raw_features(raw)[features.IMAGE]
+    scaled = preprocessing.load_scaling(transform_output)(tf.constant(images[..., np.newaxis]))
+    assert scaled.dtype == tf.float32
+    np.testing.assert_array_equal(scaled, expected)
+
+
 def test_decode_image_returns_the_pixels(encode_png):
     image = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
     decoded = preprocessing.decode_image(tf.constant(encode_png(image)))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module import features, model, signatures
+from pipeline import idx
+from trainer_module import features, model, preprocessing, signatures, training
 
 # A stranger: blocks all that the project is made with, loads the model, and classifies.
 LOAD_AND_CALL = """
@@ -116,15 +117,12 @@ def test_transform_features_takes_labelled_examples_and_transforms(served):
     }
 
 
-def test_both_classifications_agree(served):
+def test_both_classifications_are_equal(served):
     for name in CLASSIFICATION:
         examples, images = (
             served[1][f"{signature}/{name}"] for signature in ("serving_default", "predict_images")
         )
-        if name == "probabilities":
-            np.testing.assert_allclose(examples, images, rtol=0, atol=1e-6)
-        else:
-            np.testing.assert_array_equal(examples, images)
+        np.testing.assert_array_equal(examples, images)
 
 
 def test_the_served_model_is_the_one_that_was_exported(served, network, splits):
@@ -154,6 +152,105 @@ def loaded(model_directory):
     return tf.saved_model.load(str(model_directory)).signatures
 
 
+def test_pixels_and_pngs_give_equal_answers_on_all_test_images(
+    loaded, fashion_mnist, encode_png, to_example
+):
+    _, (images, _) = idx.read_official(fashion_mnist.directory)
+    for start in range(0, len(images), 1000):
+        batch = images[start : start + 1000]
+        examples = tf.constant([to_example(encode_png(image)) for image in batch])
+        of_pngs = loaded["serving_default"](examples=examples)
+        of_pixels = loaded["predict_images"](images=tf.constant(batch))
+        for name in CLASSIFICATION:
+            np.testing.assert_array_equal(of_pngs[name], of_pixels[name])
+
+
+def operations(graph_def):
+    """The kinds of operations that run, in the graph and in the functions that it calls."""
+    functions = {one.signature.name: one.node_def for one in graph_def.library.function}
+    found, waiting = set(), list(graph_def.node)
+    while waiting:
+        node = waiting.pop()
+        found.add(node.op)
+        called = [value.func.name for value in node.attr.values() if value.HasField("func")]
+        waiting.extend(one for name in called for one in functions.pop(name, ()))
+    return found
+
+
+def test_pixels_go_through_no_png(network, transform_output):
+    serving = signatures.ServingModel(network, transform_output)
+    images = tf.TensorSpec([None, 28, 28], tf.uint8)
+    concrete = tf.function(serving.serve_images, autograph=False).get_concrete_function(images)
+    found = operations(concrete.graph.as_graph_def())
+    assert "Conv2D" in found
+    assert not found & {"EncodePng", "DecodePng", "StatelessWhile", "While"}
+
+
+def run_in_session(directory, name, value):
+    """Calls a signature as a server does: restores by the graph's own operation, and runs it."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(directory))
+        signature = meta_graph.signature_def[name]
+        [given] = signature.inputs.values()
+        outputs = {key: info.name for key, info in signature.outputs.items()}
+        return session.run(outputs, {given.name: value})
+
+
+@pytest.mark.parametrize(
+    ("convolutions", "batch_norm", "dropout"), [(3, False, 0.0), (4, True, 0.0), (4, True, 0.3)]
+)
+def test_a_session_answers_as_the_network_does(
+    transform_output,
+    splits,
+    raw_splits,
+    encode_png,
+    to_example,
+    tmp_path,
+    convolutions,
+    batch_norm,
+    dropout,
+):
+    network = model.build_model(
+        filters=[5, 6],
+        convolutions=convolutions,
+        padding="same",
+        batch_norm=batch_norm,
+        dropout=dropout,
+    )
+    random = np.random.default_rng(1)
+    network.set_weights([abs(random.normal(0, 0.05, w.shape)) for w in network.get_weights()])
+    # With an optimizer, whose variables are of no use to a server.
+    training.compile_network(network, 1e-3, weight_decay=0.1, label_smoothing=0.1)
+    network.optimizer.build(network.trainable_variables)
+    signatures.export(network, transform_output, str(tmp_path / "model"))
+    images, labels = raw_splits["eval"]
+    examples = np.array(
+        [to_example(encode_png(image), label) for image, label in zip(images, labels, strict=True)],
+        object,
+    )
+    expected = network(tf.constant(transformed(transform_output, images))).numpy()
+    for name, value in (("serving_default", examples), ("predict_images", images)):
+        answers = run_in_session(tmp_path / "model", name, value)
+        np.testing.assert_allclose(answers["probabilities"], expected, rtol=0, atol=1e-5)
+        assert answers["class_name"].shape == answers["label"].shape == (len(images),)
+    features_of = run_in_session(tmp_path / "model", "transform_features", examples)
+    np.testing.assert_array_equal(features_of["label"], labels)
+    assert handles(tmp_path / "model") == {weight.path for weight in network.weights}
+
+
+def transformed(transform_output, images):
+    return preprocessing.load_scaling(transform_output)(tf.constant(images[..., np.newaxis]))
+
+
+def handles(directory):
+    """The names of the variables in the graph that is exported."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        graph_def = tf.compat.v1.saved_model.load(session, ["serve"], str(directory)).graph_def
+    return {
+        node.attr["shared_name"].s.decode() for node in graph_def.node if node.op == "VarHandleOp"
+    }
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_any_number_of_images_is_classified(loaded, count):
     result = loaded["predict_images"](images=tf.zeros([count, 28, 28], tf.uint8))
@@ -170,6 +267,13 @@ def test_an_image_of_another_size_is_refused(loaded, encode_png, to_example):
     example = to_example(encode_png(np.zeros((32, 32), np.uint8)))
     with pytest.raises(tf.errors.InvalidArgumentError):
         loaded["serving_default"](examples=tf.constant([example]))
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28, 1), (1, 27, 28), (784, 32, 32), (0, 0)])
+def test_pixels_of_another_shape_are_refused(loaded, shape):
+    # Some kernels would end the process instead.
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        loaded["predict_images"](images=tf.zeros(shape, tf.uint8))
 
 
 @pytest.mark.parametrize("name", ["serving_default", "predict_images", "transform_features"])
