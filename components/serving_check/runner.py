@@ -27,7 +27,7 @@ TOLERANCE = 1e-5
 BATCHES = ((1, 200), (64, 50))
 """Sizes of batches whose latency is measured, and how often."""
 
-_PROBE = Path(__file__).with_name("probe.py")
+_PROBE = Path(__file__).with_name("probe")
 # None of ours, and none that only training needs: a server has neither.
 _BLOCKED = (
     *("components", "pipeline", "schema", "trainer_module"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -59,6 +60,43 @@ class Model(tf.Module):
     def failing(self, examples):
         tf.debugging.assert_less(tf.size(examples), 1, "the loom broke")
         return self._answer(_decode(examples))
+
+
+class KerasHolder(tf.Module):
+    """Answers by a Keras model that it holds, which `tf.saved_model.save` does not get right.
+
+    Of a Keras 3 model it tracks other variables than the signatures read:
+    https://github.com/keras-team/keras/issues/20095
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.network = keras.Sequential(
+            [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(2, name="dense")]
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28], tf.uint8, name="images")])
+    def pixels(self, images):
+        tf.debugging.assert_positive(tf.shape(images)[0], "empty")
+        images = tf.ensure_shape(images, [None, 28, 28])
+        return {"probabilities": self.network(tf.cast(images, tf.float32))}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def sound(self, examples):
+        return self.pixels(_decode(examples))
+
+
+@pytest.fixture(scope="session")
+def not_for_servers(tmp_path_factory) -> Path:
+    """A model that Python's loader can run and a server's can't."""
+    directory = tmp_path_factory.mktemp("model") / "model"
+    holder = KerasHolder()
+    tf.saved_model.save(
+        holder,
+        str(directory),
+        signatures={"serving_default": holder.sound, "predict_images": holder.pixels},
+    )
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
-from components.serving_check import probe, runner
+from components.serving_check import runner
 from components.serving_check.report import Report
 from components.serving_check.runner import Limits, run_check
 
@@ -89,7 +93,7 @@ def test_other_answers_than_were_evaluated_are_refused_in_each_signature(
     sound_model, examples, output, answers, reason
 ):
     report = check(sound_model, examples, {**EXPECTED, output: answers})
-    assert report.reasons == [reason, reason.replace("serving_default", "predict_images")]
+    assert report.reasons == [reason.replace("serving_default", "predict_images"), reason]
 
 
 def test_answers_within_the_tolerance_are_not_refused(sound_model, examples):
@@ -119,7 +123,118 @@ def test_answers_that_are_not_finite_are_refused(export, examples):
 def test_signature_that_fails_is_named_with_its_cause(export, examples):
     report = check(export(serving_default="failing"), examples, {})
     [reason] = report.reasons
-    assert reason.startswith("serving_default fails on real examples: InvalidArgumentError")
+    assert reason.startswith("serving_default fails on real examples: assertion failed: [the loom")
+
+
+def test_model_that_only_pythons_loader_can_run_is_refused(not_for_servers, examples):
+    tf.saved_model.load(str(not_for_servers)).signatures["serving_default"](
+        examples=tf.constant(examples)
+    )
+    reasons = check(not_for_servers, examples, {}).reasons
+    assert [reason.partition(": ")[0] for reason in reasons] == [
+        f"{name} fails on real examples in a server's loader"
+        for name in ("predict_images", "serving_default")
+    ]
+    assert all("Could not find variable" in reason for reason in reasons)
+
+
+def test_model_that_can_not_be_loaded_in_python_alone_is_refused_too(
+    sound_model, examples, tmp_path
+):
+    model = tmp_path / "model"
+    shutil.copytree(sound_model, model)
+    content = saved_model_pb2.SavedModel.FromString((model / "saved_model.pb").read_bytes())
+    content.meta_graphs[0].object_graph_def.nodes[0].children[0].node_id = 999_999
+    (model / "saved_model.pb").write_bytes(content.SerializeToString())
+    [reason] = check(model, examples).reasons
+    assert reason.startswith("the model can't be loaded in Python's loader: ")
+
+
+def request(signature="serving_default", answers=None, **inputs):
+    """A warm-up request, with the answers that were recorded if they were."""
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        log.predict_log.request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    for key, value in (answers or {}).items():
+        log.predict_log.response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return log.SerializeToString()
+
+
+@pytest.fixture
+def with_warmup(sound_model, tmp_path):
+    """Copies the sound model, with such warm-up requests."""
+
+    def with_warmup(*requests):
+        model = tmp_path / "model"
+        shutil.copytree(sound_model, model)
+        (model / "assets.extra").mkdir()
+        file = model / "assets.extra" / "tf_serving_warmup_requests"
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for one in requests:
+                writer.write(one)
+        return model
+
+    return with_warmup
+
+
+def test_warmup_requests_that_run_are_no_reason(with_warmup, examples):
+    answers = {"class_name": np.array([b"dark"], object), "probabilities": [[0.0, 1.0]]}
+    model = with_warmup(
+        request(examples=examples),
+        request("predict_images", images=np.zeros([2, 28, 28], np.uint8)),
+        request("", examples=examples[:1], answers=answers),
+    )
+    assert check(model, examples).reasons == []
+
+
+@pytest.mark.parametrize(
+    ("faulty", "cause"),
+    [
+        (request(examples=[b"no example"]), "warm-up request 2 fails in a server's loader: "),
+        (request("classify", examples=[b""]), "warm-up request 2 fails in a server's loader: "),
+        (request(pictures=[b""]), "warm-up request 2 fails in a server's loader: "),
+        (b"no request", "warm-up request 2 fails in a server's loader: "),
+        (
+            prediction_log_pb2.PredictionLog(
+                classify_log=prediction_log_pb2.ClassifyLog()
+            ).SerializeToString(),
+            "warm-up request 2 fails in a server's loader: ",
+        ),
+        (
+            request(
+                "predict_images",
+                answers={"probabilities": [[0.5, 0.5]]},
+                images=np.zeros([1, 28, 28], np.uint8),
+            ),
+            "warm-up request 2 answers probabilities that differ by 0.5 from those recorded, and "
+            "may by 1e-05 in a server's loader",
+        ),
+    ],
+    ids=["fails", "other signature", "other input", "no request", "other kind", "other answer"],
+)
+def test_each_warmup_request_that_a_server_fails_on_is_refused(
+    with_warmup, examples, faulty, cause
+):
+    model = with_warmup(request(examples=examples), faulty, request(examples=examples[:1]))
+    [reason] = check(model, examples).reasons
+    assert reason.startswith(cause)
+
+
+def test_damaged_file_of_warmup_requests_is_refused(with_warmup, examples):
+    model = with_warmup(request(examples=examples))
+    file = model / "assets.extra" / "tf_serving_warmup_requests"
+    file.write_bytes(file.read_bytes()[:-3])
+    [reason] = check(model, examples).reasons
+    assert reason.startswith("its warm-up requests can't be read in a server's loader: ")
+
+
+def test_more_warmup_requests_than_a_server_takes_are_refused(with_warmup, examples):
+    one = request("predict_images", images=np.zeros([1, 28, 28], np.uint8))
+    reasons = check(with_warmup(*[one] * 1001), examples).reasons
+    assert reasons == [
+        "it brings 1,001 warm-up requests, and a server takes at most 1,000 in a server's loader"
+    ]
 
 
 def test_model_without_the_default_signature_is_refused(export, examples):
@@ -129,7 +244,7 @@ def test_model_without_the_default_signature_is_refused(export, examples):
 
 def test_directory_that_is_no_model_is_refused_with_the_cause(tmp_path, examples):
     [reason] = check(tmp_path, examples).reasons
-    assert reason.startswith("the model fails: OSError: SavedModel file does not exist")
+    assert reason.startswith("the model can't be loaded: Could not find SavedModel")
 
 
 def test_truncated_model_is_refused(sound_model, examples, tmp_path):
@@ -138,7 +253,7 @@ def test_truncated_model_is_refused(sound_model, examples, tmp_path):
     [data] = (model / "variables").glob("variables.data-*")
     data.write_bytes(b"")
     [reason] = check(model, examples).reasons
-    assert reason.startswith("the model fails: ")
+    assert reason.startswith("the model can't be loaded: Read less bytes than requested")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +335,8 @@ def test_our_packages_can_not_be_imported_where_the_model_is_loaded(tmp_path, mo
 IMPORT_ALL = """
 import json, sys
 sys.path[:0] = sys.argv[1:3]
-import probe
-sys.meta_path.insert(0, probe._Block({"components", "tfx"}))
+import block
+sys.meta_path.insert(0, block.Block({"components", "tfx"}))
 for name in ("components", "components.serving_check", "tfx", "json.tool"):
     try:
         __import__(name)
@@ -231,10 +346,10 @@ for name in ("components", "components.serving_check", "tfx", "json.tool"):
 
 
 def test_packages_are_blocked_even_where_they_are_installed():
-    directory = Path(probe.__file__).parent
+    directory = Path(runner.__file__).with_name("probe")
     ended = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, directory, sysconfig.get_paths()["purelib"]],
-        cwd=directory.parents[1],
+        cwd=directory.parents[2],
         capture_output=True,
         text=True,
         check=True,

@@ -1,0 +1,36 @@
+"""Reads the request, and reports; see the package's docstring."""
+
+import json
+import os
+import sys
+
+# A program that is a directory finds its modules by their bare names.
+from block import Block
+
+
+def main() -> None:
+    """Runs the checks with both loaders."""
+    # What libraries print must not mix with the report.
+    with os.fdopen(os.dup(1), "w", buffering=1) as out:
+        os.dup2(2, 1)
+
+        def emit(message: dict) -> None:
+            out.write(json.dumps(message) + "\n")
+
+        request = json.load(sys.stdin)
+        sys.path.extend(request["packages"])
+        sys.meta_path.insert(0, Block(request["blocked"]))
+        emit({"step": "importing TensorFlow"})
+        from checks import Checks
+        from loaders import PythonLoader, ServerLoader
+
+        checks = Checks(request, emit)
+        # The server's first, whose time to load is measured.
+        checks.run([ServerLoader, PythonLoader])
+        loaded = sorted(set(request["blocked"]) & set(sys.modules))
+        report = {"reasons": checks.reasons, "measures": checks.measures}
+        emit({**report, "blocked_but_loaded": loaded})
+
+
+if __name__ == "__main__":
+    main()
