@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from components.atomic_pusher.files import write_atomically
+from components.model_server.image import find_obstacle
 from components.report.page import REPORT_FILE
-from components.serving_check.server import find_obstacle
 from pipeline import command_line, config, data_source, history, nodes, report, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display

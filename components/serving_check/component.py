@@ -9,8 +9,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts, standard_component_specs
 from tfx.utils import json_utils
 
+from components.model_server.image import SERVER_TAG
 from components.serving_check.executor import CONFIG_KEY, Executor
-from components.serving_check.server import SERVER_TAG
 
 
 class ServingCheckSpec(component_spec.ComponentSpec):

@@ -14,7 +14,8 @@ import yaml
 
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
-from components.serving_check import server
+from components.model_server import image
+from components.model_server.client import ask_grpc, ask_rest
 from deploy import client
 from pipeline import config
 
@@ -33,7 +34,7 @@ def flags(service):
 
 
 def test_image_is_the_one_that_the_infra_validator_takes(service):
-    assert service["image"] == server.SERVER_IMAGE
+    assert service["image"] == image.SERVER_IMAGE
 
 
 def test_server_finds_the_models_where_models_config_says(service):
@@ -65,7 +66,7 @@ def free_port():
 @pytest.fixture
 def running(tmp_path, model_directory):
     """The server on two pushes; its REST address, its gRPC address and the store."""
-    if obstacle := server.find_obstacle():
+    if obstacle := image.find_obstacle():
         pytest.skip(f"needs TensorFlow Serving in Docker: {obstacle}")
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         pytest.skip("needs docker compose")
@@ -103,8 +104,8 @@ def wait_until_served(port):
 def test_real_server_answers_over_rest_and_grpc_and_is_monitored(running):
     rest, grpc = running
     images = np.zeros([2, 28, 28], np.uint8)
-    over_rest = client.ask_rest(rest, images, "live")
-    over_grpc = client.ask_grpc(grpc, images, "live")
-    assert [name for name, _ in over_rest] == [name for name, _ in over_grpc]
+    over_rest = ask_rest(rest, "tinyvgg", images, "live")
+    over_grpc = ask_grpc(grpc, "tinyvgg", images, "live")
+    assert over_rest.class_names == over_grpc.class_names
     metrics = requests.get(f"http://{rest}/monitoring/prometheus/metrics", timeout=5).text
     assert "tensorflow" in metrics

@@ -2,7 +2,7 @@ import subprocess
 
 import pytest
 
-from components.serving_check import server
+from components.model_server import image
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def docker(tmp_path, monkeypatch):
 
 
 def test_without_docker_it_says_so(docker):
-    assert server.find_obstacle() == "there is no docker command"
+    assert image.find_obstacle() == "there is no docker command"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_without_docker_it_says_so(docker):
         (
             1,
             "Error response from daemon: No such image: tensorflow/serving",
-            f"the image is not here: `docker pull {server.SERVER_IMAGE}`",
+            f"the image is not here: `docker pull {image.SERVER_IMAGE}`",
         ),
         (
             1,
@@ -40,7 +40,7 @@ def test_without_docker_it_says_so(docker):
 )
 def test_obstacle_is_what_docker_says(docker, code, text, obstacle):
     docker(code, text)
-    assert server.find_obstacle() == obstacle
+    assert image.find_obstacle() == obstacle
 
 
 def test_docker_that_does_not_answer_is_an_obstacle(monkeypatch):
@@ -48,4 +48,4 @@ def test_docker_that_does_not_answer_is_an_obstacle(monkeypatch):
         raise subprocess.TimeoutExpired(command, timeout)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert server.find_obstacle() == "Docker does not answer"
+    assert image.find_obstacle() == "Docker does not answer"

@@ -1,0 +1,1 @@
+"""TensorFlow Serving: its image, a client for it, and the server itself on this machine."""

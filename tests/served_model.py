@@ -1,0 +1,49 @@
+"""A SavedModel with the project's own signatures around a network of one layer."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import tensorflow as tf
+
+from trainer_module import features, preprocessing, signatures, warmup
+
+
+def export(directory: Path) -> None:
+    """Writes the model with its warm-up requests, without Transform, which takes ten seconds."""
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential(
+        [keras.Input([28, 28, 1]), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    )
+    graph_directory = directory.parent / "transform"
+    tf.saved_model.save(_Transform(), str(graph_directory))
+    transform_output = SimpleNamespace(
+        transform_savedmodel_dir=str(graph_directory),
+        transform_features_layer=_Transform,
+        raw_feature_spec=lambda: {
+            features.IMAGE: tf.io.FixedLenFeature([], tf.string),
+            features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+        },
+    )
+    signatures.export(network, transform_output, str(directory))
+    warmup.write_warmup(directory, [warmup.make_black_example()] * 3)
+
+
+class _Transform(tf.Module):
+    """Has a graph as Transform writes it: PNGs to pixels in 0 to 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.transform_fn = tf.function(self.__call__, autograph=False).get_concrete_function(
+            {
+                features.IMAGE: tf.TensorSpec([None], tf.string),
+                features.LABEL: tf.TensorSpec([None], tf.int64),
+            }
+        )
+
+    def __call__(self, raw):
+        decoded = tf.map_fn(
+            preprocessing.decode_image, raw[features.IMAGE], fn_output_signature=tf.uint8
+        )
+        pixels = tf.identity(decoded, name="pixels")
+        return {**raw, features.IMAGE: tf.cast(pixels, tf.float32) / 255}
