@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,11 +24,16 @@ from rich.table import Table
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store, Version
+from components.model_server.client import ServerError
+from components.model_server.process import PROGRAM, Server, find_server
 from components.serving_check.report import Report
-from components.serving_check.runner import BATCHES, Limits, run_check
+from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
 from pipeline import command_line, config, garment, workspace
 from pipeline.errors import ExitCode, UserError
 from trainer_module import features
+
+if TYPE_CHECKING:
+    from trainer_module.warmup import Warmup
 
 _BAR_WIDTH = 30
 # A class that is less likely is left out.
@@ -72,6 +78,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("list", _list, "list the versions, and say which one is live")
     check = add("check", _check, "compare a version's checksums, load it and call it")
     check.add_argument("version", type=int, metavar="VERSION")
+    check.add_argument(
+        "--server",
+        nargs="?",
+        const="",
+        metavar="PROGRAM",
+        help="have TensorFlow Serving serve it on this machine too, and compare: PROGRAM, or "
+        f"{PROGRAM} on the PATH, or else its image in Docker",
+    )
     rollback = add("rollback", _rollback, "make a version live, and move newer ones aside")
     rollback.add_argument(
         "version",
@@ -144,24 +158,38 @@ def _describe_state(version: Version) -> str:
 
 def _check(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:
     console = Console()
+    server = None if arguments.server is None else _find_server(arguments.server)
     version = store.find(arguments.version)
     faults = store.faults(version)
-    for fault in faults:
-        _say(console, f"[red]•[/] {escape(fault)}")
     if not faults:
         _say(console, _describe_checksums(version))
         with console.status("loading and calling the model …"):
-            report = _probe(version, settings.serving)
-        for reason in report.reasons:
-            _say(console, f"[red]•[/] {escape(reason)}")
+            recorded = _read_recorded(version)
+            report = _probe(version, recorded, settings.serving)
         for line in _describe_measures(report):
             _say(console, line)
         faults = report.reasons
+    if not faults and server:
+        with console.status(f"serving the model by {server.name} …"):
+            faults = _serve(server, version, recorded, settings.serving)
+        _say(console, f"server    {escape(server.name)}, on this machine, over REST and gRPC")
+    for fault in faults:
+        _say(console, f"[red]•[/] {escape(fault)}")
     if faults:
         _say(console, f"[bold red]Version {version.number} is not sound.[/]")
         return ExitCode.FAILED
     _say(console, f"[bold green]Version {version.number} is sound.[/]")
     return ExitCode.OK
+
+
+def _find_server(program: str) -> Server:
+    try:
+        return find_server(program or None)
+    except ServerError as error:
+        raise UserError(
+            f"--server needs TensorFlow Serving, and {error}: name its program with --server "
+            "PROGRAM, or leave the flag out."
+        ) from error
 
 
 def _describe_checksums(version: Version) -> str:
@@ -170,27 +198,50 @@ def _describe_checksums(version: Version) -> str:
     return f"files     all {len(version.record.files)} as they were pushed"
 
 
-def _probe(version: Version, settings: config.Serving) -> Report:
+def _read_recorded(version: Version) -> "Warmup":
+    """The requests that the version brings, with their answers; one without where it has none."""
     _silence_tensorflow()
     from trainer_module import warmup
 
-    recorded = warmup.read_warmup(version.path)
-    examples, expected = (
-        (recorded.examples, warmup.to_plain(recorded.answers))
-        if recorded
-        else ([warmup.make_black_example()], {})
-    )
+    return warmup.read_warmup(version.path) or warmup.Warmup([warmup.make_black_example()], {})
+
+
+def _probe(version: Version, recorded: "Warmup", settings: config.Serving) -> Report:
+    from trainer_module import warmup
+
     limits = Limits.of(settings.model_dump())
-    return run_check(version.path, examples, expected, limits, features.IMAGE)
+    expected = warmup.to_plain(recorded.answers)
+    return run_check(version.path, recorded.examples, expected, limits, features.IMAGE)
+
+
+def _serve(
+    server: Server, version: Version, recorded: "Warmup", settings: config.Serving
+) -> list[str]:
+    from components.model_server.check import check_on_server
+    from trainer_module import warmup
+
+    return check_on_server(
+        server,
+        version.path,
+        workspace.MODEL_NAME,
+        version.number,
+        warmup.decode_images(recorded.examples),
+        warmup.to_plain(recorded.answers),
+        TOLERANCE,
+        settings.timeout_s,
+    )
 
 
 def _describe_measures(report: Report) -> list[str]:
     measures = report.measures
     lines = [f"size      {measures['size_mb']:.2f} MB"]
     if "load_s" in measures:
-        lines.append(f"loads     in {measures['load_s']:.2f} s")
+        lines.append(
+            f"loads     in {measures['load_s']:.2f} s, by TensorFlow's C API as a server does"
+        )
     if "difference" in measures:
-        lines.append(f"answers   as recorded in it, at most {measures['difference']:.1g} apart")
+        apart = measures["difference"]
+        lines.append(f"answers   as recorded in it, at most {apart:.1g} apart, in Python as well")
     lines.extend(
         f"latency   {measures[f'median_ms_{size}']:.1f} ms, 99th percentile "
         f"{measures[f'p99_ms_{size}']:.1f} ms, batch of {size}"

@@ -7,6 +7,7 @@ import argparse
 import functools
 import http.server
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -102,6 +103,18 @@ def rest_server(model, states: dict | None = None, port: int = 0) -> Iterator[in
         yield server.server_port
         server.shutdown()
         thread.join()
+
+
+def write_program(program: Path) -> None:
+    """Writes an executable that stands in for the server; `pid` beside it has its process id."""
+    checkout = Path(__file__).parents[1]
+    program.write_text(
+        f"""#!/bin/sh
+echo $$ > {program.parent}/pid
+cd {checkout} && exec {sys.executable} -m tests.model_server "$@"
+"""
+    )
+    program.chmod(0o755)
 
 
 def main() -> None:

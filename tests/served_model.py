@@ -1,5 +1,7 @@
 """A SavedModel with the project's own signatures around a network of one layer."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,24 +11,31 @@ import tensorflow as tf
 from trainer_module import features, preprocessing, signatures, warmup
 
 
-def export(directory: Path) -> None:
-    """Writes the model with its warm-up requests, without Transform, which takes ten seconds."""
+def export(directory: Path, network: Callable | None = None) -> None:
+    """Writes the model with its warm-up requests, without Transform, which takes ten seconds.
+
+    `network` is another one: from float32 [N, 28, 28, 1] to float32 [N, 10].
+    """
+    network = network or _make_network()
+    with tempfile.TemporaryDirectory() as graph_directory:
+        tf.saved_model.save(_Transform(), graph_directory)
+        transform_output = SimpleNamespace(
+            transform_savedmodel_dir=graph_directory,
+            transform_features_layer=_Transform,
+            raw_feature_spec=lambda: {
+                features.IMAGE: tf.io.FixedLenFeature([], tf.string),
+                features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+            },
+        )
+        signatures.export(network, transform_output, str(directory))
+    warmup.write_warmup(directory, [warmup.make_black_example()] * 3)
+
+
+def _make_network() -> keras.Model:
     keras.utils.set_random_seed(1)
-    network = keras.Sequential(
+    return keras.Sequential(
         [keras.Input([28, 28, 1]), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
     )
-    graph_directory = directory.parent / "transform"
-    tf.saved_model.save(_Transform(), str(graph_directory))
-    transform_output = SimpleNamespace(
-        transform_savedmodel_dir=str(graph_directory),
-        transform_features_layer=_Transform,
-        raw_feature_spec=lambda: {
-            features.IMAGE: tf.io.FixedLenFeature([], tf.string),
-            features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-        },
-    )
-    signatures.export(network, transform_output, str(directory))
-    warmup.write_warmup(directory, [warmup.make_black_example()] * 3)
 
 
 class _Transform(tf.Module):

@@ -93,6 +93,13 @@ def make_black_example() -> bytes:
     return example.SerializeToString()
 
 
+def decode_images(examples: Sequence[bytes]) -> np.ndarray:
+    """Decodes the images of raw examples, for a signature that takes pixels: uint8 [N, 28, 28]."""
+    spec = {features.IMAGE: tf.io.FixedLenFeature([], tf.string)}
+    pngs = tf.io.parse_example(tf.constant(examples, tf.string), spec)[features.IMAGE]
+    return np.stack([tf.io.decode_png(png, channels=1)[..., 0].numpy() for png in pngs])
+
+
 def to_plain(answers: Mapping[str, np.ndarray]) -> dict[str, list]:
     """Makes lists of answers: numbers as numbers, bytes as text."""
     return {

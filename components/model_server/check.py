@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from components.model_server.client import CLASS, PROBABILITIES, ServerError, ask_grpc, ask_rest
-from components.model_server.process import serve
+from components.model_server.process import Server, serve
 
 
 def check_on_server(
+    server: Server,
     version_directory: Path,
     model: str,
     version: int,
-    program: str | None,
     images: np.ndarray,
     expected: dict[str, Sequence],
     tolerance: float,
@@ -22,10 +22,10 @@ def check_on_server(
     """Serves a version on this machine, and asks over REST and gRPC.
 
     Args:
+        server: the program, or the image.
         version_directory: the SavedModel's.
         model: the name that the server knows it by.
         version: its number.
-        program: as `process.find_server` returns it.
         images: uint8 [N, 28, 28], N > 0.
         expected: what should be answered, `probabilities` and `class_name`; what is not there
             is not compared.
@@ -37,7 +37,7 @@ def check_on_server(
     """
     reasons = []
     try:
-        with serve(version_directory, model, version, program, timeout_s) as addresses:
+        with serve(server, version_directory, model, version, timeout_s) as addresses:
             for way, ask in (("REST", ask_rest), ("gRPC", ask_grpc)):
                 address = addresses.rest if way == "REST" else addresses.grpc
                 answers = ask(address, model, images)

@@ -30,29 +30,38 @@ class Addresses(NamedTuple):
     grpc: str
 
 
-def find_server(program: str | None = None) -> str | None:
+class Server(NamedTuple):
+    """What serves models here: a program by its path, or if that is None the image in Docker."""
+
+    program: str | None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.program or f"{SERVER_IMAGE} in Docker"
+
+
+def find_server(program: str | None = None) -> Server:
     """Finds what serves models here.
 
     Args:
         program: a name or a path; if None, TensorFlow Serving's on the PATH, or its image.
 
-    Returns:
-        The program's path; None for the image, in Docker.
-
     Raises:
         ServerError: there is neither.
     """
-    found = shutil.which(program or PROGRAM)
-    if found or (program is None and not (obstacle := find_obstacle())):
-        return found
+    if found := shutil.which(program or PROGRAM):
+        return Server(found)
     if program:
         raise ServerError(f"there is no program {program}")
-    raise ServerError(f"there is no {PROGRAM} on the PATH, and {obstacle}")
+    if obstacle := find_obstacle():
+        raise ServerError(f"there is no {PROGRAM} on the PATH, and {obstacle}")
+    return Server(None)
 
 
 @contextmanager
 def serve(
-    version_directory: Path, model: str, version: int, program: str | None, timeout_s: float
+    server: Server, version_directory: Path, model: str, version: int, timeout_s: float
 ) -> Iterator[Addresses]:
     """Serves a copy of one version until the block ends.
 
@@ -60,10 +69,10 @@ def serve(
     of the machine, since it has no flag for that.
 
     Args:
+        server: the program, or the image.
         version_directory: the SavedModel's.
         model: the name that the server knows it by.
         version: its number.
-        program: as `find_server` returns it.
         timeout_s: how long to wait until the version is available, in seconds.
 
     Raises:
@@ -73,7 +82,11 @@ def serve(
         # A copy, so that no server ever sees more than this version, nor writes beside it.
         shutil.copytree(version_directory, Path(base, model, str(version)))
         ports = {way: _free_port() for way in _DOCKER_PORTS}
-        command = _program(program, base, model, ports) if program else _docker(base, model, ports)
+        command = (
+            _program(server.program, base, model, ports)
+            if server.program
+            else _docker(base, model, ports)
+        )
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )

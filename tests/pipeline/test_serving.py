@@ -175,6 +175,7 @@ def test_prune_deletes_nothing_where_nobody_can_answer(store, run, monkeypatch, 
 def report(monkeypatch):
     """What the fresh process is to report."""
     reasons = []
+    monkeypatch.setattr(serving, "_read_recorded", lambda *_: None)
     monkeypatch.setattr(serving, "_probe", lambda *_: Report(reasons, MEASURES))
     return reasons
 
@@ -207,6 +208,16 @@ def test_check_does_not_load_what_was_tampered_with(store, run, monkeypatch):
 def test_check_also_looks_at_what_was_moved_aside(store, run, report):
     store.rollback()
     assert run("check", 3)[0] == 0
+
+
+@pytest.mark.parametrize("program", [[], ["/no/such/server"]])
+def test_check_by_a_server_that_is_not_here_says_so_before_anything_is_loaded(
+    store, run, monkeypatch, tmp_path, refusal, program
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(serving, "_read_recorded", lambda *_: pytest.fail("loaded it"))
+    with refusal("--server needs TensorFlow Serving, and there is no ", "leave the flag out"):
+        run("check", 2, "--server", *program)
 
 
 @pytest.fixture
@@ -294,33 +305,15 @@ class TestRealModel:
     def model(self, tmp_path_factory):
         import tensorflow as tf
 
-        from trainer_module import preprocessing, signatures, warmup
-
-        class Transform:
-            def transform_features_layer(self):
-                return lambda raw: {
-                    **raw,
-                    features.IMAGE: tf.map_fn(
-                        preprocessing.decode_image,
-                        raw[features.IMAGE],
-                        fn_output_signature=tf.uint8,
-                    ),
-                }
-
-            def raw_feature_spec(self):
-                return {
-                    features.IMAGE: tf.io.FixedLenFeature([], tf.string),
-                    features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-                }
+        from tests import served_model
 
         def network(images, training):
             # The brighter, the higher the class.
-            mean = tf.reduce_mean(tf.cast(images, tf.float32), [1, 2, 3])
-            return tf.one_hot(tf.cast(mean / 25.6, tf.int32), 10)
+            mean = tf.reduce_mean(images, [1, 2, 3])
+            return tf.one_hot(tf.cast(10 * mean, tf.int32), 10)
 
         directory = tmp_path_factory.mktemp("model") / "model"
-        signatures.export(network, Transform(), str(directory))
-        warmup.write_warmup(directory, [warmup.make_black_example()])
+        served_model.export(directory, network)
         return directory
 
     @pytest.fixture
@@ -332,12 +325,37 @@ class TestRealModel:
     def test_check_loads_it_and_compares_its_answers(self, store, run):
         code, lines = run("check", 1)
         assert code == 0, lines
-        assert "answers   as recorded in it, at most 0 apart" in lines
+        assert "answers   as recorded in it, at most 0 apart, in Python as well" in lines
+        assert any(line.endswith("by TensorFlow's C API as a server does") for line in lines)
+
+    def test_check_has_a_server_serve_it_too(self, store, run, tmp_path):
+        from tests import model_server
+
+        program = tmp_path / "model_server"
+        model_server.write_program(program)
+        code, lines = run("check", 1, "--server", program)
+        assert code == 0, lines
+        assert f"server    {program}, on this machine, over REST and gRPC" in lines
+
+    def test_check_refuses_what_the_server_answers_otherwise(self, store, run, tmp_path):
+        from tests import model_server, served_model
+
+        # The server is given a directory, and serves another model.
+        other = tmp_path / "models" / "1"
+        other.parent.mkdir()
+        served_model.export(other)
+        program = tmp_path / "model_server"
+        model_server.write_program(program)
+        text = program.read_text()
+        program.write_text(text.replace('"$@"', f'"$@" --model_base_path={other.parent}'))
+        code, lines = run("check", 1, "--server", program)
+        assert code == 1
+        assert any(line.startswith("• the server answers probabilities that") for line in lines)
 
     def test_check_refuses_a_model_that_exceeds_a_limit(self, store, run):
         code, lines = run("check", 1, "--set", "serving.max_memory_mb=50")
         assert code == 1
-        assert lines[1].startswith("• the peak memory is ")
+        assert any(line.startswith("• the peak memory is ") for line in lines)
 
     def test_predict_classifies_pictures_of_any_size(self, store, run, tmp_path):
         files = []

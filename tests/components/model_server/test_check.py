@@ -4,6 +4,7 @@ import pytest
 from components.model_server import check, process
 from components.model_server.client import Answers, ServerError
 
+SERVER = process.Server("/bin/server")
 IMAGES = np.zeros([2, 28, 28], np.uint8)
 EXPECTED = {"class_name": ["Shirt", "Coat"], "probabilities": [[0.9, 0.1], [0.2, 0.8]]}
 ANSWERS = Answers(["Shirt", "Coat"], np.array([[0.9, 0.1], [0.2, 0.8]]))
@@ -16,7 +17,7 @@ def ask(monkeypatch, tmp_path):
     def ask(over_rest, over_grpc=ANSWERS):
         class Serve:
             def __init__(self, *arguments):
-                assert arguments == (tmp_path, "tinyvgg", 3, "/bin/server", 9.0)
+                assert arguments == (SERVER, tmp_path, "tinyvgg", 3, 9.0)
 
             def __enter__(self):
                 return process.Addresses("rest:1", "grpc:1")
@@ -37,9 +38,7 @@ def ask(monkeypatch, tmp_path):
         monkeypatch.setattr(check, "serve", Serve)
         monkeypatch.setattr(check, "ask_rest", answer(over_rest, "rest:1"))
         monkeypatch.setattr(check, "ask_grpc", answer(over_grpc, "grpc:1"))
-        return check.check_on_server(
-            tmp_path, "tinyvgg", 3, "/bin/server", IMAGES, EXPECTED, 1e-5, 9.0
-        )
+        return check.check_on_server(SERVER, tmp_path, "tinyvgg", 3, IMAGES, EXPECTED, 1e-5, 9.0)
 
     return ask
 

@@ -1,30 +1,24 @@
 import os
-import stat
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from components.model_server import client, process
 from components.model_server.client import ServerError
-
-CHECKOUT = Path(__file__).resolve().parents[3]
+from tests import model_server
 
 
 @pytest.fixture
 def stand_in(tmp_path):
     """A program with TensorFlow Serving's flags; `pid` beside it has its process id."""
     program = tmp_path / "tensorflow_model_server"
-    program.write_text(
-        f"""#!/bin/sh
-echo $$ > {tmp_path}/pid
-cd {CHECKOUT} && exec {sys.executable} -m tests.model_server "$@"
-"""
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    model_server.write_program(program)
     return program
+
+
+def serve(program, directory, timeout_s=60):
+    return process.serve(process.Server(str(program)), directory, "tinyvgg", 12, timeout_s)
 
 
 def is_running(program):
@@ -38,7 +32,7 @@ def is_running(program):
 
 def test_version_is_served_over_both_and_the_server_ends_with_the_block(stand_in, model_directory):
     images = np.zeros([2, 28, 28], np.uint8)
-    with process.serve(model_directory, "tinyvgg", 12, str(stand_in), 60) as addresses:
+    with serve(stand_in, model_directory) as addresses:
         assert is_running(stand_in)
         over_rest = client.ask_rest(addresses.rest, "tinyvgg", images)
         over_grpc = client.ask_grpc(addresses.grpc, "tinyvgg", images)
@@ -49,7 +43,7 @@ def test_version_is_served_over_both_and_the_server_ends_with_the_block(stand_in
 def test_server_ends_though_the_block_fails(stand_in, model_directory):
     with (
         pytest.raises(ZeroDivisionError),
-        process.serve(model_directory, "tinyvgg", 12, str(stand_in), 60),
+        serve(stand_in, model_directory),
     ):
         raise ZeroDivisionError
     assert not is_running(stand_in)
@@ -58,7 +52,7 @@ def test_server_ends_though_the_block_fails(stand_in, model_directory):
 def test_version_that_can_not_be_loaded_is_told(stand_in, tmp_path):
     with (
         pytest.raises(ServerError, match="could not load it: Could not find SavedModel"),
-        process.serve(tmp_path, "tinyvgg", 1, str(stand_in), 60),
+        serve(stand_in, tmp_path),
     ):
         pytest.fail("it was served")
     assert not is_running(stand_in)
@@ -70,7 +64,7 @@ def test_server_that_ends_at_once_is_told_with_its_last_words(tmp_path, model_di
     program.chmod(0o755)
     with (
         pytest.raises(ServerError, match="ended with exit code 7: unknown flag"),
-        process.serve(model_directory, "tinyvgg", 1, str(program), 60),
+        serve(program, model_directory),
     ):
         pytest.fail("it was served")
 
@@ -82,7 +76,7 @@ def test_server_that_never_serves_is_ended_after_the_time_out(tmp_path, model_di
     started = time.monotonic()
     with (
         pytest.raises(ServerError, match="was not available after 1 s: no answer from "),
-        process.serve(model_directory, "tinyvgg", 1, str(program), 1),
+        serve(program, model_directory, timeout_s=1),
     ):
         pytest.fail("it was served")
     assert time.monotonic() - started < 30
@@ -91,14 +85,14 @@ def test_server_that_never_serves_is_ended_after_the_time_out(tmp_path, model_di
 
 def test_program_is_found_by_name_on_the_path(stand_in, monkeypatch):
     monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
-    assert process.find_server() == str(stand_in)
-    assert process.find_server(str(stand_in)) == str(stand_in)
+    assert process.find_server().program == str(stand_in)
+    assert process.find_server(str(stand_in)).name == str(stand_in)
 
 
 def test_without_the_program_it_is_the_image_in_docker(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(process, "find_obstacle", lambda: None)
-    assert process.find_server() is None
+    assert process.find_server().name == "tensorflow/serving:2.19.1 in Docker"
 
 
 def test_without_either_both_are_named(monkeypatch, tmp_path):
