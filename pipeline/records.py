@@ -104,8 +104,7 @@ def _write_split(directory: Path, name: str, split: LabelledImages) -> None:
         path = directory / f"{name}-{shard:05d}-of-{shards:05d}.tfrecord.gz"
         with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
             for index in indices:
-                png = _encode_png(split.images[index])
-                writer.write(_to_example(png, int(split.labels[index])))
+                writer.write(to_example(split.images[index], int(split.labels[index])))
 
 
 def _encode_png(image: np.ndarray) -> bytes:
@@ -115,13 +114,14 @@ def _encode_png(image: np.ndarray) -> bytes:
     return png.getvalue()
 
 
-def _to_example(png: bytes, label: int) -> bytes:
+def to_example(image: np.ndarray, label: int) -> bytes:
+    """Makes a raw example: a serialized `tf.Example` of an image uint8 [28, 28] and its label."""
     from tensorflow import train
 
-    image = train.Feature(bytes_list=train.BytesList(value=[png]))
+    png = train.Feature(bytes_list=train.BytesList(value=[_encode_png(image)]))
     label_feature = train.Feature(int64_list=train.Int64List(value=[label]))
     example = train.Example(
-        features=train.Features(feature={features.IMAGE: image, features.LABEL: label_feature})
+        features=train.Features(feature={features.IMAGE: png, features.LABEL: label_feature})
     )
     return example.SerializeToString(deterministic=True)
 

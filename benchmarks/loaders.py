@@ -1,0 +1,123 @@
+"""Asks a pushed version all test images through each loader, by each signature that classifies.
+
+    python -m benchmarks.loaders output/serving/tinyvgg/1
+
+All sides take turns, round by round, in one process. Printed are the accuracy, the largest
+difference of a probability to the first row's, and the median latency of batches of 1 and of 64,
+with its ratio to the first row's.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from components.serving_check.probe.loaders import PythonLoader, ServerLoader
+from pipeline import config, data_source, idx, records
+from trainer_module import features
+
+SIZES = (1, 64)
+_BATCH = 1000
+
+
+class SessionLoader:
+    """A TensorFlow 1 session in Python, as `saved_model_cli run` has it."""
+
+    name = "a session in Python"
+
+    def __init__(self, directory: str):
+        """Loads the SavedModel in a directory."""
+        with tf.Graph().as_default():
+            self._session = tf.compat.v1.Session()
+            meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], directory)
+        self._signatures = meta_graph.signature_def
+
+    def bind(self, name: str, given: dict[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
+        """Prepares a call of a signature."""
+        signature = self._signatures[name]
+        outputs = {key: info.name for key, info in signature.outputs.items()}
+        feed = {signature.inputs[key].name: value for key, value in given.items()}
+        return lambda: self._session.run(outputs, feed)
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("version", type=Path, help="the directory of a pushed version")
+    parser.add_argument("--rounds", type=int, default=200)
+    arguments = parser.parse_args()
+    images, labels = read_test_images()
+    examples = [records.to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
+    given = {
+        "serving_default": ("examples", np.array(examples, object)),
+        "predict_images": ("images", images),
+    }
+    loaders = [
+        loader(str(arguments.version)) for loader in (PythonLoader, SessionLoader, ServerLoader)
+    ]
+    sides = {
+        (loader.name, signature): (loader, signature, *given[signature])
+        for loader in loaders
+        for signature in given
+    }
+    answers = {name: ask(*side) for name, side in sides.items()}
+    times = measure(sides, arguments.rounds)
+    print(f"{'loader':22}{'signature':18}{'accuracy':>9}{'difference':>12}", end="")
+    print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
+    [first, *_] = sides
+    for name in sides:
+        difference = np.abs(answers[name]["probabilities"] - answers[first]["probabilities"]).max()
+        accuracy = (answers[name][features.LABEL] == labels).mean()
+        print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
+        for size in SIZES:
+            ratio = statistics.median(
+                own / other
+                for own, other in zip(times[name, size], times[first, size], strict=True)
+            )
+            print(f"{1000 * statistics.median(times[name, size]):10.2f}{ratio:7.2f}", end="")
+        print()
+
+
+def read_test_images() -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [10000, 28, 28] and labels of Fashion-MNIST's test set."""
+    source = data_source.find(config.Dataset(name="fashion_mnist"), lambda *_: None)
+    _, test = idx.read_official(source.directory)
+    return test.images, test.labels
+
+
+def ask(loader, signature: str, key: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Calls a signature with all values, in batches."""
+    answers = [
+        loader.bind(signature, {key: values[start : start + _BATCH]})()
+        for start in range(0, len(values), _BATCH)
+    ]
+    return {output: np.concatenate([one[output] for one in answers]) for output in answers[0]}
+
+
+def measure(sides: dict, rounds: int) -> dict[tuple, list[float]]:
+    """Times each side with each size of a batch, in seconds, once a round."""
+    calls = {
+        (name, size): loader.bind(signature, {key: values[:size]})
+        for name, (loader, signature, key, values) in sides.items()
+        for size in SIZES
+    }
+    for call in calls.values():
+        call()
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    return times
+
+
+if __name__ == "__main__":
+    main()
