@@ -46,6 +46,8 @@ if operation == "push":
     store.push(Path(model), Facts())
 elif operation == "rollback":
     store.rollback(1)
+elif operation == "pin":
+    store.pin(2)
 else:
     store.prune(store.superfluous(1))
 print(*names)
@@ -158,6 +160,89 @@ def test_rollback_that_is_killed_serves_the_old_or_the_new_live_version_and_the_
         for number in (2, 3):
             store.rollback(number)
         assert found(store.directory) == served
+
+
+OTHERS = """# Hand-written.
+model_config_list {
+  config { name: "theirs" base_path: "/models/theirs" }  # theirs
+}
+"""
+
+
+def test_edit_of_a_shared_models_config_that_is_killed_leaves_the_old_or_the_new_text(
+    store, served, make_model, look
+):
+    shared = store.directory.parent / "models.config"
+    shared.write_text(OTHERS)
+    old = shared.read_bytes()
+    points = kill_points(store, "pin")
+    outcomes = set()
+    for point in range(1, points + 1):
+        assert operate(store, "pin", kill_at=point).returncode == -signal.SIGKILL
+        assert look("edit of models.config killed", store, *served.values()) == served
+        text = shared.read_bytes()
+        outcomes.add(text == old)
+        model = theirs, *ours = served_models(text)
+        assert (theirs.name, theirs.base_path) == ("theirs", "/models/theirs")
+        assert [one.name for one in ours] == ([] if text == old else ["tinyvgg"]), model
+        # What the next run finds, it mends; the next point starts from where this one did.
+        store.recover()
+        assert served_models(shared.read_bytes())[1].version_labels["live"] == store.find().number
+        if store.find().pinned:
+            store.unpin()
+        shared.write_bytes(old)
+    assert outcomes == {True, False}
+
+
+def served_models(text):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    read = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    return list(read.model_config_list.config)
+
+
+def test_rollback_over_strays_that_is_killed_leaves_them_where_they_are(
+    store, served, make_model, tmp_path, look
+):
+    for name in ("7", "0002"):
+        (store.directory / name).mkdir()
+    (store.directory / "9").write_text("a file")
+    for point in some(kill_points(store, "rollback")):
+        copy = Store(tmp_path / str(point) / "tinyvgg")
+        shutil.copytree(store.directory, copy.directory)
+        assert operate(copy, "rollback", kill_at=point).returncode == -signal.SIGKILL
+        hide = copy.directory.with_name("strays")
+        hide.mkdir()
+        strays = {name: (copy.directory / name) for name in ("7", "0002", "9")}
+        assert (copy.directory / "9").read_text() == "a file"
+        for name, place in strays.items():
+            place.rename(hide / name)
+        after = look("rollback over strays killed", copy, *served.values())
+        for name, place in strays.items():
+            (hide / name).rename(place)
+        assert 1 in after
+        assert copy.find().number in (1, 3)
+        begun = not copy.find(3).live
+        copy.recover()
+        assert copy.find().number == (1 if begun else 3)
+        assert all(place.exists() for place in strays.values())
+        assert copy.push(make_model(f"new-{point}"), Facts()).version == 10
+
+
+def test_rollback_to_where_a_copy_is_that_is_killed_loses_neither(store, served, tmp_path, look):
+    store.rollback(2)
+    shutil.copytree(store.directory / ".withdrawn" / "3", store.directory / "3")
+    whole = [path.read_bytes() for path in store.directory.rglob("saved_model.pb")]
+    for point in some(kill_points(store, "rollback")):
+        copy = Store(tmp_path / str(point) / "tinyvgg")
+        shutil.copytree(store.directory, copy.directory)
+        assert operate(copy, "rollback", kill_at=point).returncode == -signal.SIGKILL
+        look("rollback over a copy killed", copy, *served.values())
+        copy.rollback(1)
+        assert copy.find().number == 1
+        left = [path.read_bytes() for path in copy.directory.rglob("saved_model.pb")]
+        assert sorted(left) == sorted(whole)
 
 
 def test_prune_that_is_killed_never_leaves_half_a_version(store, served, tmp_path, look):

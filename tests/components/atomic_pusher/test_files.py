@@ -71,6 +71,39 @@ def test_replaced_file_is_the_old_or_the_new_one_whatever_happens(tmp_path, monk
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_replaced_file_may_be_read_by_whom_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o646)
+    before = os.umask(0o077)
+    try:
+        files.write_atomically(path, b"new")
+        files.write_atomically(tmp_path / "other", "new")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o646
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o600
+
+
+def test_link_to_a_replaced_file_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    link.symlink_to(real)
+    files.write_atomically(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_removed_link_leaves_what_it_leads_to(tree, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tree)
+    files.remove(link)
+    assert not link.is_symlink()
+    files.remove(tree / "sub")
+    assert (tree / "a").exists()
+    assert not (tree / "sub").exists()
+
+
 def test_lock_is_held_by_one_at_a_time(tmp_path):
     path = tmp_path / "lock"
     with files.lock(path, 0), pytest.raises(TimeoutError), files.lock(path, 0.05):
