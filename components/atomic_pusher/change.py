@@ -88,7 +88,7 @@ class Change:
         if number not in now.aside.versions:
             raise StoreError(f"Version {number} in {self._directory} is gone: name another.")
         if number in now.visible.numbers:
-            [stray, *_] = [one for one in now.visible.strays if int(one.path.name) == number]
+            stray = next(one for one in now.visible.strays if one.number == number)
             raise StoreError(
                 f"{stray.path} has the number of version {number}, and is none, as {stray.why}: "
                 "move it away first."

@@ -146,10 +146,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def _take_after(old: os.stat_result, descriptor: int) -> None:
-    if old.st_uid != os.geteuid() or old.st_gid != os.getegid():
-        # Only root may give a file away.
+    for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
+        # Only root may give a file away, and others to groups of theirs.
         with suppress(PermissionError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fchown(descriptor, owner, group)
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
@@ -166,12 +166,20 @@ def lock(path: Path, patience_s: float) -> Iterator[None]:
         OSError: the file can't be opened.
     """
     deadline = time.monotonic() + patience_s
-    with path.open("a") as file:
+    with _open_lock(path) as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline:
                 raise TimeoutError(None, "another process holds it", str(path))
             time.sleep(_LOCK_POLL_S)
         yield
+
+
+def _open_lock(path: Path) -> IO:
+    try:
+        return path.open("a")
+    except PermissionError:
+        # Another user's: to hold it, it need not be written.
+        return path.open("r")
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -20,20 +20,29 @@ class Stray:
     """What has a number for a name, and is no version.
 
     Attributes:
+        number: as a server would read it.
         path: where it is.
         why: why it is none, in a phrase.
         tempting: whether a server that polls the directory would try to load it.
     """
 
+    number: int
     path: Path
     why: str
     tempting: bool = True
 
-    @property
-    def warning(self) -> str:
-        """Says in a sentence what to do about it."""
-        risk = "a server that polls the directory would try to load it; " if self.tempting else ""
-        return f"{self.path} is no version, as {self.why}: {risk}move it away."
+
+def warn(strays: Sequence[Stray]) -> str:
+    """Says in a sentence what to do about strays of one directory; there is one at least."""
+    if len(strays) == 1:
+        [stray] = strays
+        who, them = f"{stray.path} is no version, as {stray.why}", "it"
+    else:
+        names = ", ".join(f"{stray.path.name} ({stray.why})" for stray in strays)
+        who, them = f"{strays[0].path.parent} has what is no version, {names}", "them"
+    tempting = any(stray.tempting for stray in strays)
+    risk = f"a server that polls the directory would try to load {them}; " if tempting else ""
+    return f"{who}: {risk}move {them} away."
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ def scan(directory: Path, recorded: Container[int], home: Path | None = None) ->
         places = [directory / name for name in names]
         if abs(number) > LAST_NUMBER:
             why = "no server reads a number of that size"
-            strays += [Stray(place, why, tempting=False) for place in places]
+            strays += [Stray(number, place, why, tempting=False) for place in places]
             continue
         numbers.append(number)
         faults = {place: _fault(place, home or directory) for place in places}
@@ -82,7 +91,7 @@ def scan(directory: Path, recorded: Container[int], home: Path | None = None) ->
         for place in places:
             if place != chosen:
                 why = faults[place] or f"{chosen.name} is version {number} already"
-                strays.append(Stray(place, why))
+                strays.append(Stray(number, place, why))
     return Listing(versions, models, strays, numbers)
 
 

@@ -131,7 +131,8 @@ class Snapshot:
         """Yields a sentence for each thing that a person should look after."""
         if self.known.given_up:
             yield self.known.given_up
-        yield from (stray.warning for stray in self.visible.strays)
+        if self.visible.strays:
+            yield layout.warn(self.visible.strays)
         yield from self._warn_of_what_is_aside()
         if self.is_own() and (obstacle := self.models_config().obstacle(self.entry())):
             yield obstacle

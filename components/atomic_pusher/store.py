@@ -76,12 +76,15 @@ class Store:
         Raises:
             StoreError: there is no such version.
         """
-        versions = self.versions()
+        now = Snapshot.take(self.directory)
+        versions = now.versions()
         for version in versions:
             if version.number == number or (number is None and version.live):
                 return version
         if number is None:
             raise StoreError(f"{self.directory} has no version to serve: push one first.")
+        if strays := [stray for stray in now.visible.strays if stray.number == number]:
+            raise StoreError(layout.warn(strays))
         known = ", ".join(str(version.number) for version in versions) or "none"
         raise StoreError(f"{self.directory} has no version {number}: there is {known}.")
 

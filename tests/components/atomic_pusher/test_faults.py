@@ -182,9 +182,9 @@ def test_edit_of_a_shared_models_config_that_is_killed_leaves_the_old_or_the_new
         assert look("edit of models.config killed", store, *served.values()) == served
         text = shared.read_bytes()
         outcomes.add(text == old)
-        model = theirs, *ours = served_models(text)
+        theirs, *ours = served_models(text)
         assert (theirs.name, theirs.base_path) == ("theirs", "/models/theirs")
-        assert [one.name for one in ours] == ([] if text == old else ["tinyvgg"]), model
+        assert [one.name for one in ours] == ([] if text == old else ["tinyvgg"])
         # What the next run finds, it mends; the next point starts from where this one did.
         store.recover()
         assert served_models(shared.read_bytes())[1].version_labels["live"] == store.find().number

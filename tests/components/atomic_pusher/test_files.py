@@ -1,11 +1,16 @@
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from components.atomic_pusher import files
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -126,3 +131,30 @@ def test_lock_is_waited_for(tmp_path):
     with files.lock(path, 10):
         pass
     holder.join(10)
+
+
+LOCK_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from components.atomic_pusher import files
+
+os.chdir(sys.argv[1])
+if os.getuid() == 0:
+    os.setuid(65534)
+with files.lock(Path("lock"), 0):
+    print("held")
+"""
+
+
+def test_lock_of_another_user_can_be_held(tmp_path):
+    tmp_path.chmod(0o755)
+    with files.lock(tmp_path / "lock", 0):
+        pass
+    (tmp_path / "lock").chmod(0o444)
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", LOCK_AS_NOBODY, tmp_path],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "held\n", ended.stderr

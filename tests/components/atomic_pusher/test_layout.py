@@ -53,9 +53,19 @@ def test_recorded_number_does_not_make_a_version_of_what_is_no_directory(directo
 )
 def test_warning_says_whether_a_server_would_try_it(directory, name, tempting):
     (directory / name).mkdir(parents=True)
-    [stray] = layout.scan(directory, ()).strays
-    assert ("would try to load it" in stray.warning) is tempting
-    assert stray.warning.endswith("move it away.")
+    warning = layout.warn(layout.scan(directory, ()).strays)
+    assert warning.startswith(f"{directory / name} is no version, as ")
+    assert ("would try to load it" in warning) is tempting
+    assert warning.endswith("move it away.")
+
+
+def test_several_strays_are_one_sentence(directory):
+    (directory / "9").mkdir(parents=True)
+    (directory / "5").write_text("a file")
+    assert layout.warn(layout.scan(directory, ()).strays) == (
+        f"{directory} has what is no version, 5 (it is no directory), 9 (it has no SavedModel): "
+        "a server that polls the directory would try to load them; move them away."
+    )
 
 
 def test_link_that_was_moved_leads_from_where_it_was_made(directory, put):
