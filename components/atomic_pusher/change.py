@@ -112,9 +112,16 @@ class Change:
                 if number > target:
                     self.move_aside(number, "rolled back")
         except OSError as error:
-            self.save(rolling_back=None, given_up=_given_up(target, error))
+            self.save(rolling_back=None, given_up=self._given_up(target, error))
         else:
             self.save(rolling_back=None, pinned=None)
+
+    def _given_up(self, target: int, error: OSError) -> str:
+        where = error.filename or self._directory
+        return (
+            f"The rollback to version {target} was given up ({where}: {error.strerror}): mend "
+            "that, and roll back again."
+        )
 
     def move_out(self, paths: Sequence[Path], place: Path) -> list[Path]:
         """Takes versions out of the store, and returns where they are, to be deleted."""
@@ -125,13 +132,6 @@ class Change:
             path.rename(moved[-1])
         files.sync_directory(self._directory)
         return moved
-
-
-def _given_up(target: int, error: OSError) -> str:
-    return (
-        f"The rollback to version {target} was given up ({error.filename}: {error.strerror}): "
-        "mend that, and roll back again."
-    )
 
 
 def _make_room(place: Path) -> None:

@@ -136,7 +136,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     target = Path(os.path.realpath(path))
     new = target.with_name(f".{target.name}.new")
-    with new.open("wb") as file:
+    # What a killed write left may be another user's.
+    new.unlink(missing_ok=True)
+    with new.open("xb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
         with suppress(FileNotFoundError):
             _take_after(target.stat(), file.fileno())

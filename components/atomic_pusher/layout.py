@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _fault(place: Path, home: Path) -> str:
     """Why it is no version, in a phrase; nothing if it is one."""
     if not _VERSION.fullmatch(place.name):
         return "the name of a version has digits alone"
-    is_link = place.is_symlink()
+    is_link = os.path.islink(place)
     target = home / os.readlink(place) if is_link else place
     if is_link and not os.path.exists(target):
         return "it is a link that leads nowhere"
@@ -141,10 +142,12 @@ def is_model(directory: Path) -> bool:
 
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return stat.S_ISREG(os.stat(path).st_mode)
     except PermissionError:
         # Another user's: what is in there can't be told.
         return True
+    except OSError:
+        return False
 
 
 def unreadable(directory: Path, versions: Sequence[Path]) -> Iterator[Path]:

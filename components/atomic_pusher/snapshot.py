@@ -71,7 +71,7 @@ class Snapshot:
         visible = layout.scan(directory, pushed)
         aside = directory / WITHDRAWN
         # A file in that place is in the way of a rollback, and of nothing else.
-        listing = layout.scan(aside, known.records, directory) if aside.is_dir() else _NOTHING
+        listing = layout.scan(aside, known.records, directory) if os.path.isdir(aside) else _NOTHING
         return cls(directory, known, visible, listing)
 
     @property
@@ -141,11 +141,11 @@ class Snapshot:
 
     def _warn_of_what_is_aside(self) -> Iterator[str]:
         aside = self.directory / WITHDRAWN
-        if os.path.lexists(aside) and not aside.is_dir():
+        if os.path.lexists(aside) and not os.path.isdir(aside):
             yield f"{aside} is no directory, so that nothing can be moved aside: move it away."
             return
         listed = {path.name for n, path in self.aside.versions.items() if not self._is_visible(n)}
-        hidden = sorted({path.name for path in aside.glob("*")} - listed)
+        hidden = sorted({path.name for path in aside.glob("[0-9]*")} - listed)
         if hidden:
             yield (
                 f"{aside} also has {', '.join(hidden)}, which no command takes for a version: "

@@ -13,6 +13,7 @@ directories stays as it is: `layout` tells versions from strays, `models_config`
 """
 
 import datetime
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -164,7 +165,7 @@ class Store:
             A phrase for each fault; none for a version without a record, nor for one that
             went meanwhile.
         """
-        if version.record is None or not version.path.exists():
+        if version.record is None or not os.path.exists(version.path):
             return []
         return files.differences(version.record.files, version.path)
 
@@ -231,9 +232,12 @@ class Store:
                 besides.
             withdrawn: whether those that were moved aside go too.
         """
-        versions = self.versions()
+        now = Snapshot.take(self.directory)
+        versions = now.versions()
         visible = [version for version in versions if version.visible]
-        doomed = [one for one in visible[keep:] if not one.live and not one.pinned]
+        # A pinned one that is damaged is not live.
+        spared = (now.live, now.known.pinned)
+        doomed = [one for one in visible[keep:] if one.number not in spared]
         aside = [one for one in versions if not one.visible] if withdrawn else []
         return sorted([*doomed, *aside], key=lambda one: one.number, reverse=True)
 

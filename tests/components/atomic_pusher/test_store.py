@@ -311,6 +311,13 @@ def test_prune_never_deletes_the_live_or_the_pinned_one(store, push):
     assert store.find(1).pinned
 
 
+def test_prune_never_deletes_a_pinned_one_that_is_damaged(store, push):
+    push("a", "b", "c")
+    store.pin(1)
+    (store.directory / "1" / "saved_model.pb").unlink()
+    assert numbers(store.superfluous(1, withdrawn=True)) == [2]
+
+
 def test_prune_spares_what_a_rollback_changed_after_it_asked(store, push):
     push("a", "b", "c")
     doomed = store.superfluous(1)
