@@ -76,15 +76,18 @@ class Change:
             raise
 
     def move_back(self, number: int) -> None:
-        """Makes a version visible that was moved aside; nothing where it is.
+        """Makes a version visible that was moved aside, unless somebody did so already.
 
         Raises:
             OSError: it can't be moved; nothing changed.
             StoreError: it is gone, or something else has its number.
         """
         now = self.look()
-        if number in now.visible.versions:
-            return
+        if number not in now.visible.versions:
+            self._return(number, now)
+        self.record(self.known.with_withdrawn(number, None))
+
+    def _return(self, number: int, now: Snapshot) -> None:
         if number not in now.aside.versions:
             raise StoreError(f"Version {number} in {self._directory} is gone: name another.")
         if number in now.visible.numbers:
@@ -95,7 +98,6 @@ class Change:
             )
         source = now.aside.versions[number]
         _move(source, self._directory / source.name)
-        self.record(self.known.with_withdrawn(number, None))
 
     def end_rollback(self) -> None:
         """Moves aside what is newer than the version to which a rollback is under way.

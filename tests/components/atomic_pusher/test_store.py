@@ -736,6 +736,13 @@ def test_restored_copy_of_a_version_and_the_one_aside_both_stay(store, push):
     assert any(".withdrawn also has 2.1," in one for one in store.warnings())
 
 
+def test_restored_copy_that_is_gone_back_to_counts_as_back(store, push):
+    push("a", "b")
+    store.rollback()
+    shutil.copytree(store.directory / ".withdrawn" / "2", store.directory / "2")
+    assert store.rollback(2).record.withdrawn is None
+
+
 def test_every_copy_that_goes_aside_is_kept(store, push):
     push("a", "b")
     for _ in range(3):
@@ -810,12 +817,14 @@ def shared(directory):
     return path
 
 
-def test_run_that_pushes_nothing_leaves_the_file_of_others_alone(store, shared, directory):
-    directory.mkdir()
+def test_run_that_pushes_nothing_leaves_the_file_of_others_alone(store, shared, put):
+    put("00000123")
     before = shared.stat()
     store.recover()
     assert shared.read_text() == SHARED
     assert shared.stat() == before
+    shared.write_text("custom_model_config { }")
+    assert store.warnings() == []
 
 
 def test_push_adds_its_entry_to_the_file_of_others(store, shared, push):
