@@ -233,6 +233,13 @@ def test_version_that_was_moved_aside_can_not_be_pinned(store, push):
         store.pin(2)
 
 
+def test_version_of_the_number_zero_can_be_pinned_too(store, push, put):
+    put("0")
+    push("a")
+    assert store.pin(0).live
+    assert served_config(store)[2:] == ([0], {"live": 0})
+
+
 def test_unpin_needs_a_pin(store, push):
     push("a")
     with pytest.raises(StoreError, match="is pinned"):
@@ -891,6 +898,12 @@ def test_each_part_of_the_way_to_a_version_is_looked_at(store, push, tmp_path, p
     [warning] = store.warnings()
     assert str((store.directory / part).resolve()) in warning
     assert f"`chmod -R a+rX {tmp_path / remedy}`" in warning
+
+
+def test_directory_without_a_version_need_not_be_readable(store, directory):
+    directory.mkdir(parents=True)
+    directory.chmod(0o700)
+    assert store.warnings() == []
 
 
 def test_version_that_is_aside_need_not_be_readable(store, push):
