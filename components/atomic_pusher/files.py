@@ -134,7 +134,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Who may read it stays as it was, and a link stays one. To be called under a lock: the new
     content goes through one sibling.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
     new = target.with_name(f".{target.name}.new")
     # What a killed write left may be another user's.
     new.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ safely is left alone, and the whole configuration of this model goes beside it. 
 text, so that `rollback` answers without the server's protos.
 """
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ LIVE_LABEL = "live"
 PREVIOUS_LABEL = "previous"
 
 _LOADED = 2
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _LIST, _ENTRY = "model_config_list", "config"
 # What is written, in this order. A server refuses `model_type`, which is deprecated, beside
 # `model_platform`.
@@ -232,6 +234,9 @@ class ModelsConfig:
     def write(self, entry: Entry, patience_s: float) -> None:
         """Makes the files say what a server should load, if they do not say so already.
 
+        Where their directory is another's, who lets nobody else write there, they stay as
+        they are: that must not keep servers that poll the model's directory from what is new.
+
         Args:
             entry: what that is.
             patience_s: seconds to wait for a store of another model that is writing.
@@ -242,12 +247,21 @@ class ModelsConfig:
         """
         if not self._changes(entry):
             return
-        with files.lock(self.path.with_name(f".{MODELS_CONFIG_FILE}.lock"), patience_s):
-            for path, text in self._changes(entry):
-                files.write_atomically(path, text)
+        try:
+            with files.lock(self.path.with_name(f".{MODELS_CONFIG_FILE}.lock"), patience_s):
+                for path, text in self._changes(entry):
+                    files.write_atomically(path, text)
+        except OSError as error:
+            if error.errno not in _FORBIDDEN:
+                raise
 
     def obstacle(self, entry: Entry) -> str:
         """Says, in a sentence, why `models.config` is left alone; nothing if it is not."""
+        if self._changes(entry) and not os.access(self.path.parent, os.W_OK):
+            return (
+                f"{self.path} does not say what is live, as {self.path.parent} can't be written: "
+                "mend that, and the next run mends the file."
+            )
         try:
             update(_read(self.path), entry)
         except ForeignFormError as error:

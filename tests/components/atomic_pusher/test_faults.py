@@ -300,6 +300,10 @@ except StoreError as error:
     print(error)
 """
 
+WARN = """
+print(*Store(Path("serving/tinyvgg")).warnings())
+"""
+
 
 @pytest.mark.parametrize("part", [".", ".incoming"], ids=["whole", "where_pushes_go"])
 def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
@@ -326,6 +330,31 @@ def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
     assert "Permission denied; what was served still is" in ended.stdout, ended.stderr
     assert look("directory read-only", store, *served.values()) == served
     assert store.push(model, Facts()).state == "pushed"
+
+
+def test_serving_directory_of_another_user_does_not_fail_pushes(served, store, make_model, look):
+    model = make_model("new")
+    root = store.directory.parents[1]
+    root.chmod(0o755)
+    for path in (store.directory, store.directory / ".incoming"):
+        path.chmod(0o777)
+    for path in (store.directory / ".lock", store.directory / "manifest.json"):
+        path.chmod(0o666)
+    store.directory.parent.chmod(0o555)
+    before = (store.directory.parent / "models.config").read_text()
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", PUSH_AS_NOBODY + WARN, root],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    store.directory.parent.chmod(0o755)
+    assert "models.config does not say what is live, as serving can't be written" in ended.stdout
+    assert 4 in look("serving directory read-only", store, *served.values(), files.checksums(model))
+    assert (store.directory.parent / "models.config").read_text() == before
+    store.recover()
+    assert "value: 4" in (store.directory.parent / "models.config").read_text()
 
 
 def test_directory_that_vanishes_during_a_push_is_a_sentence_and_the_next_push_makes_it(
