@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from components.atomic_pusher import files
+from components.atomic_pusher.models_config import ModelsConfig
 
 MANIFEST_FILE = "manifest.json"
 
@@ -108,7 +109,12 @@ def read(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        return _parse(json.loads(path.read_text(encoding="utf-8")))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if "server_directory" not in document:
+            # An earlier version of this project told the server alone.
+            told = ModelsConfig(directory.parent, directory.name).find_server_directory()
+            document["server_directory"] = told or SERVER_DIRECTORY
+        return _parse(document)
     except (FileNotFoundError, NotADirectoryError):
         return Manifest()
     except OSError as error:
@@ -118,7 +124,7 @@ def read(directory: Path) -> Manifest:
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise StoreError(
             f"{path} is damaged: restore it, or remove it, which loses where the versions come "
-            "from but none of the versions."
+            "from, a pin and the server's directory, but none of the versions."
         ) from error
 
 
@@ -135,13 +141,12 @@ def write(directory: Path, manifest: Manifest) -> None:
 
 def _parse(document: dict[str, Any]) -> Manifest:
     """Takes what earlier versions of this project wrote too, and nothing that makes no sense."""
-    new = Manifest()
     return Manifest(
         last_version=_number(document["last_version"]),
         pinned=_number(document["pinned"], optional=True),
         rolling_back=_number(document["rolling_back"], optional=True),
-        given_up=_typed(document.get("given_up", new.given_up), str),
-        server_directory=_typed(document.get("server_directory", new.server_directory), str),
+        given_up=_typed(document.get("given_up", ""), str),
+        server_directory=_typed(document["server_directory"], str),
         records={_key(key): _record(one) for key, one in document["records"].items()},
     )
 

@@ -228,6 +228,7 @@ class ModelsConfig:
 
     def __init__(self, serving_directory: Path, name: str):
         """Names them; there may be none yet."""
+        self._name = name
         self.path = serving_directory / MODELS_CONFIG_FILE
         self.beside = serving_directory / f"{MODELS_CONFIG_FILE}.{name}"
 
@@ -254,6 +255,19 @@ class ModelsConfig:
         except OSError as error:
             if error.errno not in _FORBIDDEN:
                 raise
+
+    def find_server_directory(self) -> str | None:
+        """Returns the serving directory as the server is told it, None where it is not."""
+        try:
+            root = _parse(_read(self.path))
+            own = _find_own(_find_models(root), self._name) if root.fields else None
+        except ForeignFormError:
+            return None
+        paths = [field.value for field in own.find("base_path")] if own else []
+        ending = f"/{self._name}".encode()
+        if len(paths) != 1 or not isinstance(paths[0], bytes) or not paths[0].endswith(ending):
+            return None
+        return paths[0].removesuffix(ending).decode(errors="replace") or "/"
 
     def obstacle(self, entry: Entry) -> str:
         """Says, in a sentence, why `models.config` is left alone; nothing if it is not."""

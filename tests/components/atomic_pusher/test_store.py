@@ -808,6 +808,41 @@ def test_every_operation_keeps_the_server_directory_that_it_is_given(
     assert served_config(store)[1] == "/srv/tinyvgg"
 
 
+def forget_server_directory(store):
+    """As if an earlier version of the project had written the manifest."""
+    path = store.directory / MANIFEST_FILE
+    document = json.loads(path.read_text())
+    del document["server_directory"]
+    path.write_text(json.dumps(document))
+
+
+def test_server_directory_that_an_earlier_version_told_the_server_is_kept(directory, store, push):
+    push("a", "b")
+    Store(directory, "/srv").recover()
+    forget_server_directory(store)
+    store.rollback()
+    assert served_config(store)[1] == "/srv/tinyvgg"
+    assert manifest.read(directory).server_directory == "/srv"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "custom_model_config { }",
+        "model_config_list { }",
+        'model_config_list { config { name: "tinyvgg" } }',
+        'model_config_list { config { name: "tinyvgg" base_path: "/elsewhere" } }',
+        'model_config_list { config { name: "tinyvgg" base_path: 5 } }',
+    ],
+)
+def test_server_directory_that_nobody_told_is_models(store, push, text):
+    push("a")
+    forget_server_directory(store)
+    (store.directory.parent / "models.config").write_text(text)
+    assert manifest.read(store.directory).server_directory == "/models"
+
+
 SHARED = """# Of another team.
 model_config_list {
   config { name: 'theirs' base_path: "/models/theirs" }  # keep
