@@ -253,10 +253,11 @@ class Serving(Group):
         2048, gt=0, description="Highest peak memory of that process, in megabytes."
     )
     timeout_s: float = Field(180, gt=0, description="Longest time for the check, in seconds.")
-    server_dir: str = Field(
-        "/models",
+    server_dir: str | None = Field(
+        None,
         pattern="^/",
-        description="The serving directory as the model server sees it, for `models.config`.",
+        description="The serving directory as the model server sees it, for `models.config`; kept "
+        "there, `/models` at first, if not given.",
     )
 
 

@@ -115,10 +115,10 @@ def _is_gone(artifact: metadata_store_pb2.Artifact) -> bool:
     if pushed is None:
         return bool(int_property(artifact, HELD_BACK))
     directory = Path(pushed.path)
-    if not directory.exists():
-        return True
     served = Store(directory.parent)
-    return bool(served.faults(served.find(int(pushed.version))))
+    # Not one of that number which is aside: what has its name now may be no version.
+    versions = [version for version in served.versions() if version.path == directory]
+    return not versions or bool(served.faults(versions[0]))
 
 
 def _delete(store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact]) -> None:

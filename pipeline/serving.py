@@ -6,7 +6,8 @@ python -m pipeline.serving rollback [VERSION] serve an earlier version, or one m
 python -m pipeline.serving pin VERSION        keep a version live, whatever is pushed
 python -m pipeline.serving unpin              let the newest version be live again
 python -m pipeline.serving predict IMAGE…     classify pictures with the live version
-python -m pipeline.serving prune --keep N     delete all but the newest versions
+python -m pipeline.serving prune --keep N     delete all but the newest versions; not what was
+                                              moved aside, but with --withdrawn
 """
 
 import argparse
@@ -102,9 +103,20 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     predict.add_argument(
         "--version", type=int, metavar="N", help="the version that answers (default: the live one)"
     )
-    prune = add("prune", _prune, "delete old versions, never the live or a pinned one")
+    prune = add(
+        "prune",
+        _prune,
+        "delete old versions, but not those moved aside, and never the live or a pinned one",
+    )
     prune.add_argument(
-        "--keep", type=int, required=True, metavar="N", help="how many of the newest stay"
+        "--keep",
+        type=int,
+        required=True,
+        metavar="N",
+        help="how many of the newest visible ones stay",
+    )
+    prune.add_argument(
+        "--withdrawn", action="store_true", help="delete those that were moved aside, too"
     )
     prune.add_argument("--yes", action="store_true", help="delete without asking")
     for command in commands.choices.values():
@@ -119,6 +131,7 @@ def _list(store: Store, arguments: argparse.Namespace, settings: config.Config) 
     console.print(str(store.directory), soft_wrap=True, markup=False)
     if not versions:
         console.print("No model was pushed here yet.")
+        _warn(console, store)
         return ExitCode.OK
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("version", justify="right")
@@ -129,6 +142,7 @@ def _list(store: Store, arguments: argparse.Namespace, settings: config.Config) 
     for version in versions:
         table.add_row(*_row(version), style="bold green" if version.live else None)
     console.print(table)
+    _warn(console, store)
     return ExitCode.OK
 
 
@@ -137,22 +151,29 @@ def _row(version: Version) -> tuple[str, ...]:
     record = version.record
     if record is None:
         return str(version.number), "–", "–", "–", state
-    pushed = datetime.datetime.fromisoformat(record.pushed).astimezone()
     accuracy = record.facts.metrics.get("accuracy")
     return (
         str(version.number),
-        pushed.strftime("%Y-%m-%d %H:%M"),
+        _describe_time(record.pushed),
         "–" if accuracy is None else f"{accuracy:.4f}",
         escape(record.facts.run),
         state,
     )
 
 
+def _describe_time(pushed: str) -> str:
+    try:
+        time = datetime.datetime.fromisoformat(pushed)
+    except ValueError:
+        return "–"
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def _describe_state(version: Version) -> str:
     if version.live:
         return "live, pinned" if version.pinned else "live"
     if version.visible:
-        return ""
+        return "" if version.servable else "damaged"
     return (version.record and version.record.withdrawn) or "moved aside"
 
 
@@ -258,25 +279,28 @@ def _rollback(store: Store, arguments: argparse.Namespace, settings: config.Conf
     live = store.rollback(arguments.version)
     console = Console()
     _say(console, f"[bold green]Version {live.number} is live[/], instead of {before.number}.")
-    aside = [one.number for one in store.versions() if not one.visible]
-    if aside:
-        _say(console, f"Moved aside, not deleted: {', '.join(map(str, sorted(aside)))}.")
+    _say_what_is_aside(console, store, "not deleted")
+    _warn(console, store)
     return ExitCode.OK
 
 
 def _pin(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:
     live = store.pin(arguments.version)
+    console = Console()
     _say(
-        Console(),
+        console,
         f"[bold green]Version {live.number} is live[/] for servers that read models.config, "
         "until `unpin` or `rollback`.",
     )
+    _warn(console, store)
     return ExitCode.OK
 
 
 def _unpin(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:
     live = store.unpin()
-    _say(Console(), f"[bold green]Version {live.number} is live[/], the newest.")
+    console = Console()
+    _say(console, f"[bold green]Version {live.number} is live[/], the newest.")
+    _warn(console, store)
     return ExitCode.OK
 
 
@@ -288,7 +312,15 @@ def _predict(store: Store, arguments: argparse.Namespace, settings: config.Confi
         raise UserError(f"Version {version.number} is not as it was pushed: {faults[0]}.")
     console = Console()
     with console.status("loading the model …"):
-        probabilities = _classify(version.path, images)
+        try:
+            probabilities = _classify(version.path, images)
+        # Another's model may fail in any way.
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise UserError(
+                f"Version {version.number} can't classify pictures ({reason}): "
+                f"`check {version.number}` says more."
+            ) from error
     _say(console, f"version {version.number}")
     for image, row in zip(arguments.images, probabilities, strict=True):
         console.print()
@@ -331,16 +363,18 @@ def _prune(store: Store, arguments: argparse.Namespace, settings: config.Config)
     if arguments.keep < 1:
         raise UserError(f"--keep = {arguments.keep} is not allowed: it should be at least 1.")
     console = Console()
-    doomed = store.superfluous(arguments.keep)
+    doomed = store.superfluous(arguments.keep, withdrawn=arguments.withdrawn)
     if not doomed:
         _say(console, "There is nothing to delete.")
-        return ExitCode.OK
-    numbers = ", ".join(str(version.number) for version in doomed)
-    if not arguments.yes and not _confirm(console, f"Delete {numbers}? [y/N] "):
-        _say(console, "Nothing was deleted.")
-        return ExitCode.FAILED
-    deleted = store.prune(doomed)
-    _say(console, f"Deleted {', '.join(str(version.number) for version in deleted)}.")
+    else:
+        numbers = _enumerate(doomed)
+        if not arguments.yes and not _confirm(console, f"Delete {numbers}? [y/N] "):
+            _say(console, "Nothing was deleted.")
+            return ExitCode.FAILED
+        deleted = store.prune(doomed)
+        _say(console, f"Deleted {_enumerate(deleted)}." if deleted else "Nothing was deleted.")
+    _say_what_is_aside(console, store, "not deleted without --withdrawn")
+    _warn(console, store)
     return ExitCode.OK
 
 
@@ -348,6 +382,20 @@ def _confirm(console: Console, question: str) -> bool:
     if not sys.stdin.isatty():
         raise UserError("prune asks before it deletes: give --yes where nobody can answer.")
     return console.input(question, markup=False).strip().lower() in ("y", "yes")
+
+
+def _say_what_is_aside(console: Console, store: Store, remark: str) -> None:
+    if aside := [version for version in store.versions() if not version.visible]:
+        _say(console, f"Moved aside, {remark}: {_enumerate(aside[::-1])}.")
+
+
+def _enumerate(versions: Sequence[Version]) -> str:
+    return ", ".join(str(version.number) for version in versions)
+
+
+def _warn(console: Console, store: Store) -> None:
+    for warning in store.warnings():
+        _say(console, f"[yellow]Warning[/]: {escape(warning)}")
 
 
 def _say(console: Console, text: str) -> None:

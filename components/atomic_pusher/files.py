@@ -6,6 +6,8 @@ Free of TensorFlow, as is all that a command needs to answer at once.
 import fcntl
 import hashlib
 import os
+import shutil
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -105,6 +107,18 @@ def differences(expected: Mapping[str, str], directory: Path) -> list[str]:
     return missing + changed + added
 
 
+def remove(path: Path) -> None:
+    """Deletes a directory with all that is in it, or a link to one.
+
+    Raises:
+        OSError: something in it can't be deleted.
+    """
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path)
+
+
 def sync_directory(directory: Path) -> None:
     """Flushes the entries of a directory to disk, such as a name that was just given."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -114,17 +128,31 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces a file so that readers find the old text or the new one, whole.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replaces a file so that readers find the old content or the new one, whole.
 
-    To be called under a lock: the new text goes through one sibling.
+    Who may read it stays as it was, and a link stays one. To be called under a lock: the new
+    content goes through one sibling.
     """
-    new = path.with_name(f".{path.name}.new")
-    with new.open("w", encoding="utf-8") as file:
-        file.write(text)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    new = target.with_name(f".{target.name}.new")
+    # What a killed write left may be another user's.
+    new.unlink(missing_ok=True)
+    with new.open("xb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        with suppress(FileNotFoundError):
+            _take_after(target.stat(), file.fileno())
         _flush(file)
-    new.replace(path)
-    sync_directory(path.parent)
+    new.replace(target)
+    sync_directory(target.parent)
+
+
+def _take_after(old: os.stat_result, descriptor: int) -> None:
+    for owner, group in ((old.st_uid, -1), (-1, old.st_gid)):
+        # Only root may give a file away, and others to groups of theirs.
+        with suppress(PermissionError):
+            os.fchown(descriptor, owner, group)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 @contextmanager
@@ -140,12 +168,20 @@ def lock(path: Path, patience_s: float) -> Iterator[None]:
         OSError: the file can't be opened.
     """
     deadline = time.monotonic() + patience_s
-    with path.open("a") as file:
+    with _open_lock(path) as file:
         while not _try_lock(file.fileno()):
             if time.monotonic() >= deadline:
                 raise TimeoutError(None, "another process holds it", str(path))
             time.sleep(_LOCK_POLL_S)
         yield
+
+
+def _open_lock(path: Path) -> IO:
+    try:
+        return path.open("a")
+    except PermissionError:
+        # Another user's: to hold it, it need not be written.
+        return path.open("r")
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -8,23 +8,28 @@
     models.config              what a server that polls its configuration should load
 
 A version becomes visible, and goes, by one rename. Whatever is killed, at any point,
-leaves what was visible as it was; the next operation cleans up.
+leaves what was visible as it was; the next operation cleans up. What others put into these
+directories stays as it is: `layout` tells versions from strays, `models_config` entries.
 """
 
 import datetime
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from components.atomic_pusher import files, manifest, models_config
-from components.atomic_pusher.manifest import Facts, Manifest, Reason, Record, StoreError
+from components.atomic_pusher import files, layout
+from components.atomic_pusher.change import Change
+from components.atomic_pusher.manifest import LAST_NUMBER, Facts, Record, StoreError
+from components.atomic_pusher.snapshot import WITHDRAWN, Snapshot, Version
 
-_INCOMING, _WITHDRAWN, _LOCK = ".incoming", ".withdrawn", ".lock"
+__all__ = ["Push", "Store", "Version"]
+
+_INCOMING, _LOCK = ".incoming", ".lock"
 _PATIENCE_S = 30.0
 
 
@@ -33,7 +38,7 @@ class Push:
     """What became of a push.
 
     Attributes:
-        state: `pushed`, `there` where a visible version is the same model already, or
+        state: `pushed`, `there` where a sound visible version is the same model already, or
             `held back` where the same model was rolled back.
         version: the version of that model.
         path: its directory; does not exist where it was held back.
@@ -44,36 +49,16 @@ class Push:
     path: Path
 
 
-@dataclass(frozen=True)
-class Version:
-    """One version of the model.
-
-    Attributes:
-        number: its name.
-        path: its directory.
-        record: None for a version that was not pushed by this project.
-        visible: whether a model server finds it; else it was moved aside.
-        live: whether it is the one that is served by default.
-        pinned: whether it stays live when others are pushed.
-    """
-
-    number: int
-    path: Path
-    record: Record | None
-    visible: bool
-    live: bool
-    pinned: bool
-
-
 class Store:
     """The versions of one model in a serving directory."""
 
-    def __init__(self, directory: Path, server_directory: str = "/models"):
+    def __init__(self, directory: Path, server_directory: str | None = None):
         """Names the directory; it is made by the first push.
 
         Args:
             directory: the model's directory in the serving directory.
-            server_directory: the serving directory as a model server sees it.
+            server_directory: the serving directory as a model server sees it, absolute; kept
+                by the next operation that writes. If None, it is as kept, `/models` at first.
         """
         self.directory = directory
         self._server_directory = server_directory
@@ -82,26 +67,9 @@ class Store:
         """Returns all versions, the newest first. Needs no permission to write.
 
         Raises:
-            StoreError: the manifest can't be read.
+            StoreError: the directory or the manifest can't be read.
         """
-        known = manifest.read(self.directory)
-        visible = _numbers(self.directory)
-        live, pinned = _live(visible, known), _pinned(visible, known)
-        found = {
-            **dict.fromkeys(_numbers(self.directory / _WITHDRAWN), False),
-            **dict.fromkeys(visible, True),
-        }
-        return [
-            Version(
-                number=number,
-                path=self._visible(number) if found[number] else self._withdrawn(number),
-                record=known.records.get(number),
-                visible=found[number],
-                live=number == live,
-                pinned=number == pinned,
-            )
-            for number in sorted(found, reverse=True)
-        ]
+        return Snapshot.take(self.directory).versions()
 
     def find(self, number: int | None = None) -> Version:
         """Returns a version, visible or moved aside; the live one if none is named.
@@ -109,16 +77,31 @@ class Store:
         Raises:
             StoreError: there is no such version.
         """
-        versions = self.versions()
+        now = Snapshot.take(self.directory)
+        versions = now.versions()
         for version in versions:
             if version.number == number or (number is None and version.live):
                 return version
         if number is None:
             raise StoreError(f"{self.directory} has no version to serve: push one first.")
+        if strays := [stray for stray in now.visible.strays if stray.number == number]:
+            raise StoreError(layout.warn(strays))
         known = ", ".join(str(version.number) for version in versions) or "none"
         raise StoreError(f"{self.directory} has no version {number}: there is {known}.")
 
-    def push(self, model: Path, facts: Facts) -> Push:
+    def warnings(self) -> list[str]:
+        """Returns a sentence for each thing that a person should look after.
+
+        These are names that pass for versions, a `models.config` that is left alone, what a
+        server of another user can't read, a rollback that was given up, and a store that can't
+        be read. Needs no permission to write.
+        """
+        try:
+            return list(Snapshot.take(self.directory).warnings())
+        except StoreError as error:
+            return [str(error)]
+
+    def push(self, model: Path, facts: Facts, identity: str = "") -> Push:
         """Makes a model the newest version, unless it is there already or was rolled back.
 
         Visible versions that are no longer as they were pushed are moved aside, once a sound
@@ -127,13 +110,18 @@ class Store:
         Args:
             model: the SavedModel's directory.
             facts: where it comes from.
+            identity: the same for models of the same weights and graph, of whatever bytes
+                their files are; if empty, the same model is told by its files.
 
         Returns:
             What became of it.
 
         Raises:
-            StoreError: the directory can't be written or is in use; nothing became visible.
+            StoreError: the model is no SavedModel, or the directory can't be written or is in
+                use; nothing became visible.
         """
+        if not layout.is_model(model):
+            raise StoreError(f"{model} is no SavedModel: nothing was pushed.")
         with self._guarded():
             self.directory.mkdir(parents=True, exist_ok=True)
             self.recover()
@@ -147,24 +135,28 @@ class Store:
                     )
                 visible = [version for version in self.versions() if version.visible]
                 damaged = [version.number for version in visible if self.faults(version)]
-                with self._changing() as known:
-                    return self._publish(copy, digests, facts, damaged, known)
+                record = Record(pushed=_now(), facts=facts, files=digests, identity=identity)
+                with self._changing() as change:
+                    return self._publish(copy, record, damaged, change)
 
     def recover(self) -> None:
         """Cleans up after pushes that were interrupted, and ends a rollback that was.
 
-        It does nothing where there is no directory.
+        It does nothing where there is no directory, and writes nothing where no version was
+        ever pushed.
 
         Raises:
             StoreError: the directory can't be written or is in use.
         """
-        if not self.directory.exists():
-            return
-        with self._guarded(), self._changing() as known:
-            for place in self._path(_INCOMING).glob("*"):
-                if not _is_in_use(place):
-                    shutil.rmtree(place, ignore_errors=True)
-            self._write_models_config(known)
+        with self._guarded():
+            if not self.directory.exists():
+                return
+            with self._changing() as change:
+                for place in (self.directory / _INCOMING).glob("*"):
+                    if not _is_in_use(place):
+                        shutil.rmtree(place, ignore_errors=True)
+                if change.look().is_own():
+                    change.save()
 
     def faults(self, version: Version) -> list[str]:
         """Compares a version with its checksums.
@@ -173,7 +165,7 @@ class Store:
             A phrase for each fault; none for a version without a record, nor for one that
             went meanwhile.
         """
-        if version.record is None or not version.path.exists():
+        if version.record is None or not os.path.exists(version.path):
             return []
         return files.differences(version.record.files, version.path)
 
@@ -188,17 +180,19 @@ class Store:
             The version, now live.
 
         Raises:
-            StoreError: there is none to go back to, or it is damaged; nothing changed.
+            StoreError: there is none to go back to, or it is damaged, and nothing changed; or
+                a newer one can't be moved, and stays live.
         """
         target = self.find(number) if number is not None else self._before_live()
         self._require_sound(target)
-        with self._guarded(), self._changing() as known:
-            if not self._visible(target.number).exists():
-                known = self._move_back(target.number, known)
+        with self._guarded(), self._changing() as change:
+            change.move_back(target.number)
             # A server that reads the configuration switches here; one that polls the
             # directory alone, when the live version goes, which is the last to go.
-            known = self._save(replace(known, rolling_back=target.number))
-            self._end_rollback(known)
+            change.save(rolling_back=target.number, given_up="")
+            change.end_rollback()
+            if change.known.given_up:
+                raise StoreError(change.known.given_up)
         return self.find(target.number)
 
     def pin(self, number: int) -> Version:
@@ -209,12 +203,12 @@ class Store:
         """
         target = self.find(number)
         self._require_sound(target)
-        with self._guarded(), self._changing() as known:
-            if not self._visible(number).exists():
+        with self._guarded(), self._changing() as change:
+            if number not in change.look().visible.models:
                 raise StoreError(
                     f"Version {number} was moved aside: `rollback {number}` makes it live."
                 )
-            self._save(replace(known, pinned=number))
+            change.save(pinned=number, given_up="")
         return self.find(number)
 
     def unpin(self) -> Version:
@@ -224,24 +218,31 @@ class Store:
             StoreError: no version is pinned.
         """
         self.find()
-        with self._guarded(), self._changing() as known:
-            if known.pinned is None:
+        with self._guarded(), self._changing() as change:
+            if change.known.pinned is None:
                 raise StoreError(f"No version in {self.directory} is pinned.")
-            self._save(replace(known, pinned=None))
+            change.save(pinned=None, given_up="")
         return self.find()
 
-    def superfluous(self, keep: int) -> list[Version]:
-        """Returns what `prune` would delete: all but the newest visible ones.
+    def superfluous(self, keep: int, *, withdrawn: bool = False) -> list[Version]:
+        """Returns what `prune` would delete: visible versions but for the newest ones.
 
         Args:
-            keep: how many visible ones stay; the live and a pinned one stay besides.
+            keep: how many of the newest visible ones stay; the live and a pinned one stay
+                besides.
+            withdrawn: whether those that were moved aside go too.
         """
-        versions = self.versions()
-        newest = [version.number for version in versions if version.visible][:keep]
-        return [one for one in versions if one.number not in newest and not one.live]
+        now = Snapshot.take(self.directory)
+        versions = now.versions()
+        visible = [version for version in versions if version.visible]
+        # A pinned one that is damaged is not live.
+        spared = (now.live, now.known.pinned)
+        doomed = [one for one in visible[keep:] if one.number not in spared]
+        aside = [one for one in versions if not one.visible] if withdrawn else []
+        return sorted([*doomed, *aside], key=lambda one: one.number, reverse=True)
 
     def prune(self, doomed: Sequence[Version]) -> list[Version]:
-        """Deletes versions, but for one that became live meanwhile.
+        """Deletes versions, but for one that became live, or was moved, meanwhile.
 
         Returns:
             Those that were deleted.
@@ -250,50 +251,47 @@ class Store:
             StoreError: the directory can't be written or is in use.
         """
         with self._guarded(), self._incoming() as place:
-            with self._changing() as known:
-                numbers = {version.number for version in doomed}
-                # As they are now: a rollback may have come between.
-                deleted = [v for v in self.versions() if v.number in numbers and not v.live]
-                for version in deleted:
-                    # Out of sight by a rename, so that no half of it is ever visible.
-                    version.path.rename(place / str(version.number))
-                files.sync_directory(self.directory)
-                self._write_models_config(known)
-            for version in deleted:
-                shutil.rmtree(place / str(version.number))
+            with self._changing() as change:
+                paths = {version.path for version in doomed}
+                now = change.look().versions()
+                deleted = [one for one in now if one.path in paths and not one.live]
+                moved = change.move_out([version.path for version in deleted], place)
+                change.save()
+            for path in moved:
+                files.remove(path)
         return deleted
 
-    def _publish(
-        self,
-        copy: Path,
-        digests: Mapping[str, str],
-        facts: Facts,
-        damaged: Sequence[int],
-        known: Manifest,
-    ) -> Push:
-        visible = _numbers(self.directory)
-        twins = [number for number, record in known.records.items() if record.files == digests]
-        there = [number for number in twins if number in visible and number not in damaged]
-        held_back = [n for n in twins if known.records[n].withdrawn == "rolled back"]
+    def _publish(self, copy: Path, record: Record, damaged: Sequence[int], change: Change) -> Push:
+        now = change.look()
+        visible, records = now.visible.versions, now.known.records
+        twins = [n for n, one in records.items() if one.is_twin(record.files, record.identity)]
+        there = [n for n in twins if n in now.visible.models and n not in damaged]
+        held_back = [n for n in twins if records[n].withdrawn == "rolled back"]
         if there:
-            push = Push("there", max(there), self._visible(max(there)))
+            push = Push("there", max(there), visible[max(there)])
         elif held_back:
-            return Push("held back", max(held_back), self._withdrawn(max(held_back)))
+            number = max(held_back)
+            return Push("held back", number, self.directory / WITHDRAWN / str(number))
         else:
-            withdrawn = _numbers(self.directory / _WITHDRAWN)
-            number = max(known.last_version, 0, *visible, *withdrawn) + 1
-            record = Record(pushed=_now(), facts=facts, files=digests)
-            known = known.with_record(number, record)
+            number = self._next_number(now)
             # Before the version is visible, so that none is without its record.
-            manifest.write(self.directory, known)
-            copy.rename(self._visible(number))
-            files.sync_directory(self.directory)
-            push = Push("pushed", number, self._visible(number))
+            change.record(now.known.with_record(number, record))
+            push = Push("pushed", number, change.move_in(copy, number))
         for number in damaged:
-            if number in visible and number != known.pinned:
-                known = self._move_aside(number, "damaged", known)
-        self._write_models_config(known)
+            if number in visible and number != now.known.pinned:
+                # One that can't be moved must not keep a sound one from being served.
+                with suppress(OSError):
+                    change.move_aside(number, "damaged")
+        change.save()
         return push
+
+    def _next_number(self, now: Snapshot) -> int:
+        if now.highest >= LAST_NUMBER:
+            raise StoreError(
+                f"{self.directory} has or had a version {now.highest}, and a server reads no "
+                "higher number: push to another serving directory."
+            )
+        return now.highest + 1
 
     def _before_live(self) -> Version:
         versions = [version for version in self.versions() if version.visible]
@@ -312,51 +310,10 @@ class Store:
                 "or push it again."
             )
 
-    def _move_aside(self, number: int, reason: Reason, known: Manifest) -> Manifest:
-        known = known.with_withdrawn(number, reason)
-        manifest.write(self.directory, known)
-        self._path(_WITHDRAWN).mkdir(exist_ok=True)
-        self._move(self._visible(number), self._withdrawn(number))
-        return known
-
-    def _move_back(self, number: int, known: Manifest) -> Manifest:
-        self._move(self._withdrawn(number), self._visible(number))
-        known = known.with_withdrawn(number, None)
-        manifest.write(self.directory, known)
-        return known
-
-    def _move(self, source: Path, target: Path) -> None:
-        source.rename(target)
-        files.sync_directory(source.parent)
-        files.sync_directory(target.parent)
-
-    def _end_rollback(self, known: Manifest) -> Manifest:
-        visible = _numbers(self.directory)
-        # Unless the version was removed meanwhile: nothing would be left to serve.
-        if known.rolling_back in visible:
-            for newer in visible:
-                if newer > known.rolling_back:
-                    known = self._move_aside(newer, "rolled back", known)
-        return self._save(replace(known, pinned=None, rolling_back=None))
-
-    def _save(self, known: Manifest) -> Manifest:
-        manifest.write(self.directory, known)
-        self._write_models_config(known)
-        return known
-
-    def _write_models_config(self, known: Manifest) -> None:
-        visible = _numbers(self.directory)
-        text = models_config.build_models_config(
-            self.directory.name, self._server_directory, visible, _pinned(visible, known)
-        )
-        path = self.directory.parent / models_config.MODELS_CONFIG_FILE
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            files.write_atomically(path, text)
-
     @contextmanager
     def _incoming(self) -> Iterator[Path]:
         """A directory that no server looks at, held by a lock for as long as it is used."""
-        place = self._path(_INCOMING) / uuid.uuid4().hex
+        place = self.directory / _INCOMING / uuid.uuid4().hex
         with ExitStack() as stack:
             with self._locked():
                 place.mkdir(parents=True)
@@ -366,14 +323,16 @@ class Store:
             yield place
 
     @contextmanager
-    def _changing(self) -> Iterator[Manifest]:
+    def _changing(self) -> Iterator[Change]:
         """Holds the store for a change; what an interrupted rollback left to do, is done."""
         with self._locked():
-            known = manifest.read(self.directory)
-            yield known if known.rolling_back is None else self._end_rollback(known)
+            change = Change(self.directory, self._server_directory, _PATIENCE_S)
+            if change.known.rolling_back is not None:
+                change.end_rollback()
+            yield change
 
     def _locked(self) -> AbstractContextManager[None]:
-        return files.lock(self._path(_LOCK), _PATIENCE_S)
+        return files.lock(self.directory / _LOCK, _PATIENCE_S)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -390,33 +349,6 @@ class Store:
                 f"{where} can't be written: {error.strerror}; what was served still is, and "
                 "the next push starts anew."
             ) from error
-
-    def _path(self, name: str) -> Path:
-        return self.directory / name
-
-    def _visible(self, number: int) -> Path:
-        return self.directory / str(number)
-
-    def _withdrawn(self, number: int) -> Path:
-        return self.directory / _WITHDRAWN / str(number)
-
-
-def _numbers(directory: Path) -> list[int]:
-    """The versions in a directory, rising; none where there is no directory."""
-    try:
-        names = os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
-
-
-def _pinned(visible: Sequence[int], known: Manifest) -> int | None:
-    # A pinned version that was removed by hand must not keep all others from being served.
-    return next((one for one in (known.rolling_back, known.pinned) if one in visible), None)
-
-
-def _live(visible: Sequence[int], known: Manifest) -> int | None:
-    return _pinned(visible, known) or max(visible, default=None)
 
 
 def _is_in_use(place: Path) -> bool:

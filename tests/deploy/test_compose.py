@@ -12,12 +12,11 @@ import pytest
 import requests
 import yaml
 
-from components.atomic_pusher.manifest import Facts
+from components.atomic_pusher.manifest import SERVER_DIRECTORY, Facts
 from components.atomic_pusher.store import Store
 from components.model_server import image
 from components.model_server.client import ask_grpc, ask_rest
 from deploy import client
-from pipeline import config
 
 DEPLOY = Path(client.__file__).parent
 COMPOSE = DEPLOY / "compose.yaml"
@@ -38,7 +37,7 @@ def test_image_is_the_one_that_the_infra_validator_takes(service):
 
 
 def test_server_finds_the_models_where_models_config_says(service):
-    directory = config.Serving().server_dir
+    directory = SERVER_DIRECTORY
     assert flags(service)["model_config_file"] == f"{directory}/models.config"
     assert f"${{SERVING_DIR:-../output/serving}}:{directory}:ro" in service["volumes"]
     assert int(flags(service)["model_config_file_poll_wait_seconds"]) > 0

@@ -209,10 +209,11 @@ def test_every_path_derives_from_the_workspace(build, place):
 
 
 def test_pusher_is_told_where_the_model_comes_from_and_how_the_server_sees_it(build):
-    config_ = json.loads(parameters(compile_nodes(build())[nodes.PUSHER])["custom_config"])
+    settings = config.load_config(assignments=["serving.server_dir=/srv"])
+    config_ = json.loads(parameters(compile_nodes(build(settings))[nodes.PUSHER])["custom_config"])
     assert config_["dataset"] == "records"
     assert config_["model_source"] == fingerprint(trainer_module)
-    assert config_["server_dir"] == "/models"
+    assert config_["server_dir"] == "/srv"
 
 
 def test_serving_check_gets_every_limit(build):

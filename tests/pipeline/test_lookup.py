@@ -118,7 +118,9 @@ def test_a_live_model_whose_run_is_gone_is_refused(places, keep, push, refusal):
 
 
 def test_a_live_model_that_no_run_pushed_is_refused(places, keep, refusal):
-    (places[0].serving_model_dir / "5").mkdir(parents=True)
+    version = places[0].serving_model_dir / "5"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_text("a model")
     keep(places[0], FIRST)
     with refusal("Version 5 in ", "was not pushed by a run"):
         lookup.find(places, "serving")

@@ -314,6 +314,25 @@ def test_push_that_was_tampered_with_is_forgotten(mill):
     assert mill.pushed_models() == {str(version): Artifact.DELETED}
 
 
+def test_push_in_whose_place_is_no_model_is_forgotten(mill):
+    mill.run("first")
+    [version] = mill.versions()
+    (version / "saved_model.pb").unlink()
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {str(version): Artifact.DELETED}
+
+
+def test_push_that_is_aside_is_forgotten_whatever_has_its_name_now(mill):
+    mill.run("first")
+    [version] = mill.versions()
+    aside = version.parent / ".withdrawn"
+    aside.mkdir()
+    version.rename(aside / version.name)
+    version.mkdir()
+    outcome.forget_missing_pushes(mill.metadata)
+    assert mill.pushed_models() == {str(version): Artifact.DELETED}
+
+
 def hold_back(mill):
     """Makes a push that pushed nothing one that was held back, as version 7."""
     with metadata.Metadata(mill.connection) as handle:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -79,9 +80,9 @@ def test_list_tells_of_each_version_what_it_is_and_which_one_is_live(store, run)
 
 
 def test_list_fits_a_terminal_of_80_columns(store, run, root):
-    (store.directory / "1795508572").mkdir()
-    model = root / "another"
-    model.mkdir()
+    for version in (store.directory / "1795508572", model := root / "another"):
+        version.mkdir()
+        (version / "saved_model.pb").write_text("another model")
     store.push(model, Facts(run="2026-11-24T12-22-11.726", metrics={"accuracy": 0.9}))
     store.pin(1795508573)
     _, lines = run("list")
@@ -128,6 +129,9 @@ def test_pin_and_unpin_say_what_is_live(store, run):
 def test_server_directory_of_the_settings_goes_into_models_config(store, run):
     run("pin", 2, "--set", "serving.server_dir=/srv")
     assert 'base_path: "/srv/tinyvgg"' in (store.directory.parent / "models.config").read_text()
+    # In an emergency, nobody thinks of it.
+    run("rollback")
+    assert 'base_path: "/srv/tinyvgg"' in (store.directory.parent / "models.config").read_text()
 
 
 @pytest.mark.parametrize(
@@ -162,6 +166,81 @@ def test_prune_does_not_ask_scripts_that_say_yes(store, run):
     assert run("prune", "--keep", 1, "--yes") == (0, ["Deleted 2."])
     assert visible(store) == [1, 3]
     assert run("prune", "--keep", 1, "--yes") == (0, ["There is nothing to delete."])
+
+
+def test_prune_keeps_what_was_moved_aside_and_says_so(store, run):
+    store.rollback(2)
+    aside = "Moved aside, not deleted without --withdrawn: 3."
+    assert run("prune", "--keep", 1, "--yes") == (0, ["Deleted 1.", aside])
+    assert run("prune", "--keep", 1, "--yes") == (0, ["There is nothing to delete.", aside])
+    assert run("prune", "--keep", 1, "--withdrawn", "--yes") == (0, ["Deleted 3."])
+    assert [version.number for version in store.versions()] == [2]
+
+
+def test_list_warns_below_the_table(store, run):
+    (store.directory / "9").mkdir()
+    (store.directory / "2").chmod(0o700)
+    code, lines = run("list")
+    assert code == 0
+    stray, shut = lines[-2:]
+    assert stray.startswith(f"Warning: {store.directory / '9'} is no version, as it has no Saved")
+    assert shut.startswith(f"Warning: A server of another user can't read {store.directory / '2'}")
+
+
+def test_list_warns_where_there_is_no_version_too(store, run):
+    for number in (1, 2, 3):
+        shutil.rmtree(store.directory / str(number))
+    (store.directory / "9").write_text("a file")
+    lines = run("list")[1]
+    assert lines[1] == "No model was pushed here yet."
+    assert lines[2].startswith("Warning: ")
+
+
+def test_list_names_a_version_by_its_number_and_a_push_that_lost_its_model(store, run):
+    (store.directory / "3").rename(store.directory / "0003")
+    (store.directory / "2" / "saved_model.pb").unlink()
+    cells = [line.split() for line in run("list")[1][2:]]
+    assert [row[0] for row in cells] == ["3", "2", "1"]
+    assert cells[0][-1] == "live"
+    assert cells[1][-1] == "damaged"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rollback"], ["pin", "2"], ["unpin"], ["prune", "--keep", "5", "--yes"]]
+)
+def test_every_change_warns(store, run, arguments):
+    store.pin(3)
+    (store.directory / "9").mkdir()
+    lines = run(*arguments)[1]
+    assert lines[-1].startswith(f"Warning: {store.directory / '9'} is no version")
+
+
+def test_time_that_is_none_is_left_out(store, run):
+    path = store.directory / "manifest.json"
+    document = json.loads(path.read_text())
+    document["records"]["3"]["pushed"] = "yesterday"
+    path.write_text(json.dumps(document))
+    assert run("list")[1][2].split()[:2] == ["3", "–"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["check", "1"],
+        ["rollback"],
+        ["pin", "1"],
+        ["unpin"],
+        ["prune", "--keep", "1", "--yes"],
+    ],
+)
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"records": 5}', "\x00", "[" * 100_000])
+def test_damaged_manifest_is_one_sentence_whatever_is_asked(store, run, refusal, arguments, text):
+    (store.directory / "manifest.json").write_text(text)
+    with refusal("manifest.json is damaged: restore it, or remove it"):
+        run(*arguments)
+    (store.directory / "manifest.json").unlink()
+    assert run("list")[0] == 0
 
 
 def test_prune_deletes_nothing_where_nobody_can_answer(store, run, monkeypatch, refusal):
@@ -252,6 +331,17 @@ def test_predict_asks_the_version_that_is_named(store, run, picture, monkeypatch
 def test_predict_does_not_ask_a_tampered_version(store, run, picture, refusal):
     (store.directory / "3" / "saved_model.pb").write_text("tampered")
     with refusal("Version 3 is not as it was pushed"):
+        run("predict", picture)
+
+
+def test_predict_says_in_a_sentence_that_a_model_of_others_does_not_answer(
+    store, run, picture, refusal, monkeypatch
+):
+    def fail(*_):
+        raise KeyError("predict_images")
+
+    monkeypatch.setattr(serving, "_classify", fail)
+    with refusal("Version 3 can't classify pictures", "predict_images", "`check 3` says more"):
         run("predict", picture)
 
 

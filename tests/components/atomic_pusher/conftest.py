@@ -34,3 +34,42 @@ def make_model(tmp_path) -> Callable[..., Path]:
         return model
 
     return make_model
+
+
+@pytest.fixture
+def put(directory) -> Callable[..., Path]:
+    """Puts another's SavedModel into the model's directory: `put("00000123")`."""
+
+    def put(name: str, into: Path = directory) -> Path:
+        version = into / name
+        version.mkdir(parents=True)
+        (version / "saved_model.pb").write_text(f"another's {name}")
+        return version
+
+    return put
+
+
+def _no_directory(place):
+    place.write_text("a file")
+
+
+def _empty(place):
+    place.mkdir()
+
+
+def _dangling(place):
+    place.symlink_to("nowhere")
+
+
+def _looping(place):
+    place.symlink_to(place.name)
+
+
+def _no_model(place):
+    (place / "variables").mkdir(parents=True)
+
+
+@pytest.fixture(params=[_no_directory, _empty, _dangling, _looping, _no_model])
+def make_stray(request) -> Callable[[Path], None]:
+    """Makes what has a number for a name and is no SavedModel, of each kind."""
+    return request.param

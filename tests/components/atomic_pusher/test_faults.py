@@ -46,6 +46,8 @@ if operation == "push":
     store.push(Path(model), Facts())
 elif operation == "rollback":
     store.rollback(1)
+elif operation == "pin":
+    store.pin(2)
 else:
     store.prune(store.superfluous(1))
 print(*names)
@@ -160,6 +162,89 @@ def test_rollback_that_is_killed_serves_the_old_or_the_new_live_version_and_the_
         assert found(store.directory) == served
 
 
+OTHERS = """# Hand-written.
+model_config_list {
+  config { name: "theirs" base_path: "/models/theirs" }  # theirs
+}
+"""
+
+
+def test_edit_of_a_shared_models_config_that_is_killed_leaves_the_old_or_the_new_text(
+    store, served, make_model, look
+):
+    shared = store.directory.parent / "models.config"
+    shared.write_text(OTHERS)
+    old = shared.read_bytes()
+    points = kill_points(store, "pin")
+    outcomes = set()
+    for point in range(1, points + 1):
+        assert operate(store, "pin", kill_at=point).returncode == -signal.SIGKILL
+        assert look("edit of models.config killed", store, *served.values()) == served
+        text = shared.read_bytes()
+        outcomes.add(text == old)
+        theirs, *ours = served_models(text)
+        assert (theirs.name, theirs.base_path) == ("theirs", "/models/theirs")
+        assert [one.name for one in ours] == ([] if text == old else ["tinyvgg"])
+        # What the next run finds, it mends; the next point starts from where this one did.
+        store.recover()
+        assert served_models(shared.read_bytes())[1].version_labels["live"] == store.find().number
+        if store.find().pinned:
+            store.unpin()
+        shared.write_bytes(old)
+    assert outcomes == {True, False}
+
+
+def served_models(text):
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    read = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
+    return list(read.model_config_list.config)
+
+
+def test_rollback_over_strays_that_is_killed_leaves_them_where_they_are(
+    store, served, make_model, tmp_path, look
+):
+    for name in ("7", "0002"):
+        (store.directory / name).mkdir()
+    (store.directory / "9").write_text("a file")
+    for point in some(kill_points(store, "rollback")):
+        copy = Store(tmp_path / str(point) / "tinyvgg")
+        shutil.copytree(store.directory, copy.directory)
+        assert operate(copy, "rollback", kill_at=point).returncode == -signal.SIGKILL
+        hide = copy.directory.with_name("strays")
+        hide.mkdir()
+        strays = {name: (copy.directory / name) for name in ("7", "0002", "9")}
+        assert (copy.directory / "9").read_text() == "a file"
+        for name, place in strays.items():
+            place.rename(hide / name)
+        after = look("rollback over strays killed", copy, *served.values())
+        for name, place in strays.items():
+            (hide / name).rename(place)
+        assert 1 in after
+        assert copy.find().number in (1, 3)
+        begun = not copy.find(3).live
+        copy.recover()
+        assert copy.find().number == (1 if begun else 3)
+        assert all(place.exists() for place in strays.values())
+        assert copy.push(make_model(f"new-{point}"), Facts()).version == 10
+
+
+def test_rollback_to_where_a_copy_is_that_is_killed_loses_neither(store, served, tmp_path, look):
+    store.rollback(2)
+    shutil.copytree(store.directory / ".withdrawn" / "3", store.directory / "3")
+    whole = [path.read_bytes() for path in store.directory.rglob("saved_model.pb")]
+    for point in some(kill_points(store, "rollback")):
+        copy = Store(tmp_path / str(point) / "tinyvgg")
+        shutil.copytree(store.directory, copy.directory)
+        assert operate(copy, "rollback", kill_at=point).returncode == -signal.SIGKILL
+        look("rollback over a copy killed", copy, *served.values())
+        copy.rollback(1)
+        assert copy.find().number == 1
+        left = [path.read_bytes() for path in copy.directory.rglob("saved_model.pb")]
+        assert sorted(left) == sorted(whole)
+
+
 def test_prune_that_is_killed_never_leaves_half_a_version(store, served, tmp_path, look):
     for point in some(kill_points(store, "prune")):
         copy = Store(tmp_path / str(point) / "tinyvgg")
@@ -215,6 +300,10 @@ except StoreError as error:
     print(error)
 """
 
+WARN = """
+print(*Store(Path("serving/tinyvgg")).warnings())
+"""
+
 
 @pytest.mark.parametrize("part", [".", ".incoming"], ids=["whole", "where_pushes_go"])
 def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
@@ -241,6 +330,31 @@ def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
     assert "Permission denied; what was served still is" in ended.stdout, ended.stderr
     assert look("directory read-only", store, *served.values()) == served
     assert store.push(model, Facts()).state == "pushed"
+
+
+def test_serving_directory_of_another_user_does_not_fail_pushes(served, store, make_model, look):
+    model = make_model("new")
+    root = store.directory.parents[1]
+    root.chmod(0o755)
+    for path in (store.directory, store.directory / ".incoming"):
+        path.chmod(0o777)
+    for path in (store.directory / ".lock", store.directory / "manifest.json"):
+        path.chmod(0o666)
+    store.directory.parent.chmod(0o555)
+    before = (store.directory.parent / "models.config").read_text()
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", PUSH_AS_NOBODY + WARN, root],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    store.directory.parent.chmod(0o755)
+    assert "models.config does not say what is live, as serving can't be written" in ended.stdout
+    assert 4 in look("serving directory read-only", store, *served.values(), files.checksums(model))
+    assert (store.directory.parent / "models.config").read_text() == before
+    store.recover()
+    assert "value: 4" in (store.directory.parent / "models.config").read_text()
 
 
 def test_directory_that_vanishes_during_a_push_is_a_sentence_and_the_next_push_makes_it(

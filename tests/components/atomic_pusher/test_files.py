@@ -1,11 +1,16 @@
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from components.atomic_pusher import files
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -66,9 +71,46 @@ def test_replaced_file_is_the_old_or_the_new_one_whatever_happens(tmp_path, monk
         with pytest.raises(OSError, match="No space left"):
             files.write_atomically(path, "new")
     assert path.read_text() == "old"
+    # What that left may also be another user's.
+    [left] = tmp_path.glob(".file*")
+    left.chmod(0o444)
     files.write_atomically(path, "new")
     assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o644
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_replaced_file_may_be_read_by_whom_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("old")
+    path.chmod(0o646)
+    before = os.umask(0o077)
+    try:
+        files.write_atomically(path, b"new")
+        files.write_atomically(tmp_path / "other", "new")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o646
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o600
+
+
+def test_link_to_a_replaced_file_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    real, link = tmp_path / "elsewhere" / "file", tmp_path / "link"
+    link.symlink_to(real)
+    files.write_atomically(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+def test_removed_link_leaves_what_it_leads_to(tree, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tree)
+    files.remove(link)
+    assert not link.is_symlink()
+    files.remove(tree / "sub")
+    assert (tree / "a").exists()
+    assert not (tree / "sub").exists()
 
 
 def test_lock_is_held_by_one_at_a_time(tmp_path):
@@ -93,3 +135,30 @@ def test_lock_is_waited_for(tmp_path):
     with files.lock(path, 10):
         pass
     holder.join(10)
+
+
+LOCK_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from components.atomic_pusher import files
+
+os.chdir(sys.argv[1])
+if os.getuid() == 0:
+    os.setuid(65534)
+with files.lock(Path("lock"), 0):
+    print("held")
+"""
+
+
+def test_lock_of_another_user_can_be_held(tmp_path):
+    tmp_path.chmod(0o755)
+    with files.lock(tmp_path / "lock", 0):
+        pass
+    (tmp_path / "lock").chmod(0o444)
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", LOCK_AS_NOBODY, tmp_path],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "held\n", ended.stderr

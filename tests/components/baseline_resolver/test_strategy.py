@@ -195,6 +195,7 @@ def test_candidate_that_is_live_already_keeps_the_version_before_it(shelf):
 
 def test_version_from_elsewhere_is_passed_over_for_the_latest_blessed_model(shelf):
     (shelf.directory / "7").mkdir(parents=True)
+    (shelf.directory / "7" / "saved_model.pb").write_text("another's")
     latest = shelf.train("latest")
     shelf.evaluate(latest, blessed=True)
     assert shelf.resolve(shelf.train("candidate"))["model"] == [latest]
