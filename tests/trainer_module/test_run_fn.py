@@ -189,6 +189,56 @@ def test_a_rate_that_was_found_replaces_the_configured_peak(found_run):
     assert rates == pytest.approx([FOUND * 100, FOUND * 100**2, FOUND * 100**3], rel=1e-4)
 
 
+def weights(arguments):
+    """All numbers that a training left: those of the exported model, and its history."""
+    variables = tf.train.load_checkpoint(f"{arguments.serving_model_dir}/variables/variables")
+    names = [name for name in variables.get_variable_to_shape_map() if "VARIABLE_VALUE" in name]
+    assert len(names) > 5
+    numbers = {name: variables.get_tensor(name).tobytes() for name in names}
+    return {**numbers, "history": read(arguments, run_fn.HISTORY_FILE)}
+
+
+@pytest.fixture(scope="module", params=[1000, 0], ids=["in_memory", "streamed"])
+def train_on(request, make_arguments, write_artifact, tmp_path_factory):
+    """Trains on an artifact with that many files, in an order of its own."""
+
+    def train_on(shards, seed):
+        directory = tmp_path_factory.mktemp("order")
+        artifact = write_artifact(directory, shards, seed)
+        arguments = make_arguments(directory)
+        arguments.train_files, arguments.eval_files = (
+            [f"{artifact.uri}/Split-{split}/*"] for split in ("train", "eval")
+        )
+        arguments.custom_config["memory_mb"] = request.param
+        run_fn.run_fn(arguments)
+        return weights(arguments)
+
+    return train_on
+
+
+def test_weights_follow_from_the_examples_and_not_from_how_their_files_have_them(train_on):
+    as_written = train_on(shards=1, seed=None)
+    for shards, seed in ((1, 1), (3, 2), (7, 3)):
+        assert train_on(shards, seed) == as_written
+
+
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_while_training_the_examples_lie_where_the_next_attempt_clears_up(
+    make_arguments, monkeypatch, tmp_path, memory_mb
+):
+    def train(network, train_split, *_, **__):
+        in_use = [file for file in (tmp_path / "checkpoints").rglob("*") if file.is_file()]
+        assert bool(in_use) == (memory_mb == 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_fn.training, "train", train)
+    arguments = make_arguments(tmp_path)
+    arguments.custom_config["memory_mb"] = memory_mb
+    with pytest.raises(KeyboardInterrupt):
+        run_fn.run_fn(arguments)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
 def test_nothing_is_left_of_the_checkpoints_after_a_success(run):
     assert list(Path(run[0].custom_config["checkpoints"]).iterdir()) == []
 

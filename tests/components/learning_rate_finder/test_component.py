@@ -43,7 +43,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
     transform_graph = standard_artifacts.TransformGraph()
     transform_graph.uri = transformed[0]
 
-    def find(directory, seed=5, memory_mb=1000, **finder) -> Found:
+    def find(directory, seed=5, memory_mb=1000, examples=examples_artifact, **finder) -> Found:
         hyperparameters = standard_artifacts.HyperParameters()
         results = standard_artifacts.TunerResults()
         hyperparameters.uri = str(directory / "hyperparameters")
@@ -69,7 +69,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
             "source": "0123456789abcdef",
         }
         component.LearningRateFinder.EXECUTOR_SPEC.executor_class().Do(
-            {"examples": [examples_artifact], "transform_graph": [transform_graph]},
+            {"examples": [examples], "transform_graph": [transform_graph]},
             {"best_hyperparameters": [hyperparameters], "tuner_results": [results]},
             {"config": json.dumps(config)},
         )
@@ -149,12 +149,27 @@ def test_the_same_seed_finds_the_same_rate_from_the_same_curve(find, by_batch, t
     assert again.learning_rate == by_batch.learning_rate
 
 
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_the_curve_follows_from_the_examples_and_not_from_how_their_files_have_them(
+    find, write_artifact, tmp_path, memory_mb
+):
+    curves = []
+    for name, shards, seed in (("as written", 1, None), ("shuffled", 3, 1)):
+        directory = tmp_path / name
+        directory.mkdir()
+        examples = write_artifact(directory, shards, seed)
+        curves.append(find(directory, memory_mb=memory_mb, examples=examples).curve)
+    assert curves[0] == curves[1]
+
+
 def test_another_seed_measures_another_curve(find, by_batch, tmp_path):
     assert find(tmp_path, seed=6).curve["losses"] != by_batch.curve["losses"]
 
 
 def test_a_split_that_does_not_fit_into_memory_is_streamed(find, by_batch, tmp_path):
-    curve = find(tmp_path, memory_mb=0).curve
+    found = find(tmp_path, memory_mb=0)
+    curve = found.curve
+    assert not [one for one in found.results.iterdir() if one.name.startswith("tmp")]
     assert curve["rates"][0] == by_batch.curve["rates"][0]
     assert len(curve["losses"]) > 3
 
