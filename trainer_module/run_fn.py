@@ -12,7 +12,15 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
-from trainer_module import input, model, plots, signatures, training, warmup  # noqa: A004
+from trainer_module import (
+    input,  # noqa: A004
+    keras_settings,
+    model,
+    plots,
+    signatures,
+    training,
+    warmup,
+)
 
 HISTORY_FILE = "history.json"
 """In the model run's directory: a list of values an epoch under each metric's name."""
@@ -42,6 +50,7 @@ def run_fn(fn_args: FnArgs) -> None:
             state. `hyperparameters`, where given, has the peak of the learning rate.
     """
     config = fn_args.custom_config
+    keras_settings.pin()
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     learning_rate_config = _learning_rate_config(config, fn_args.hyperparameters)

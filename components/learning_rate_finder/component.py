@@ -15,7 +15,14 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from trainer_module import input, learning_rate_finder, model, plots, training  # noqa: A004
+from trainer_module import (
+    input,  # noqa: A004
+    keras_settings,
+    learning_rate_finder,
+    model,
+    plots,
+    training,
+)
 from trainer_module.run_fn import LEARNING_RATE
 
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
@@ -75,6 +82,7 @@ def LearningRateFinder(  # noqa: N802
 
 def _test(settings: dict, records: input.Records, scratch: Path) -> learning_rate_finder.Curve:
     finder, batch_size = settings["finder"], settings["batch_size"]
+    keras_settings.pin()
     keras.utils.set_random_seed(settings["seed"])
     [split] = input.load_splits([records], settings["memory_mb"], scratch)
     epoch = input.steps_per_epoch(split, batch_size)

@@ -2,6 +2,7 @@ import json
 import logging
 from pathlib import Path
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -9,7 +10,14 @@ import tensorflow as tf
 from PIL import Image
 from tfx.v1.components import FnArgs
 
-from trainer_module import checkpoints, input, progress, run_fn, warmup  # noqa: A004
+from trainer_module import (
+    checkpoints,
+    input,  # noqa: A004
+    keras_settings,
+    progress,
+    run_fn,
+    warmup,
+)
 
 EPOCHS = 3
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
@@ -220,6 +228,25 @@ def test_weights_follow_from_the_examples_and_not_from_how_their_files_have_them
     as_written = train_on(shards=1, seed=None)
     for shards, seed in ((1, 1), (3, 2), (7, 3)):
         assert train_on(shards, seed) == as_written
+
+
+@pytest.fixture
+def hostile_keras():
+    """Another float type, image format and precision than Keras's defaults."""
+    keras.config.set_floatx("float64")
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras_settings.pin()
+
+
+def test_settings_of_keras_on_the_machine_change_no_weight(
+    hostile_keras, run, make_arguments, tmp_path
+):
+    arguments = make_arguments(tmp_path)
+    run_fn.run_fn(arguments)
+    assert weights(arguments) == weights(run[0])
 
 
 @pytest.mark.parametrize("memory_mb", [1000, 0])

@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.learning_rate_finder import component
-from trainer_module import learning_rate_finder
+from trainer_module import keras_settings, learning_rate_finder
 
 STEPS = 10
 """Of an epoch: 300 examples in batches of 32."""
@@ -160,6 +161,14 @@ def test_the_curve_follows_from_the_examples_and_not_from_how_their_files_have_t
         examples = write_artifact(directory, shards, seed)
         curves.append(find(directory, memory_mb=memory_mb, examples=examples).curve)
     assert curves[0] == curves[1]
+
+
+def test_settings_of_keras_on_the_machine_change_no_curve(find, by_batch, tmp_path):
+    keras.config.set_floatx("float64")
+    try:
+        assert find(tmp_path).curve == by_batch.curve
+    finally:
+        keras_settings.pin()
 
 
 def test_another_seed_measures_another_curve(find, by_batch, tmp_path):
