@@ -35,6 +35,8 @@ setup(
         "pydantic>=2.10,<3",
         "requests>=2.32,<3",
         "rich>=13.9",
+        # TensorBoard 2.16 needs its pkg_resources, which is gone since 82.
+        f"setuptools>=70.1,<81; {BROAD}",
         # TensorFlow 2.21 writes logs for it, but no longer brings it along.
         "tensorboard>=2.16",
         f"tensorflow>=2.16.2,<2.17; {BROAD}",
