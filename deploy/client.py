@@ -150,11 +150,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the version to ask (default: the server's)",
     )
     arguments = parser.parse_args(argv)
-    images = np.stack([garment.read_garment(image) for image in arguments.images])
+    garments = [garment.read_garment(image) for image in arguments.images]
+    images = [one.pixels for one in garments if not one.blank]
     ask, port = (ask_grpc, 8500) if arguments.grpc else (ask_rest, 8501)
-    answers = ask(arguments.address or f"localhost:{port}", images, arguments.label)
-    for image, (name, probability) in zip(arguments.images, answers, strict=True):
-        print(f"{image}: {name}, {probability:.1%}")
+    address = arguments.address or f"localhost:{port}"
+    answers = iter(ask(address, np.stack(images), arguments.label) if images else [])
+    for image, one in zip(arguments.images, garments, strict=True):
+        if one.blank:
+            print(f"{image}: blank, nothing to classify")
+        else:
+            name, probability = next(answers)
+            print(f"{image}: {name}, {probability:.1%}")
     return ExitCode.OK
 
 

@@ -172,8 +172,11 @@ def test_command_prints_a_line_for_each_picture(
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for file, image in zip(files, IMAGES, strict=True):
         file.write_bytes(encode_png(image))
-    assert client.main([*map(str, files), "--address", rest_address]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    blank = tmp_path / "blank.png"
+    blank.write_bytes(encode_png(np.full((50, 40), 255, np.uint8)))
+    assert client.main([str(blank), *map(str, files), "--address", rest_address]) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"{blank}: blank, nothing to classify"
     assert len(lines) == 3
     for line, file, name in zip(lines, files, expected[0], strict=True):
         assert line.startswith(f"{file}: {name}, ")
