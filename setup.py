@@ -31,6 +31,7 @@ setup(
         "keras-tuner>=1.4.7,<2",
         "matplotlib>=3.9",
         "numpy>=1.26",
+        "pandas>=1.5",
         "pillow>=11",
         "pydantic>=2.10,<3",
         "requests>=2.32,<3",
