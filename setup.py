@@ -25,7 +25,7 @@ setup(
         f"dill>=0.3.9; {BROAD}",
         "grpcio>=1.60",
         "jinja2>=3.1",
-        "keras>=3.3,<4",
+        "keras>=3.12,<4",
         f"ml-metadata>=1.16,<1.17; {BROAD}",
         f"ml-metadata>=1.21,<1.22; {NEWEST}",
         "keras-tuner>=1.4.7,<2",

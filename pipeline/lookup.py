@@ -15,7 +15,6 @@ from pipeline import config, history, nodes, views, workspace
 from pipeline.errors import UserError
 from pipeline.results import RunResult
 from pipeline.workspace import Workspace
-from trainer_module import keras_settings
 
 SERVING = "serving"
 """Names the run whose model is live."""
@@ -177,7 +176,6 @@ def _read_evaluation(found: Found) -> Evaluation | None:
 def _quiet() -> Iterator[None]:
     """Keeps to themselves what TensorFlow and TFMA log of their own future and of plots."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.update(keras_settings.ENVIRONMENT)
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

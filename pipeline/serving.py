@@ -27,7 +27,7 @@ from components.serving_check.report import Report
 from components.serving_check.runner import BATCHES, Limits, run_check
 from pipeline import command_line, config, garment, pictures, workspace
 from pipeline.errors import ExitCode, UserError
-from trainer_module import features, keras_settings
+from trainer_module import features
 
 _BAR_WIDTH = 30
 # A class that is less likely is left out.
@@ -273,7 +273,6 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
 
 def _silence_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.update(keras_settings.ENVIRONMENT)
     # Of what it imports, about Pythons to come.
     warnings.simplefilter("ignore", FutureWarning)
 
