@@ -114,7 +114,7 @@ def _to_grey(picture: Image.Image) -> Image.Image:
 
 def _lay_down(grey: Image.Image, opaque: Image.Image) -> Image.Image:
     """Lays a picture on black or white, whichever lets the garment be seen."""
-    values, weights = np.asarray(grey, np.float64), np.asarray(opaque, np.float64)
+    values, weights = np.asarray(grey), np.asarray(opaque)
     if _edge(weights).mean() < _BRIGHT:
         ground = _BLACK if _mean(values, weights) >= _BRIGHT else _WHITE
     else:
@@ -123,7 +123,9 @@ def _lay_down(grey: Image.Image, opaque: Image.Image) -> Image.Image:
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:
-    return (values * weights).sum() / max(weights.sum(), 1)
+    # Without a copy in larger numbers, of which a large picture would have many.
+    total = np.einsum("i,i->", values.ravel(), weights.ravel(), dtype=np.int64)
+    return total / max(weights.sum(dtype=np.int64), 1)
 
 
 def _fit(grey: Image.Image) -> Image.Image:
