@@ -155,7 +155,7 @@ def test_the_curve_follows_from_the_examples_and_not_from_how_their_files_have_t
     find, write_artifact, tmp_path, memory_mb
 ):
     curves = []
-    for name, shards, seed in (("as written", 1, None), ("shuffled", 3, 1)):
+    for name, shards, seed in (("in order", 1, None), ("shuffled", 3, 1)):
         directory = tmp_path / name
         directory.mkdir()
         examples = write_artifact(directory, shards, seed)
