@@ -12,6 +12,7 @@ import functools
 import os
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -29,16 +30,22 @@ from trainer_module import model, training
 
 
 def main() -> None:
-    """Prints a table."""
+    """Runs the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path("output"), help="of an earlier run")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     settings = Config()
     records = find_records(arguments.root / "artifacts")
+    with tempfile.TemporaryDirectory() as scratch:
+        compare(settings, records, Path(scratch), arguments.rounds)
+
+
+def compare(settings: Config, records: input_.Records, scratch: Path, rounds: int) -> None:
+    """Times all sides in turn, and prints a table."""
     batch_size = settings.training.batch_size
-    [memory] = input_.load_splits([records], settings.training.memory_mb)
-    [stream] = input_.load_splits([records], 0)
+    [memory] = input_.load_splits([records], settings.training.memory_mb, scratch)
+    [stream] = input_.load_splits([records], 0, scratch)
     augment = training.make_augment(settings.augmentation.model_dump())
     network = model.build_model(**settings.model.model_dump())
     training.compile_network(network, 1e-3, weight_decay=0.0, label_smoothing=0.0)
@@ -51,7 +58,7 @@ def main() -> None:
     }
     arrays = memory.images.numpy(), memory.labels.numpy()
     times = {name: [] for name in (*sides, "arrays, by Keras")}
-    for _ in range(arguments.rounds + 1):
+    for _ in range(rounds + 1):
         for name, batches in sides.items():
             times[name].append(clock(lambda batches=batches: network.fit(batches, verbose=0)))
         fit_arrays = functools.partial(network.fit, *arrays, batch_size=batch_size, verbose=0)

@@ -44,18 +44,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the version to ask (default: the server's)",
     )
     arguments = parser.parse_args(argv)
-    images = np.stack([garment.read_garment(image) for image in arguments.images])
+    garments = [garment.read_garment(image) for image in arguments.images]
+    images = [one.pixels for one in garments if not one.blank]
     ask, port = (ask_grpc, 8500) if arguments.grpc else (ask_rest, 8501)
     address = arguments.address or f"localhost:{port}"
     try:
-        answers = ask(address, MODEL_NAME, images, arguments.label)
+        asked = ask(address, MODEL_NAME, np.stack(images), arguments.label) if images else ((), ())
     except ServerError as error:
         raise UserError(
             f"The model server did not answer as asked ({error}): start the server with "
             "`docker compose -f deploy/compose.yaml up`, or name another with --address."
         ) from error
-    for image, name, row in zip(arguments.images, *answers, strict=True):
-        print(f"{image}: {name}, {row.max():.1%}")
+    answers = zip(*asked, strict=True)
+    for image, one in zip(arguments.images, garments, strict=True):
+        if one.blank:
+            print(f"{image}: blank, nothing to classify")
+        else:
+            name, probabilities = next(answers)
+            print(f"{image}: {name}, {probabilities.max():.1%}")
     return ExitCode.OK
 
 

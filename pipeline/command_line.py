@@ -19,6 +19,7 @@ from rich.progress import (
 
 from pipeline import config
 from pipeline.errors import ExitCode, UserError
+from trainer_module import keras_settings
 
 
 def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
@@ -108,6 +109,8 @@ def download_progress(console: Console) -> Iterator[Callable[[str, int, int], No
 
 def exit_with(command: Callable[[], int]) -> None:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
+    # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
+    os.environ.update(keras_settings.ENVIRONMENT)
     try:
         code = command()
         sys.stdout.flush()

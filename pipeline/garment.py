@@ -2,15 +2,20 @@
 
 A picture that is 28×28 and grey already is taken as it is. Any other is
 
-1. turned upright as its camera says, with black where it is transparent,
-2. made grey, by the weights of ITU-R 601,
+1. turned upright as its camera says, and made grey, by the weights of ITU-R 601,
+2. where it is transparent, laid on black or white: on what is unlike the garment, if that
+   stands free, else on what its edge is like,
 3. inverted if its edge is bright on the average, since photographs of garments are mostly
    taken before something bright, and Fashion-MNIST's background is black,
 4. scaled to 28 pixels on its longer side, averaged over what falls together, and centred on
    black.
+
+Of an animation the first picture is taken.
 """
 
+import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -18,26 +23,44 @@ from PIL import Image, ImageOps
 from pipeline.errors import UserError
 from trainer_module import features
 
+_SIZE = (features.IMAGE_SIZE, features.IMAGE_SIZE)
 _BRIGHT = 128
+_BLACK, _WHITE = 0, 255
 _GREY = "L"
 
+_LEAST_CONTRAST = 16
+"""A picture whose grey values differ by less shows nothing."""
 
-def read_garment(file: Path) -> np.ndarray:
+# Where a PNG has the bits of a sample.
+_PNG_DEPTH = 24
+
+
+class Garment(NamedTuple):
+    """A picture as the classifier takes it.
+
+    Attributes:
+        pixels: uint8 [28, 28].
+        blank: whether it shows nothing, so that a class would mean nothing.
+    """
+
+    pixels: np.ndarray
+    blank: bool
+
+
+def read_garment(file: Path) -> Garment:
     """Reads a PNG or JPEG as the classifier takes it.
 
     Args:
         file: the picture.
 
-    Returns:
-        uint8 [28, 28].
-
     Raises:
-        UserError: it can't be read, or is no PNG or JPEG.
+        UserError: it can't be read, is no PNG or JPEG, or has too many pixels.
     """
     try:
-        with Image.open(file, formats=("PNG", "JPEG")) as picture:
-            picture.load()
-            return np.asarray(_fit(picture))
+        with warnings.catch_warnings():
+            # Of pictures half as large as those that are refused.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return _read(file)
     except FileNotFoundError as error:
         raise UserError(f"{file} is not there: name a PNG or JPEG.") from error
     except Image.DecompressionBombError as error:
@@ -46,26 +69,77 @@ def read_garment(file: Path) -> np.ndarray:
         raise UserError(f"{file} can't be read as a PNG or JPEG: name one that can.") from error
 
 
-def _fit(picture: Image.Image) -> Image.Image:
-    size = (features.IMAGE_SIZE, features.IMAGE_SIZE)
-    if picture.mode == _GREY and picture.size == size:
-        return picture
-    grey = _to_grey(ImageOps.exif_transpose(picture))
-    if _edge(np.asarray(grey)).mean() >= _BRIGHT:
-        grey = ImageOps.invert(grey)
-    return ImageOps.pad(grey, size, Image.Resampling.BOX, color=0)
+def _read(file: Path) -> Garment:
+    with Image.open(file, formats=("PNG", "JPEG")) as picture:
+        picture.load()
+        if picture.format == "PNG":
+            _mend_transparency(picture, file)
+        grey = _to_grey(ImageOps.exif_transpose(picture))
+        as_it_is = picture.size == _SIZE and _is_grey(picture)
+    darkest, brightest = grey.getextrema()
+    fitted = grey if as_it_is else _fit(grey)
+    return Garment(np.asarray(fitted), brightest - darkest < _LEAST_CONTRAST)
+
+
+def _mend_transparency(picture: Image.Image, file: Path) -> None:
+    """Scales the grey value that is transparent, which Pillow leaves at two and four bits."""
+    value = picture.info.get("transparency")
+    if picture.mode == _GREY and isinstance(value, int):
+        with file.open("rb") as png:
+            depth = png.read(_PNG_DEPTH + 1)[_PNG_DEPTH]
+        picture.info["transparency"] = value * 255 // (2**depth - 1)
+
+
+def _is_grey(picture: Image.Image) -> bool:
+    grey = picture.mode in ("1", _GREY) or picture.mode.startswith("I")
+    return grey and not picture.has_transparency_data
 
 
 def _to_grey(picture: Image.Image) -> Image.Image:
+    """Makes an opaque picture of grey values from 0 to 255."""
+    if picture.mode.startswith("I"):
+        samples = np.asarray(picture)
+        transparent = picture.info.get("transparency")
+        # Sixteen bits, of which the upper eight are what can be seen.
+        grey = Image.fromarray((samples >> 8).astype(np.uint8))
+        if transparent is None:
+            return grey
+        opaque = np.where(samples == transparent, 0, 255).astype(np.uint8)
+        return _lay_down(grey, Image.fromarray(opaque))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
-    if picture.mode.startswith("I"):
-        # Sixteen bits, of which the upper eight are what can be seen.
-        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        return _lay_down(picture.convert(_GREY), picture.getchannel("A"))
     return picture.convert(_GREY)
 
 
+def _lay_down(grey: Image.Image, opaque: Image.Image) -> Image.Image:
+    """Lays a picture on black or white, whichever lets the garment be seen."""
+    values, weights = np.asarray(grey), np.asarray(opaque)
+    if _edge(weights).mean() < _BRIGHT:
+        ground = _BLACK if _mean(values, weights) >= _BRIGHT else _WHITE
+    else:
+        ground = _WHITE if _mean(_edge(values), _edge(weights)) >= _BRIGHT else _BLACK
+    return Image.composite(grey, Image.new(_GREY, grey.size, ground), opaque)
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> float:
+    # Without a copy in larger numbers, of which a large picture would have many.
+    total = np.einsum("i,i->", values.ravel(), weights.ravel(), dtype=np.int64)
+    return total / max(weights.sum(dtype=np.int64), 1)
+
+
+def _fit(grey: Image.Image) -> Image.Image:
+    if _edge(np.asarray(grey)).mean() >= _BRIGHT:
+        grey = ImageOps.invert(grey)
+    scale = features.IMAGE_SIZE / max(grey.size)
+    # Of what is very thin, a line stays.
+    width, height = (max(1, round(side * scale)) for side in grey.size)
+    fitted = Image.new(_GREY, _SIZE, _BLACK)
+    corner = round((features.IMAGE_SIZE - width) / 2), round((features.IMAGE_SIZE - height) / 2)
+    fitted.paste(grey.resize((width, height), Image.Resampling.BOX), corner)
+    return fitted
+
+
 def _edge(pixels: np.ndarray) -> np.ndarray:
-    """The outermost pixels of uint8 [H, W], in a row; those of the corners count twice."""
+    """The outermost pixels of [H, W], in a row; those of the corners count twice."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from pipeline import command_line, history, lookup, nodes, views
+from pipeline import command_line, history, lookup, views
 from pipeline.errors import ExitCode, UserError
 from pipeline.results import RunResult, dump_json
 from pipeline.summary import describe_verdict
@@ -184,7 +184,7 @@ def _make_tables(
     slicing = None if arguments.confusion else arguments.by or SLICINGS[0]
     for run in (result, other):
         if run:
-            _require_figures(run, slicing)
+            lookup.require_figures(run, slicing)
     figures, others = result.evaluation, other and other.evaluation
     if slicing is None:
         rows, worst_by = views.confusion(figures, others), "examples"
@@ -197,34 +197,6 @@ def _make_tables(
         view=slicing or "confusion",
         overall=views.overall(figures, others),
         rows=_arrange(rows, arguments, worst_by),
-    )
-
-
-def _require_figures(result: RunResult, slicing: str | None) -> None:
-    evaluation = result.evaluation
-    if evaluation is None:
-        raise UserError(_why_no_figures(result))
-    if slicing is None and not evaluation.confusion:
-        missing = "confusion matrix"
-    elif slicing and not views.has_slicing(evaluation, slicing):
-        missing = f"slices by {slicing}"
-    else:
-        return
-    raise UserError(
-        f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
-        "pipeline again."
-    )
-
-
-def _why_no_figures(result: RunResult) -> str:
-    if result.running:
-        return f"Run {result.run_id} has no figures yet: it is still at work."
-    evaluator = result.components.get(nodes.EVALUATOR)
-    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
-    what = "was cut off" if began else "did not begin"
-    return (
-        f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
-        "that `python -m pipeline.inspect runs` lists."
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
 from components.evaluation.results import Evaluation, EvaluationError
-from pipeline import config, history, nodes, workspace
+from pipeline import config, history, nodes, views, workspace
 from pipeline.errors import UserError
 from pipeline.results import RunResult
 from pipeline.workspace import Workspace
@@ -112,6 +112,43 @@ def read(found: Found) -> RunResult:
     if result.evaluation or evaluator is None or evaluator.state not in ("done", "cached"):
         return result
     return result.model_copy(update={"evaluation": _read_evaluation(found)})
+
+
+def require_figures(result: RunResult, slicing: str | None) -> None:
+    """Checks that a run has figures of a kind.
+
+    Args:
+        result: of the run.
+        slicing: what they are cut by, one of `views.SLICINGS`; None for the confusion matrix.
+
+    Raises:
+        UserError: it has none.
+    """
+    evaluation = result.evaluation
+    if evaluation is None:
+        raise UserError(_why_no_figures(result))
+    if slicing is None and not evaluation.confusion:
+        missing = "confusion matrix"
+    elif slicing and not views.has_slicing(evaluation, slicing):
+        missing = f"slices by {slicing}"
+    else:
+        return
+    raise UserError(
+        f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
+        "pipeline again."
+    )
+
+
+def _why_no_figures(result: RunResult) -> str:
+    if result.running:
+        return f"Run {result.run_id} has no figures yet: it is still at work."
+    evaluator = result.components.get(nodes.EVALUATOR)
+    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
+    what = "was cut off" if began else "did not begin"
+    return (
+        f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
+        "that `python -m pipeline.inspect runs` lists."
+    )
 
 
 def _read_evaluation(found: Found) -> Evaluation | None:

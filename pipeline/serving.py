@@ -29,7 +29,7 @@ from components.model_server.client import ServerError
 from components.model_server.process import PROGRAM, Server, find_server
 from components.serving_check.report import Report
 from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
-from pipeline import command_line, config, garment, workspace
+from pipeline import command_line, config, garment, pictures, workspace
 from pipeline.errors import ExitCode, UserError
 from trainer_module import features
 
@@ -102,6 +102,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     predict.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     predict.add_argument(
         "--version", type=int, metavar="N", help="the version that answers (default: the live one)"
+    )
+    predict.add_argument(
+        "--show", action="store_true", help="draw the 28×28 pixels that the model sees"
+    )
+    predict.add_argument(
+        "--save", type=Path, metavar="DIR", help="write these pixels as PNGs into a directory"
     )
     prune = add(
         "prune",
@@ -306,14 +312,17 @@ def _unpin(store: Store, arguments: argparse.Namespace, settings: config.Config)
 
 def _predict(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:
     # Before TensorFlow is waited for.
-    images = [garment.read_garment(image) for image in arguments.images]
+    garments = [garment.read_garment(image) for image in arguments.images]
+    if arguments.save:
+        pictures.save(arguments.save, arguments.images, [one.pixels for one in garments])
     version = store.find(arguments.version)
     if faults := store.faults(version):
         raise UserError(f"Version {version.number} is not as it was pushed: {faults[0]}.")
     console = Console()
+    shown = [one.pixels for one in garments if not one.blank]
     with console.status("loading the model …"):
         try:
-            probabilities = _classify(version.path, images)
+            probabilities = iter(_classify(version.path, shown) if shown else [])
         # Another's model may fail in any way.
         except Exception as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -322,10 +331,15 @@ def _predict(store: Store, arguments: argparse.Namespace, settings: config.Confi
                 f"`check {version.number}` says more."
             ) from error
     _say(console, f"version {version.number}")
-    for image, row in zip(arguments.images, probabilities, strict=True):
+    for image, one in zip(arguments.images, garments, strict=True):
         console.print()
         _say(console, f"[bold]{escape(str(image))}[/]")
-        console.print(_probability_table(row))
+        if arguments.show:
+            pictures.draw(console, one.pixels)
+        if one.blank:
+            _say(console, "[yellow]blank: nothing to classify[/]")
+        else:
+            console.print(_probability_table(next(probabilities)))
     return ExitCode.OK
 
 

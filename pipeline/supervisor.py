@@ -12,6 +12,7 @@ from typing import TextIO
 
 from pipeline.protocol import Event, Finished, Request, parse_event
 from pipeline.results import Failure
+from trainer_module import keras_settings
 
 # TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
 # the time of an epoch as well.
@@ -61,7 +62,7 @@ def _worker(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[write],
-        env={**_ENVIRONMENT, **os.environ},
+        env={**_ENVIRONMENT, **keras_settings.isolate(os.environ)},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
         text=True,

@@ -1,7 +1,10 @@
 """The Trainer's input: splits kept in memory while they fit, and streamed where they don't."""
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +16,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import io_utils
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
-from trainer_module import features
+from trainer_module import features, ordering
 
 EXAMPLE_BYTES = features.IMAGE_SIZE**2 * np.dtype(np.float32).itemsize + np.dtype(np.int64).itemsize
 """Memory that a transformed example takes."""
@@ -55,41 +58,28 @@ class Records(NamedTuple):
             transform_output,
         )
 
-    def read(
-        self, batch_size: int, *, shuffle_buffer: int = 0, seed: int | None = None
-    ) -> tf.data.Dataset:
-        """Reads raw examples in batches, once, shuffled if there is a buffer for it."""
-        return self.data_accessor.tf_dataset_factory(
+    def read(self) -> Iterator[bytes]:
+        """Reads the raw examples, packed, in whatever order they lie."""
+        batches = self.data_accessor.tf_dataset_factory(
             list(self.file_patterns),
             TensorFlowDatasetOptions(
-                batch_size=batch_size,
-                num_epochs=1,
-                shuffle=shuffle_buffer > 0,
-                shuffle_buffer_size=shuffle_buffer,
-                shuffle_seed=seed,
-                drop_final_batch=False,
+                batch_size=_READ_BATCH, num_epochs=1, shuffle=False, drop_final_batch=False
             ),
             self.transform_output.raw_metadata.schema,
         )
+        for batch in _finish(batches).as_numpy_iterator():
+            images, labels = (np.ravel(batch[name]) for name in (features.IMAGE, features.LABEL))
+            yield from map(ordering.pack, images, labels.tolist())
 
-    def transform(self, raw: tf.data.Dataset) -> tf.data.Dataset:
-        """Applies the transform graph to batches of raw examples."""
+    def transform(self, packed: tf.data.Dataset) -> tf.data.Dataset:
+        """Applies the transform graph to batches of packed examples."""
         layer = self.transform_output.transform_features_layer()
-        return raw.map(layer, num_parallel_calls=tf.data.AUTOTUNE).map(
-            lambda batch: (batch[features.IMAGE], batch[features.LABEL])
-        )
 
-    def count(self) -> int:
-        """Counts the examples.
+        def transform(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            transformed = layer(ordering.unpack(batch))
+            return transformed[features.IMAGE], transformed[features.LABEL]
 
-        Raises:
-            ValueError: there are none.
-        """
-        batches = self.read(_READ_BATCH).as_numpy_iterator()
-        count = sum(len(batch[features.LABEL]) for batch in batches)
-        if not count:
-            raise ValueError(f"no examples in {', '.join(self.file_patterns)}")
-        return count
+        return packed.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 class MemorySplit(NamedTuple):
@@ -136,37 +126,50 @@ class StreamedSplit(NamedTuple):
     """A split too large for memory: read, decoded and transformed anew in each epoch.
 
     Attributes:
-        records: where it lies.
+        records: knows how it is transformed.
+        file: its packed examples in order, as TFRecords.
         size: the number of examples.
         shuffle_buffer: raw examples held to shuffle among.
     """
 
     records: Records
+    file: Path
     size: int
     shuffle_buffer: int
 
     def batches(self, batch_size: int) -> tf.data.Dataset:
         """Returns the split once, in order: (float32 [B, 28, 28, 1], int64 [B])."""
-        return _finish(self.records.transform(self.records.read(batch_size)))
+        batches = self._read().batch(batch_size)
+        # Of a file nobody knows how many it has, and Keras would warn that it ended.
+        count = tf.data.experimental.assert_cardinality(steps_per_epoch(self, batch_size))
+        return _finish(self.records.transform(batches.apply(count)))
 
     def epochs(self, batch_size: int, seeds: Sequence[int]) -> tf.data.Dataset:
         """Returns the split once for each seed, shuffled by it, as `batches` does."""
-        raw = [
-            self.records.read(batch_size, shuffle_buffer=self.shuffle_buffer, seed=int(seed))
+        packed = [
+            self._read()
+            .shuffle(self.shuffle_buffer, int(seed), reshuffle_each_iteration=False)
+            .batch(batch_size)
             for seed in seeds
         ]
-        return self.records.transform(functools.reduce(tf.data.Dataset.concatenate, raw))
+        return self.records.transform(functools.reduce(tf.data.Dataset.concatenate, packed))
+
+    def _read(self) -> tf.data.Dataset:
+        return tf.data.TFRecordDataset(str(self.file))
 
 
 Split = MemorySplit | StreamedSplit
 
 
-def load_splits(records: Sequence[Records], memory_mb: int) -> list[Split]:
+def load_splits(records: Sequence[Records], memory_mb: int, scratch: Path) -> list[Split]:
     """Loads each split that fits into what is left of the budget; the others are streamed.
+
+    Either way its examples are in the order of `ordering`, however their files have them.
 
     Args:
         records: the splits, the most important to hold in memory first.
         memory_mb: the budget for all of them, in megabytes (10⁶ bytes).
+        scratch: a directory that keeps what is streamed, as long as it is used.
 
     Returns:
         The splits, in the given order.
@@ -177,22 +180,37 @@ def load_splits(records: Sequence[Records], memory_mb: int) -> list[Split]:
     left = memory_mb * 10**6
     splits = []
     for one in records:
-        size = one.count()
-        if size * EXAMPLE_BYTES <= left:
-            left -= size * EXAMPLE_BYTES
-            splits.append(_load(one))
-        else:
-            # A raw example is smaller than a transformed one: this stays within the budget.
-            buffer = max(_READ_BATCH, left // EXAMPLE_BYTES)
-            splits.append(StreamedSplit(one, size, min(size, buffer)))
+        split = _load(one, left // EXAMPLE_BYTES, scratch)
+        if isinstance(split, MemorySplit):
+            left -= split.size * EXAMPLE_BYTES
+        splits.append(split)
     return splits
 
 
-def _load(records: Records) -> MemorySplit:
-    images, labels = zip(
-        *records.transform(records.read(_READ_BATCH)).as_numpy_iterator(), strict=True
-    )
-    return MemorySplit(tf.constant(np.concatenate(images)), tf.constant(np.concatenate(labels)))
+def _load(records: Records, most: int, scratch: Path) -> Split:
+    """Loads a split of at most so many examples; a larger one is sorted on disk."""
+    examples = records.read()
+    # A raw example is smaller than a transformed one: this stays within the budget.
+    held = list(itertools.islice(examples, most + 1))
+    if not held:
+        raise ValueError(f"no examples in {', '.join(records.file_patterns)}")
+    if len(held) <= most:
+        return _decode(records, sorted(held, key=ordering.key))
+    directory = Path(tempfile.mkdtemp(dir=scratch))
+    file, size = ordering.sort_to_file(itertools.chain(held, examples), directory)
+    return StreamedSplit(records, file, size, min(size, max(_READ_BATCH, most)))
+
+
+def _decode(records: Records, packed: Sequence[bytes]) -> MemorySplit:
+    images = np.empty([len(packed), features.IMAGE_SIZE, features.IMAGE_SIZE, 1], np.float32)
+    labels = np.empty(len(packed), np.int64)
+    batches = tf.data.Dataset.from_tensor_slices(tf.constant(packed)).batch(_READ_BATCH)
+    start = 0
+    for some, of_them in _finish(records.transform(batches)).as_numpy_iterator():
+        end = start + len(of_them)
+        images[start:end], labels[start:end] = some, of_them
+        start = end
+    return MemorySplit(tf.constant(images), tf.constant(labels))
 
 
 def training_batches(
@@ -239,6 +257,8 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
 
 def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
+    # Workers hand on in order, not as they are ready.
+    options.deterministic = True
     # With it, TensorFlow 2.16 waits at the end of an iterator for the autotuning thread,
     # whose periods double: up to nine seconds.
     options.autotune.enabled = False

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
-from trainer_module import input, model, plots, signatures, training, warmup  # noqa: A004
+from trainer_module import (
+    input,  # noqa: A004
+    keras_settings,
+    model,
+    plots,
+    signatures,
+    training,
+    warmup,
+)
 
 HISTORY_FILE = "history.json"
 """In the model run's directory: a list of values an epoch under each metric's name."""
@@ -41,29 +50,33 @@ def run_fn(fn_args: FnArgs) -> None:
             state. `hyperparameters`, where given, has the peak of the learning rate.
     """
     config = fn_args.custom_config
+    keras_settings.pin()
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
-    eval_split, train_split = input.load_splits(
-        [
-            input.Records(files, fn_args.data_accessor, transform_output)
-            for files in (fn_args.eval_files, fn_args.train_files)
-        ],
-        config["memory_mb"],
-    )
     learning_rate_config = _learning_rate_config(config, fn_args.hyperparameters)
     network = model.build_model(**config["model"])
     run_directory = Path(fn_args.model_run_dir)
     checkpoint_directory = _checkpoint_directory(fn_args)
-    trained = training.train(
-        network,
-        train_split,
-        eval_split,
-        augmentation_config=config["augmentation"],
-        learning_rate_config=learning_rate_config,
-        checkpoint_directory=checkpoint_directory,
-        tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
-        **config["training"],
-    )
+    # Where the next attempt clears what this one leaves if it is killed.
+    with tempfile.TemporaryDirectory(dir=checkpoint_directory.parent) as scratch:
+        eval_split, train_split = input.load_splits(
+            [
+                input.Records(files, fn_args.data_accessor, transform_output)
+                for files in (fn_args.eval_files, fn_args.train_files)
+            ],
+            config["memory_mb"],
+            Path(scratch),
+        )
+        trained = training.train(
+            network,
+            train_split,
+            eval_split,
+            augmentation_config=config["augmentation"],
+            learning_rate_config=learning_rate_config,
+            checkpoint_directory=checkpoint_directory,
+            tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
+            **config["training"],
+        )
     summary = {
         "parameters": network.count_params(),
         "learning_rate": learning_rate_config["peak"],
@@ -99,6 +112,7 @@ def _checkpoint_directory(fn_args: FnArgs) -> Path:
     again under a name that does not depend on the attempt.
     """
     parent = Path(fn_args.custom_config["checkpoints"])
+    parent.mkdir(parents=True, exist_ok=True)
     key = json.dumps(
         [
             fn_args.custom_config,

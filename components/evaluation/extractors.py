@@ -1,18 +1,17 @@
 """What the Evaluator takes from the raw examples: TFMA's extractors, and one of our own."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from PIL import Image
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
 
 from components.evaluation import slicing
-from trainer_module import features
+from trainer_module import features, preprocessing
 
 _STAGE = "ExtractParts"
 
@@ -41,8 +40,15 @@ def _add_parts(extracts: Mapping[str, Any]) -> dict[str, Any]:
     """Adds the parts to a batch of extracts."""
     raw = extracts[constants.FEATURES_KEY]
     pngs, labels = np.ravel(raw[features.IMAGE]), np.ravel(raw[features.LABEL])
-    images = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("L")) for png in pngs])
+    images = _decode(tf.constant(pngs.tolist(), tf.string)).numpy()
     return {
         **extracts,
         constants.FEATURES_KEY: {**raw, **slicing.assign_parts(images, labels)},
     }
+
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+def _decode(pngs: tf.Tensor) -> tf.Tensor:
+    """Reads PNGs (string [N]) as the network sees them: uint8 [N, 28, 28]."""
+    pixels = tf.map_fn(preprocessing.decode_image, pngs, fn_output_signature=tf.uint8)
+    return pixels[..., 0]

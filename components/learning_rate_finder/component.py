@@ -4,6 +4,7 @@ TFX's Tuner would need a tuner of ours as well, and has no place for the curve.
 """
 
 import json
+import tempfile
 from pathlib import Path
 
 import keras
@@ -14,7 +15,14 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
-from trainer_module import input, learning_rate_finder, model, plots, training  # noqa: A004
+from trainer_module import (
+    input,  # noqa: A004
+    keras_settings,
+    learning_rate_finder,
+    model,
+    plots,
+    training,
+)
 from trainer_module.run_fn import LEARNING_RATE
 
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
@@ -51,12 +59,16 @@ def LearningRateFinder(  # noqa: N802
             changes with the source code.
     """
     settings = json.loads(config)
-    curve = _test(settings, examples, tft.TFTransformOutput(transform_graph.uri))
+    results = Path(tuner_results.uri)
+    results.mkdir(parents=True, exist_ok=True)
+    records = input.Records.from_artifact(
+        examples, "train", tft.TFTransformOutput(transform_graph.uri)
+    )
+    with tempfile.TemporaryDirectory(dir=results) as scratch:
+        curve = _test(settings, records, Path(scratch))
     finding = learning_rate_finder.read_curve(
         curve, rule=settings["finder"]["rule"], fallback=settings["fallback"]
     )
-    results = Path(tuner_results.uri)
-    results.mkdir(parents=True, exist_ok=True)
     (results / CURVE_FILE).write_text(learning_rate_finder.to_json(curve, finding))
     plots.plot_range_test(curve, finding, results / PLOT_FILE)
     learning_rate_finder.write_tensorboard(curve, results / TENSORBOARD_DIRECTORY)
@@ -68,13 +80,11 @@ def LearningRateFinder(  # noqa: N802
     )
 
 
-def _test(
-    settings: dict, examples: standard_artifacts.Examples, transform: tft.TFTransformOutput
-) -> learning_rate_finder.Curve:
+def _test(settings: dict, records: input.Records, scratch: Path) -> learning_rate_finder.Curve:
     finder, batch_size = settings["finder"], settings["batch_size"]
+    keras_settings.pin()
     keras.utils.set_random_seed(settings["seed"])
-    records = input.Records.from_artifact(examples, "train", transform)
-    [split] = input.load_splits([records], settings["memory_mb"])
+    [split] = input.load_splits([records], settings["memory_mb"], scratch)
     epoch = input.steps_per_epoch(split, batch_size)
     if finder["form"] == "epochs":
         points, steps_per_point = finder["points"], epoch

@@ -17,17 +17,31 @@ def pictures(encode_png, tmp_path):
     return files
 
 
+@pytest.fixture
+def blank(encode_png, tmp_path):
+    file = tmp_path / "blank.png"
+    file.write_bytes(encode_png(np.full((50, 40), 255, np.uint8)))
+    return file
+
+
 @pytest.mark.parametrize("way", ["rest", "grpc"])
-def test_command_prints_a_line_for_each_picture(way, model_directory, pictures, capsys):
+def test_command_prints_a_line_for_each_picture(way, model_directory, pictures, blank, capsys):
     model = ServerLoader(model_directory)
     expected = model.bind("predict_images", {"images": IMAGES})()
     with getattr(model_server, f"{way}_server")(model) as port:
         flags = ["--grpc"] if way == "grpc" else []
         address = f"127.0.0.1:{port}"
-        assert client.main([*map(str, pictures), "--address", address, *flags]) == 0
-    lines = capsys.readouterr().out.splitlines()
+        files = [str(blank), *map(str, pictures)]
+        assert client.main([*files, "--address", address, *flags]) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == f"{blank}: blank, nothing to classify"
     named = zip(pictures, expected["class_name"], expected["probabilities"], strict=True)
     assert lines == [f"{file}: {name.decode()}, {row.max():.1%}" for file, name, row in named]
+
+
+def test_server_is_not_asked_of_blank_pictures_alone(blank, capsys):
+    assert client.main([str(blank), "--address", "127.0.0.1:1"]) == 0
+    assert capsys.readouterr().out == f"{blank}: blank, nothing to classify\n"
 
 
 def test_server_that_is_not_there_is_a_sentence_with_the_way_out(pictures):

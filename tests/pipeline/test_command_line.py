@@ -1,5 +1,6 @@
 import argparse
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +155,28 @@ def test_a_reader_that_has_enough_ends_a_command_quietly():
     )
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+def test_command_that_imports_tensorflow_does_not_see_the_machine_s_settings_of_keras(tmp_path):
+    # One that Keras fails on as it is imported, and TensorFlow with it.
+    (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
+    program = """
+from pipeline import command_line
+
+def command():
+    import tensorflow
+    import keras
+    print(keras.config.backend(), keras.config.floatx())
+    return 0
+
+command_line.exit_with(command)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"},
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "tensorflow float32\n"), ended.stderr

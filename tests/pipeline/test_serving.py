@@ -302,8 +302,44 @@ def test_check_by_a_server_that_is_not_here_says_so_before_anything_is_loaded(
 @pytest.fixture
 def picture(tmp_path):
     file = tmp_path / "a [b] picture.png"
-    Image.fromarray(np.zeros((40, 30), np.uint8)).save(file)
+    pixels = np.zeros((40, 30), np.uint8)
+    pixels[10:30, 10:20] = 200
+    Image.fromarray(pixels).save(file)
     return file
+
+
+@pytest.fixture
+def blank(tmp_path):
+    Image.new("RGB", (90, 90), "white").save(tmp_path / "blank.png")
+    return tmp_path / "blank.png"
+
+
+def test_predict_warns_of_a_blank_picture_instead_of_naming_a_class(
+    store, run, picture, blank, monkeypatch
+):
+    asked = []
+    answer = [[0.0] * 9 + [1.0]]
+    monkeypatch.setattr(serving, "_classify", lambda _, images: asked.extend(images) or answer)
+    _, lines = run("predict", blank, picture)
+    assert lines[2:4] == [str(blank), "blank: nothing to classify"]
+    assert lines[5] == str(picture)
+    assert lines[6].split()[:3] == ["Ankle", "boot", "100.0%"]
+    assert len(asked) == 1
+
+
+def test_predict_loads_no_model_where_all_is_blank(store, run, blank, monkeypatch):
+    monkeypatch.setattr(serving, "_classify", lambda *_: pytest.fail("loaded it"))
+    assert run("predict", blank, blank)[1].count("blank: nothing to classify") == 2
+
+
+def test_predict_shows_and_saves_what_the_model_saw(store, run, picture, tmp_path, monkeypatch):
+    seen = []
+    answer = [[1.0] + [0.0] * 9]
+    monkeypatch.setattr(serving, "_classify", lambda _, images: seen.extend(images) or answer)
+    _, lines = run("predict", picture, "--show", "--save", tmp_path / "seen")
+    assert len([line for line in lines if "#" in line]) == 6
+    saved = np.asarray(Image.open(tmp_path / "seen" / "a [b] picture-28x28.png"))
+    np.testing.assert_array_equal(saved, seen[0])
 
 
 def test_predict_names_the_classes_with_probabilities_and_a_bar(store, run, picture, monkeypatch):
@@ -449,9 +485,11 @@ class TestRealModel:
 
     def test_predict_classifies_pictures_of_any_size(self, store, run, tmp_path):
         files = []
-        for level, suffix in ((10, "png"), (115, "jpg")):
+        for level, suffix in ((10, "png"), (105, "jpg")):
             files.append(tmp_path / f"{level}.{suffix}")
-            Image.new("RGB", (60, 60), (level, level, level)).save(files[-1])
+            picture = Image.new("RGB", (60, 60), (level, level, level))
+            picture.paste(3 * (level + 60,), (0, 0, 60, 1))
+            picture.save(files[-1])
         _, lines = run("predict", *files)
         answers = [line.split()[0] for line in lines if "100.0%" in line]
         assert answers == [features.CLASS_NAMES[0], features.CLASS_NAMES[4]]

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data_source import Source
 from pipeline.protocol import Finished, NodeEvent, Request, StepEvent
 from pipeline.supervisor import run_worker
+from trainer_module import keras_settings
 
 # What the stand-ins for the worker have in common. Each ends by itself before long, so that a
 # test whose subject broke fails instead of hanging.
@@ -101,6 +103,24 @@ def assert_gone(pid: int) -> None:
             return
         time.sleep(0.02)
     pytest.fail(f"process {pid} is still running")
+
+
+def test_worker_has_no_settings_of_keras_from_the_machine(worker, request_, log, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "/hostile")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    worker("""
+        kept = {k: v for k, v in os.environ.items() if k.startswith(("KERAS", "TF_ENABLE"))}
+        emit("step", text=json.dumps(kept))
+        emit("finished")
+    """)
+    events = []
+    run_worker(request_, log, events.append)
+    assert json.loads(events[0].text) == {
+        **keras_settings.ENVIRONMENT,
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
 
 
 def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_, log, processes):

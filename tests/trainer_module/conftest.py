@@ -2,6 +2,7 @@
 
 import functools
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,12 @@ from tfx.types import artifact_utils, standard_artifacts
 
 import schema
 from pipeline import config
-from trainer_module import features, input, preprocessing  # noqa: A004
+from trainer_module import (
+    features,
+    input,  # noqa: A004
+    ordering,
+    preprocessing,
+)
 
 DARKEST, BRIGHTEST = 20, 220
 """The range that the pixels of the train split span, not all of a byte's."""
@@ -31,13 +37,13 @@ SIZES = {"train": 300, "eval": 60, "empty": 0}
 
 def _draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [count, 28, 28], a bright band whose place tells the label, int64 [count]."""
-    random = np.random.default_rng(seed)
-    labels = random.permutation(np.arange(count, dtype=np.int64) % features.NUM_CLASSES)
-    images = random.integers(DARKEST, 60, (count, 28, 28)).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(count, dtype=np.int64) % features.NUM_CLASSES)
+    images = rng.integers(DARKEST, 60, (count, 28, 28)).astype(np.uint8)
     for image, label in zip(images, labels, strict=True):
         start = 1 + 5 * (label % 5)
         band = np.s_[start : start + 5, :] if label < 5 else np.s_[:, start : start + 5]
-        image[band] = random.integers(180, BRIGHTEST + 1)
+        image[band] = rng.integers(180, BRIGHTEST + 1)
     if count:
         images[0, 0, :2] = DARKEST, BRIGHTEST
     return images, labels
@@ -70,8 +76,17 @@ def to_example() -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session")
 def raw_splits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Pixels and labels by split, as in the records."""
-    return {name: _draw(size, seed) for seed, (name, size) in enumerate(SIZES.items())}
+    """Pixels and labels by split, in the order of their hash; the records have another."""
+    return {name: _in_order(*_draw(size, seed)) for seed, (name, size) in enumerate(SIZES.items())}
+
+
+def _in_order(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    packed = [
+        ordering.pack(_encode_png(image), int(label))
+        for image, label in zip(images, labels, strict=True)
+    ]
+    order = sorted(range(len(packed)), key=lambda index: ordering.key(packed[index]))
+    return images[order], labels[order]
 
 
 @pytest.fixture(scope="session")
@@ -131,19 +146,34 @@ def transform_output(transformed) -> tft.TFTransformOutput:
 
 
 @pytest.fixture(scope="session")
-def examples_artifact(raw_splits, tmp_path_factory) -> standard_artifacts.Examples:
-    """The raw examples in gzipped TFRecords, as ImportExampleGen puts them out."""
+def write_artifact(raw_splits) -> Callable[..., standard_artifacts.Examples]:
+    """Writes the raw examples as ImportExampleGen does, shuffled if a seed is given."""
+    return functools.partial(_write_artifact, raw_splits)
+
+
+def _write_artifact(
+    raw_splits: dict, directory: Path, shards: int = 1, seed: int | None = None
+) -> standard_artifacts.Examples:
     artifact = standard_artifacts.Examples()
-    artifact.uri = str(tmp_path_factory.mktemp("examples"))
+    artifact.uri = str(directory)
     artifact.split_names = artifact_utils.encode_split_names(list(SIZES))
-    for split, (images, labels) in raw_splits.items():
-        directory = Path(artifact.uri, f"Split-{split}")
-        directory.mkdir()
-        file = directory / "data_tfrecord-00000-of-00001.gz"
-        with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
-            for image, label in zip(images, labels, strict=True):
-                writer.write(_to_example(_encode_png(image), label))
+    for split, pairs in raw_splits.items():
+        examples = [_to_example(_encode_png(one), label) for one, label in zip(*pairs, strict=True)]
+        if seed is not None:
+            random.Random(seed).shuffle(examples)
+        (directory / f"Split-{split}").mkdir()
+        for shard in range(shards):
+            name = f"Split-{split}/data_tfrecord-{shard:05}-of-{shards:05}.gz"
+            with tf.io.TFRecordWriter(str(directory / name), "GZIP") as writer:
+                for example in examples[shard::shards]:
+                    writer.write(example)
     return artifact
+
+
+@pytest.fixture(scope="session")
+def examples_artifact(write_artifact, tmp_path_factory) -> standard_artifacts.Examples:
+    """The raw examples in gzipped TFRecords, as ImportExampleGen puts them out."""
+    return write_artifact(tmp_path_factory.mktemp("examples"), seed=0)
 
 
 @pytest.fixture(scope="session")
@@ -168,10 +198,11 @@ def records(split_files, data_accessor, transform_output) -> dict[str, input.Rec
 
 
 @pytest.fixture(scope="session")
-def splits(records) -> dict[str, input.MemorySplit]:
+def splits(records, tmp_path_factory) -> dict[str, input.MemorySplit]:
     """The train and the eval split, as loaded for training."""
     names = ("eval", "train")
-    loaded = input.load_splits([records[name] for name in names], memory_mb=1000)
+    scratch = tmp_path_factory.mktemp("scratch")
+    loaded = input.load_splits([records[name] for name in names], 1000, scratch)
     return dict(zip(names, loaded, strict=True))
 
 

@@ -1,5 +1,6 @@
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,8 +12,19 @@ BATCH, STEPS, LAST = 32, 2, 28
 
 
 @pytest.fixture(scope="module")
-def streamed(records):
-    [split] = input.load_splits([records["eval"]], memory_mb=0)
+def load(records, tmp_path_factory):
+    """Takes names of splits and the budget in megabytes; returns them loaded."""
+
+    def load(*names, memory_mb):
+        scratch = tmp_path_factory.mktemp("scratch")
+        return input.load_splits([records[name] for name in names], memory_mb, scratch)
+
+    return load
+
+
+@pytest.fixture(scope="module")
+def streamed(load):
+    [split] = load("eval", memory_mb=0)
     return split
 
 
@@ -59,7 +71,7 @@ def test_labels_of_a_split_are_int64(splits):
     assert (labels.dtype, labels.shape) == (tf.int64, (60,))
 
 
-def test_a_split_holds_every_record_in_the_order_of_the_file(splits, raw_splits):
+def test_a_split_holds_every_record_in_the_order_of_its_hash(splits, raw_splits):
     images, labels = raw_splits["train"]
     low, high = float(images.min()), float(images.max())
     expected = (images[..., np.newaxis] - low) / (high - low)
@@ -73,50 +85,50 @@ def test_the_eval_split_is_scaled_by_the_range_of_the_train_split(splits, raw_sp
     np.testing.assert_allclose(splits["eval"].images, expected, atol=1e-6)
 
 
-def test_a_split_longer_than_a_reading_batch_is_read_whole(monkeypatch, records, raw_splits):
+@pytest.mark.parametrize("memory_mb", [0, 1])
+def test_a_split_longer_than_a_reading_batch_is_read_whole(monkeypatch, load, splits, memory_mb):
     monkeypatch.setattr(input, "_READ_BATCH", 16)
-    [split] = input.load_splits([records["eval"]], memory_mb=1)
-    np.testing.assert_array_equal(split.labels, raw_splits["eval"][1])
-    assert len(split.images) == split.size == 60
-
-
-@pytest.mark.parametrize(("name", "count"), [("train", 300), ("eval", 60)])
-def test_records_are_counted(records, name, count):
-    assert records[name].count() == count
-
-
-def test_an_empty_split_is_an_error_that_names_its_files(records):
-    with pytest.raises(ValueError, match=r"no examples in .*Split-empty"):
-        records["empty"].count()
+    [split] = load("eval", memory_mb=memory_mb)
+    assert_equal(splits["eval"].batches(BATCH).as_numpy_iterator(), split.batches(BATCH))
+    assert split.size == 60
 
 
 @pytest.mark.parametrize("memory_mb", [0, 1000])
-def test_an_empty_split_is_not_loaded_either(records, memory_mb):
+def test_an_empty_split_is_an_error_that_names_its_files(load, memory_mb):
     with pytest.raises(ValueError, match=r"no examples in .*Split-empty"):
-        input.load_splits([records["eval"], records["empty"]], memory_mb)
+        load("eval", "empty", memory_mb=memory_mb)
+
+
+@pytest.mark.parametrize("memory_mb", [0, 1000])
+def test_a_split_is_read_from_its_files_once(load, monkeypatch, memory_mb):
+    read = input.Records.read
+    seen = []
+    monkeypatch.setattr(input.Records, "read", lambda self: seen.append(self) or read(self))
+    load("eval", "train", memory_mb=memory_mb)
+    assert len(seen) == 2
 
 
 def kinds(splits):
     return [type(split) for split in splits]
 
 
-def test_all_splits_are_kept_in_memory_where_they_fit(records):
-    splits = input.load_splits([records["eval"], records["train"]], memory_mb=2)
+def test_all_splits_are_kept_in_memory_where_they_fit(load):
+    splits = load("eval", "train", memory_mb=2)
     assert kinds(splits) == [input.MemorySplit] * 2
     assert [split.size for split in splits] == [60, 300]
 
 
-def test_without_memory_all_splits_are_streamed(records):
-    splits = input.load_splits([records["eval"], records["train"]], memory_mb=0)
+def test_without_memory_all_splits_are_streamed(load):
+    splits = load("eval", "train", memory_mb=0)
     assert kinds(splits) == [input.StreamedSplit] * 2
     assert [split.size for split in splits] == [60, 300]
 
 
-def test_the_budget_goes_to_the_splits_in_their_order(records):
+def test_the_budget_goes_to_the_splits_in_their_order(load):
     # The train split alone fits into a megabyte, and so does eval, but not both.
     assert 300 * input.EXAMPLE_BYTES < 10**6 < 360 * input.EXAMPLE_BYTES
     for names in (["eval", "train"], ["train", "eval"]):
-        splits = input.load_splits([records[name] for name in names], memory_mb=1)
+        splits = load(*names, memory_mb=1)
         assert kinds(splits) == [input.MemorySplit, input.StreamedSplit]
 
 
@@ -126,13 +138,13 @@ def test_an_example_takes_its_pixels_and_its_label(splits):
     assert input.EXAMPLE_BYTES * len(labels) == taken
 
 
-def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, records):
+def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, load):
     monkeypatch.setattr(input, "_READ_BATCH", 16)
-    [none_left] = input.load_splits([records["train"]], memory_mb=0)
-    _, some_left = input.load_splits([records["eval"], records["train"]], memory_mb=1)
+    [none_left] = load("train", memory_mb=0)
+    _, some_left = load("eval", "train", memory_mb=1)
     assert none_left.shuffle_buffer == 16
     assert some_left.shuffle_buffer == 10**6 // input.EXAMPLE_BYTES - 60
-    assert input.load_splits([records["eval"]], memory_mb=0)[0].shuffle_buffer == 16
+    assert load("eval", memory_mb=0)[0].shuffle_buffer == 16
 
 
 def test_a_shuffle_buffer_is_no_larger_than_its_split(streamed):
@@ -194,9 +206,12 @@ def test_neighbouring_seeds_share_no_order(split, identify):
     assert len(set(orders)) == 4
 
 
-def test_the_largest_seed_is_taken(split, identify):
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_the_lowest_and_the_largest_seed_are_taken(split, seed):
+    # As the Trainer does.
+    keras.utils.set_random_seed(seed)
     augment = partial(augmentation.augment, flip=True, shift=1, erase=0.0, erase_size=1)
-    batches = input.training_batches(split, BATCH, seed=2**32 - 1, epochs=1, augment=augment)
+    batches = input.training_batches(split, BATCH, seed=seed, epochs=1, augment=augment)
     assert [len(labels) for _, labels in batches.as_numpy_iterator()] == [BATCH, LAST]
 
 
@@ -246,8 +261,13 @@ def test_an_image_is_augmented_anew_in_each_epoch(split):
 @pytest.mark.parametrize("augment", [None, lambda images, _: images])
 def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoch(split, augment):
     training = input.training_batches(split, BATCH, seed=3, epochs=1, augment=augment)
-    assert training.options().autotune.enabled is False
-    assert split.batches(BATCH).options().autotune.enabled is False
+    for batches in (training, split.batches(BATCH)):
+        assert batches.options().autotune.enabled is False
+
+
+def test_workers_hand_on_batches_in_order(split):
+    for batches in (input.training_batches(split, BATCH, seed=3, epochs=1), split.batches(BATCH)):
+        assert batches.options().deterministic is True
 
 
 @pytest.mark.parametrize(("batch_size", "steps"), [(1, 60), (30, 2), (32, 2), (59, 2), (60, 1)])

@@ -2,6 +2,7 @@ import json
 import logging
 from pathlib import Path
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ import tensorflow as tf
 from PIL import Image
 from tfx.v1.components import FnArgs
 
-from trainer_module import checkpoints, input, progress, run_fn, warmup  # noqa: A004
+from components.atomic_pusher.identity import model_identity
+from trainer_module import (
+    checkpoints,
+    input,  # noqa: A004
+    keras_settings,
+    progress,
+    run_fn,
+    warmup,
+)
 
 EPOCHS = 3
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
@@ -187,6 +196,72 @@ def test_a_rate_that_was_found_replaces_the_configured_peak(found_run):
     assert read(found_run, run_fn.SUMMARY_FILE)["learning_rate"] == FOUND
     rates = read(found_run, run_fn.HISTORY_FILE)["learning_rate"]
     assert rates == pytest.approx([FOUND * 100, FOUND * 100**2, FOUND * 100**3], rel=1e-4)
+
+
+def weights(arguments):
+    """All numbers that a training left: the model's, by its identity, and its history."""
+    identity = model_identity(Path(arguments.serving_model_dir))
+    return identity, read(arguments, run_fn.HISTORY_FILE)
+
+
+@pytest.fixture(scope="module", params=[1000, 0], ids=["in_memory", "streamed"])
+def train_on(request, make_arguments, write_artifact, tmp_path_factory):
+    """Trains on an artifact with that many files, in an order of its own."""
+
+    def train_on(shards, seed):
+        directory = tmp_path_factory.mktemp("order")
+        artifact = write_artifact(directory, shards, seed)
+        arguments = make_arguments(directory)
+        arguments.train_files, arguments.eval_files = (
+            [f"{artifact.uri}/Split-{split}/*"] for split in ("train", "eval")
+        )
+        arguments.custom_config["memory_mb"] = request.param
+        run_fn.run_fn(arguments)
+        return weights(arguments)
+
+    return train_on
+
+
+def test_weights_follow_from_the_examples_and_not_from_how_their_files_have_them(train_on):
+    in_order = train_on(shards=1, seed=None)
+    for shards, seed in ((1, 1), (3, 2), (7, 3)):
+        assert train_on(shards, seed) == in_order
+
+
+@pytest.fixture
+def hostile_keras():
+    """Another float type, image format and precision than Keras's defaults."""
+    keras.config.set_floatx("float64")
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_epsilon(0.1)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras_settings.pin()
+
+
+def test_settings_of_keras_on_the_machine_change_no_weight(
+    hostile_keras, run, make_arguments, tmp_path
+):
+    arguments = make_arguments(tmp_path)
+    run_fn.run_fn(arguments)
+    assert weights(arguments) == weights(run[0])
+
+
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_while_training_the_examples_lie_where_the_next_attempt_clears_up(
+    make_arguments, monkeypatch, tmp_path, memory_mb
+):
+    def train(network, train_split, *_, **__):
+        in_use = [file for file in (tmp_path / "checkpoints").rglob("*") if file.is_file()]
+        assert bool(in_use) == (memory_mb == 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_fn.training, "train", train)
+    arguments = make_arguments(tmp_path)
+    arguments.custom_config["memory_mb"] = memory_mb
+    with pytest.raises(KeyboardInterrupt):
+        run_fn.run_fn(arguments)
+    assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
 def test_nothing_is_left_of_the_checkpoints_after_a_success(run):

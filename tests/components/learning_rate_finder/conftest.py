@@ -8,4 +8,5 @@ from tests.trainer_module.conftest import (  # noqa: F401
     raw_splits,
     transform,
     transformed,
+    write_artifact,
 )

@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.learning_rate_finder import component
-from trainer_module import learning_rate_finder
+from trainer_module import keras_settings, learning_rate_finder
 
 STEPS = 10
 """Of an epoch: 300 examples in batches of 32."""
@@ -43,7 +44,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
     transform_graph = standard_artifacts.TransformGraph()
     transform_graph.uri = transformed[0]
 
-    def find(directory, seed=5, memory_mb=1000, **finder) -> Found:
+    def find(directory, seed=5, memory_mb=1000, examples=examples_artifact, **finder) -> Found:
         hyperparameters = standard_artifacts.HyperParameters()
         results = standard_artifacts.TunerResults()
         hyperparameters.uri = str(directory / "hyperparameters")
@@ -69,7 +70,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
             "source": "0123456789abcdef",
         }
         component.LearningRateFinder.EXECUTOR_SPEC.executor_class().Do(
-            {"examples": [examples_artifact], "transform_graph": [transform_graph]},
+            {"examples": [examples], "transform_graph": [transform_graph]},
             {"best_hyperparameters": [hyperparameters], "tuner_results": [results]},
             {"config": json.dumps(config)},
         )
@@ -149,12 +150,35 @@ def test_the_same_seed_finds_the_same_rate_from_the_same_curve(find, by_batch, t
     assert again.learning_rate == by_batch.learning_rate
 
 
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_the_curve_follows_from_the_examples_and_not_from_how_their_files_have_them(
+    find, write_artifact, tmp_path, memory_mb
+):
+    curves = []
+    for name, shards, seed in (("in order", 1, None), ("shuffled", 3, 1)):
+        directory = tmp_path / name
+        directory.mkdir()
+        examples = write_artifact(directory, shards, seed)
+        curves.append(find(directory, memory_mb=memory_mb, examples=examples).curve)
+    assert curves[0] == curves[1]
+
+
+def test_settings_of_keras_on_the_machine_change_no_curve(find, by_batch, tmp_path):
+    keras.config.set_floatx("float64")
+    try:
+        assert find(tmp_path).curve == by_batch.curve
+    finally:
+        keras_settings.pin()
+
+
 def test_another_seed_measures_another_curve(find, by_batch, tmp_path):
     assert find(tmp_path, seed=6).curve["losses"] != by_batch.curve["losses"]
 
 
 def test_a_split_that_does_not_fit_into_memory_is_streamed(find, by_batch, tmp_path):
-    curve = find(tmp_path, memory_mb=0).curve
+    found = find(tmp_path, memory_mb=0)
+    curve = found.curve
+    assert not [one for one in found.results.iterdir() if one.name.startswith("tmp")]
     assert curve["rates"][0] == by_batch.curve["rates"][0]
     assert len(curve["losses"]) > 3
 
