@@ -93,7 +93,7 @@ class Mill:
             metadata_connection_config=self.connection,
         )
         runner = ObservedDagRunner(
-            run_id, lambda node, state: self.seen.append((node, state)), cache=cache
+            run_id, lambda node, state, note: self.seen.append((node, state)), cache=cache
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
 
@@ -241,14 +241,21 @@ def test_part_can_follow_a_part(mill):
     assert mill.ended == {"Spin": "left out", "Weave": "left out", "Sew": "done"}
 
 
-@pytest.mark.parametrize("stopped", [False, True], ids=["no_run", "a_run_that_stopped_before"])
-def test_part_without_what_it_needs_is_a_user_error(mill, stopped):
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [
+        (False, "there was no run before; leave out --from-node."),
+        (True, "the run before, first, did not finish it; start with --from-node Weave."),
+    ],
+    ids=["no_run", "a_run_that_stopped_before"],
+)
+def test_part_without_what_it_needs_is_a_user_error(mill, stopped, said):
     if stopped:
         mill.break_down("Weave")
         with pytest.raises(NodeFailedError):
             mill.run("first")
         mill.mend("Weave")
-    with pytest.raises(UserError, match="without --from-node") as error:
+    with pytest.raises(UserError, match=said) as error:
         mill.run("second", from_nodes=["Sew"])
     assert "\n" not in str(error.value)
     assert mill.ran == []

@@ -283,7 +283,9 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
 
     def run(run_id):
         states = {}
-        runner = dag_runner.ObservedDagRunner(run_id, states.__setitem__)
+        runner = dag_runner.ObservedDagRunner(
+            run_id, lambda node, state, note: states.__setitem__(node, state)
+        )
         runner.run(build(), run_options=RunOptions(to_nodes=[nodes.IMPORT_SCHEMA_GEN]))
         return states[nodes.IMPORT_SCHEMA_GEN]
 

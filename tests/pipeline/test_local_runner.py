@@ -259,7 +259,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
         (Finished(evaluation=REFUSED), 3, LOW_RECALL.sentence),
         (Finished(evaluation=BLESSED, serving=UNSOUND), 3, "it is too large"),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
-        (Finished(failure=Failure(cause="damaged"), usage=True), 2, "Failed: damaged"),
+        (Finished(failure=Failure(cause="damaged"), usage=True), 2, "The run failed: damaged"),
         # A failure counts for more than the verdict before it.
         (
             Finished(evaluation=BLESSED, failure=Failure(cause="x", node="Pusher")),
@@ -271,7 +271,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
             1,
             "Pusher failed",
         ),
-        (KeyboardInterrupt(), 130, "Interrupted."),
+        (KeyboardInterrupt(), 130, "Interrupted: run it again"),
     ],
 )
 def test_the_exit_code_and_the_summary_say_how_the_run_ended(run, worker, outcome, code, said):

@@ -129,7 +129,7 @@ class FakeRunner:
 
     error = None
 
-    def __init__(self, run_id, observe, *, cache):
+    def __init__(self, run_id, observe, **options):
         pass
 
     def run(self, pipeline, run_options):
@@ -172,7 +172,7 @@ def test_run_that_failed_before_the_evaluator_gets_a_page_with_its_settings(run_
 
 def test_run_that_was_interrupted_in_a_node_gets_a_page_that_says_so(run_graph):
     _, page = run_graph(worker._InterruptedError())
-    assert "Interrupted: the finished components are kept" in page
+    assert "Interrupted: run it again, and the finished components are kept" in page
 
 
 def test_run_that_ended_early_as_asked_gets_a_page(run_graph):

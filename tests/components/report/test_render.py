@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from components.evaluation.slicing import INK, PARTS
-from components.report.page import Entry, Facts, Failure, Mistakes, Page, judge_failure
+from components.report.page import Entry, Facts, Mistakes, Page
 from components.report.render import render_index, render_report
+from components.verdict import Failure, judge_failure
 from tests.evaluations import evaluation, slice_metrics
 from trainer_module import features
 
