@@ -64,9 +64,8 @@ def _find_fault(
     made = outputs(store, execution)
     if not all(_is_there(artifact) for artifact in made):
         return "what it made in the run before, {run}, is gone"
-    # A resolver makes nothing of its own.
-    origin = find_origin(store, made[0]) if made and node.HasField("executor") else None
-    if origin and not _has_parameters(origin, node):
+    # A resolver makes nothing of its own, and has no parameters.
+    if node.parameters.parameters and not _has_parameters(find_origin(store, made[0]), node):
         return "its settings are not those of the run before, {run}"
     return None
 

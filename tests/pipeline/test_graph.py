@@ -76,6 +76,13 @@ def test_nodes_are_those_of_the_graph_in_running_order(build):
     assert tuple(compile_nodes(build())) == nodes.NODES
 
 
+def test_what_each_node_waits_for_is_that_of_the_graph(build):
+    compiled = compile_nodes(build())
+    assert {name: set(node.upstream_nodes) for name, node in compiled.items()} == {
+        name: set(upstream) for name, upstream in nodes.UPSTREAM.items()
+    }
+
+
 def test_names_of_the_nodes_come_without_tfx():
     code = "import sys, pipeline.nodes; sys.exit('tfx' in sys.modules)"
     project = config.PROJECT_DIRECTORY

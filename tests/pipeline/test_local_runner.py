@@ -155,6 +155,17 @@ def test_nodes_in_the_wrong_order_are_refused_before_anything_starts(
     assert not (tmp_path / "root").exists()
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("SchemaGen", "Trainer"), ("ExampleValidator", "SchemaGen"), ("ImportSchemaGen", "SchemaGen")],
+)
+def test_part_in_which_nothing_would_run_is_refused(run, worker, start, end):
+    code, _, err = run("--from-node", start, "--to-node", end)
+    assert code == 2
+    assert f"--from-node {start} does not lead to --to-node {end}" in err
+    assert not worker.requests
+
+
 @pytest.mark.parametrize("node", ["Trainer", NODES[0], NODES[-1]])
 def test_one_node_may_be_the_first_and_the_last(run, worker, node):
     run("--from-node", node, "--to-node", node)
