@@ -219,4 +219,5 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
 
 
 if __name__ == "__main__":
+    command_line.open_standard_streams()
     sys.exit(main())

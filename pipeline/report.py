@@ -16,7 +16,7 @@ from components.report.page import (
 )
 from components.report.render import render_index, render_report
 from components.verdict import Failure
-from pipeline import config, dataset, history, nodes, results, workspace
+from pipeline import config, dataset, effect, history, nodes, results, workspace
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -43,6 +43,7 @@ def report_facts(
         configuration=settings.model_dump(mode="json"),
         flags=serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
+        notes=effect.find_without_effect(settings, data),
     )
 
 

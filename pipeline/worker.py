@@ -16,7 +16,7 @@ from functools import partial
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
 from components.evaluation.results import EvaluationError
-from pipeline import dataset, nodes
+from pipeline import dataset, effect, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,
@@ -134,6 +134,7 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         serving=outcome.serving,
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
+        notes=effect.find_without_effect(request.config, data),
         serving_flags=serving_flags(request.config.paths, place),
         failure=failure,
     )

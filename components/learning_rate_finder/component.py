@@ -46,15 +46,12 @@ def LearningRateFinder(  # noqa: N802
         best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
         tuner_results: gets the curve as data, as a picture and for TensorBoard.
         config: a JSON object: the groups `model`, `augmentation` and `finder`; `batch_size`,
-            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`;
-            `fallback`, the rate to take where the curve tells nothing; and `source`, which
-            changes with the source code.
+            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`; and
+            `source`, which changes with the source code.
     """
     settings = json.loads(config)
     curve = _test(settings, examples, tft.TFTransformOutput(transform_graph.uri))
-    finding = learning_rate_finder.read_curve(
-        curve, rule=settings["finder"]["rule"], fallback=settings["fallback"]
-    )
+    finding = learning_rate_finder.read_curve(curve, rule=settings["finder"]["rule"])
     results = Path(tuner_results.uri)
     results.mkdir(parents=True, exist_ok=True)
     (results / CURVE_FILE).write_text(learning_rate_finder.to_json(curve, finding))

@@ -317,6 +317,49 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
     assert the_object(out)["log"] == str(kept.with_name("pipeline.log"))
 
 
+# The command, with a worker that ends well at once, and says which descriptors it was given.
+DAEMON = """
+import json, os, subprocess, sys
+from pipeline import command_line, local_runner, supervisor
+
+WORKER = '''
+import json, os, sys
+sys.stdin.readline()
+events = int(sys.argv[1])
+assert events > 2, events
+os.write(1, b"a line for the log")
+os.write(events, (json.dumps({"kind": "finished"}) + chr(10)).encode())
+'''
+popen = subprocess.Popen
+
+def start(command, **options):
+    return popen([sys.executable, "-S", "-c", WORKER, *command[3:]], **options)
+
+supervisor.subprocess.Popen = start
+command_line.open_standard_streams()
+sys.exit(local_runner.main())
+"""
+
+
+@pytest.mark.parametrize(
+    "closed", ["", "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
+)
+def test_command_runs_with_any_of_its_descriptors_closed(tmp_path, closed):
+    argv = ["--root", str(tmp_path), "--dataset", "sample", "--verbose"]
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", DAEMON, *argv],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
+    assert json.loads(result.read_text())["exit_code"] == 0
+    assert result.with_name("pipeline.log").read_text() == "a line for the log"
+    assert bool(ended.stdout) == (" >&-" not in f" {closed}")
+
+
 def test_without_json_no_object_is_printed(run):
     code, out, err = run()
     assert code == 0
