@@ -269,6 +269,20 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
         (Finished(), 0, "Ended before the Evaluator"),
         (Finished(evaluation=REFUSED), 3, LOW_RECALL.sentence),
         (Finished(evaluation=BLESSED, serving=UNSOUND), 3, "it is too large"),
+        (
+            Finished(
+                evaluation=BLESSED,
+                pushed=Pushed(path="/s/1", version="1", new=False, live_version="2"),
+                serving_flags="--root /r",
+            ),
+            3,
+            "`python -m pipeline.serving rollback 1 --root /r` makes version 1 live",
+        ),
+        (
+            Finished(evaluation=BLESSED, pushed=Pushed(path="/s/3", version="3", live_version="1")),
+            0,
+            "Blessed and pushed as version 3; version 1 is pinned and stays live",
+        ),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
         (Finished(failure=Failure(cause="damaged"), usage=True), 2, "The run failed: damaged"),
         # A failure counts for more than the verdict before it.

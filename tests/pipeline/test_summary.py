@@ -200,6 +200,11 @@ def test_summary_warns_where_the_rate_was_not_found():
     assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."
 
 
+def test_summary_has_the_notes():
+    lines = printed(run_result(notes=["learning_rate.peak has no [effect] here"]))
+    assert lines[-1] == "note: learning_rate.peak has no [effect] here"
+
+
 def test_summary_names_the_report():
     lines = printed(run_result(report="/r/runs/[1]/report.html", pictures=["/r/b.png"]))
     assert lines[-2:] == ["report: /r/runs/[1]/report.html", "picture: /r/b.png"]

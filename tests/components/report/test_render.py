@@ -170,6 +170,11 @@ def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
     assert "This run pushed no model" in text
 
 
+def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
+    noted = dataclasses.replace(page, facts=page.facts._replace(notes=["it has no effect"]))
+    assert "Note: a note. Note: it has no effect." in read(noted)
+
+
 def test_evaluation_that_can_not_be_read_is_told():
     page = Page(Facts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
     assert "There are no figures: It was cut off." in read(page)
