@@ -84,7 +84,7 @@ class Verdict(NamedTuple):
             the run was not to get so far.
         label: a word or three, for a list.
         headline: a sentence without its full stop.
-        reasons: phrases, where it was refused or the run failed.
+        reasons: phrases: why it was refused, is not live, or the run failed.
     """
 
     state: State
@@ -141,7 +141,8 @@ def _judge_standing(standing: Standing, *, idle: bool, flags: str) -> Verdict:
         return Verdict(
             "good",
             "waits for a pin",
-            f"Blessed {done} as version {version}; version {live} is pinned and stays live",
+            f"Blessed {done} as version {version}",
+            [f"version {live} is pinned and stays live"],
         )
     if idle:
         return Verdict("good", "already live", f"Nothing to do: already live as version {version}")

@@ -107,7 +107,8 @@ def describe_verdict(result: RunResult) -> list[str]:
     if verdict.state in ("failed", "unusable"):
         return [f"{headline}: {escape('; '.join(verdict.reasons))}"]
     if verdict.state == "good":
-        return [f"{headline} in {escape(result.pushed.path)}"]
-    if not verdict.reasons:
-        return [f"{headline}."]
-    return [f"{headline}:", *(f"  [red]•[/] {escape(reason)}" for reason in verdict.reasons)]
+        headline += f" in {escape(result.pushed.path)}"
+    elif not verdict.reasons:
+        headline += "."
+    colon = ":" if verdict.reasons else ""
+    return [f"{headline}{colon}", *(f"  [red]•[/] {escape(one)}" for one in verdict.reasons)]

@@ -281,7 +281,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
         (
             Finished(evaluation=BLESSED, pushed=Pushed(path="/s/3", version="3", live_version="1")),
             0,
-            "Blessed and pushed as version 3; version 1 is pinned and stays live",
+            "Blessed and pushed as version 3 in /s/3:\n  • version 1 is pinned and stays live",
         ),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
         (Finished(failure=Failure(cause="damaged"), usage=True), 2, "The run failed: damaged"),

@@ -173,6 +173,11 @@ class Plant:
             result["failure"]["cause"] if result["failure"] else "",
         )
 
+    def served(self) -> str | None:
+        """The model in service, if there is one."""
+        live = [version.path for version in self.store.versions() if version.live]
+        return (live[0] / "saved_model.pb").read_text() if live else None
+
     def keep(self):
         shutil.copytree(self.root, self.kept, dirs_exist_ok=True)
 
@@ -328,7 +333,7 @@ def test_every_part_can_run_or_is_told_where_to_start(state):
 
 def test_part_comes_to_what_a_whole_run_comes_to_or_says_what_it_lacks(state):
     plant, argv = state
-    whole = plant.run(*argv)
+    whole, served = plant.run(*argv), plant.served()
     assert whole.code in (0, 3)
     for start in STARTS:
         plant.restore()
@@ -343,4 +348,4 @@ def test_part_comes_to_what_a_whole_run_comes_to_or_says_what_it_lacks(state):
             answer = plant.run(*argv, from_node=start)
         if start == nodes.SCHEMA_GEN and answer.verdict["state"] == "open":
             continue
-        assert answer.judged == whole.judged, start
+        assert (answer.judged, plant.served()) == (whole.judged, served), start
