@@ -135,6 +135,6 @@ def _make_entry(root: Path, result: results.RunResult) -> Entry:
         accuracy=evaluation.overall.accuracy if evaluation else None,
         verdict=result.verdict.label,
         version=result.pushed.version if result.pushed else None,
-        reason="; ".join(result.why_not_pushed),
+        reason="; ".join(result.why_not_pushed or result.verdict.reasons),
         link=str(page.relative_to(root)) if page.exists() else None,
     )

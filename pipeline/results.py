@@ -165,7 +165,7 @@ class RunResult(_Result):
             return ["it has not ended yet"]
         if self.failure and self.failure.node:
             return [f"{self.failure.node} failed: {self.failure.cause}"]
-        return list(self.verdict.reasons)
+        return [] if self.verdict.state == "good" else list(self.verdict.reasons)
 
     def to_json(self) -> str:
         """The object that `--json` prints, on one line."""

@@ -8,7 +8,7 @@ import pytest
 from components.report.page import REPORT_FILE
 from pipeline import config, dataset, report, results, worker, workspace
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, Pushed, RunResult
+from pipeline.results import Failure, Pushed, RunResult, Serving
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
 
@@ -60,6 +60,17 @@ def test_paths_of_the_links_lead_to_the_pages(add_run, tmp_path):
     ("fields", "words"),
     [
         ({"evaluation": evaluation()}, ">blessed<"),
+        (
+            {"evaluation": evaluation(), "serving": Serving(reasons=["it is too large"])},
+            ">not pushed<.*it is too large",
+        ),
+        (
+            {
+                "evaluation": evaluation(),
+                "pushed": Pushed(path="/s/3", version="3", live_version="1"),
+            },
+            ">waits for a pin<.*version 1 is pinned and stays live",
+        ),
         ({"evaluation": evaluation(LOW_RECALL)}, f">not blessed<.*{LOW_RECALL.sentence}"),
         (
             {"failure": Failure(node="Trainer", cause="no luck")},

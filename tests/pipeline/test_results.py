@@ -131,6 +131,13 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
         ({"evaluation": evaluation()}, []),
         ({"evaluation": evaluation(), "serving": Serving(reasons=["it is slow"])}, ["it is slow"]),
         ({"evaluation": judged()}, [LOW_RECALL.sentence]),
+        (
+            {
+                "evaluation": evaluation(),
+                "pushed": Pushed(path="/s/3", version="3", live_version="1"),
+            },
+            [],
+        ),
         ({"failure": Failure(cause="no data")}, ["no data"]),
         ({"running": True}, ["it has not ended yet"]),
         (
@@ -138,7 +145,10 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
             ["Pusher failed: disk full"],
         ),
     ],
-    ids=["no model", "blessed", "not sound", "refused", "failed", "running", "refused and failed"],
+    ids=[
+        *("no model", "blessed", "not sound", "refused", "waits for a pin", "failed", "running"),
+        "refused and failed",
+    ],
 )
 def test_what_kept_a_run_from_pushing_is_a_sentence_each(fields, sentences):
     assert RunResult(run_id="r1", **fields).why_not_pushed == sentences
