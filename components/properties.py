@@ -6,8 +6,8 @@ SKIPPED = "skipped"
 HELD_BACK = "held_back"
 """Of a `PushedModel`: the version as which the same model was rolled back."""
 
-NEW = "new"
-"""Of a `PushedModel`: whether that push made the version, which else was there already."""
+PUSHED_BY = "pushed_by"
+"""Of a `PushedModel`: the run that made the version; empty where it was there already."""
 
 LIVE_VERSION = "live_version"
 """Of a `PushedModel`: the version that was live after the push, as text."""

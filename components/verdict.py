@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from components.evaluation.results import Evaluation
-from components.properties import HELD_BACK, LIVE_VERSION, NEW, SKIPPED
+from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
 State = Literal["running", "open", "good", "refused", "failed", "unusable", "interrupted"]
 
@@ -43,11 +43,12 @@ class Standing(NamedTuple):
     new: bool = True
 
 
-def read_standing(pushed: Mapping[str, int | str]) -> Standing | None:
+def read_standing(pushed: Mapping[str, int | str], run: str) -> Standing | None:
     """Reads where a model stood after its push.
 
     Args:
         pushed: the custom properties of a `PushedModel`.
+        run: the run that asks, which may have it from the cache.
 
     Returns:
         The standing; None where nothing was pushed.
@@ -56,7 +57,8 @@ def read_standing(pushed: Mapping[str, int | str]) -> Standing | None:
         return None
     live = pushed.get(LIVE_VERSION)
     # TFX's Pusher, and ours before, said no more than the version.
-    return Standing(int(pushed["pushed_version"]), live and int(live), bool(pushed.get(NEW, True)))
+    new = pushed.get(PUSHED_BY, run) == run
+    return Standing(int(pushed["pushed_version"]), live and int(live), new)
 
 
 def read_refusals(check: Sequence[str], pushed: Mapping[str, int | str]) -> Sequence[str]:

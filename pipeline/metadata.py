@@ -6,7 +6,7 @@ import ml_metadata as mlmd
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
-from components.properties import LIVE_VERSION, NEW
+from components.properties import LIVE_VERSION, PUSHED_BY
 from pipeline.errors import UserError
 from pipeline.results import NodeResult, NodeState, Pushed
 
@@ -114,16 +114,16 @@ def read_nodes(store: mlmd.MetadataStore, run_id: str) -> dict[str, NodeResult]:
     }
 
 
-def read_pushed(artifact: metadata_store_pb2.Artifact) -> Pushed | None:
-    """Reads where a model was pushed; None where the Pusher pushed nothing."""
+def read_pushed(artifact: metadata_store_pb2.Artifact, run_id: str) -> Pushed | None:
+    """Reads where a model was pushed, as a run knows it; None where nothing was pushed."""
+    properties = artifact.custom_properties
     # The Pusher ends well when it pushed nothing; this is where it says so.
     if not int_property(artifact, "pushed"):
         return None
-    new = int_property(artifact, NEW) if NEW in artifact.custom_properties else True
     return Pushed(
         path=text_property(artifact, "pushed_destination"),
         version=text_property(artifact, "pushed_version"),
-        new=bool(new),
+        new=PUSHED_BY not in properties or properties[PUSHED_BY].string_value == run_id,
         live_version=text_property(artifact, LIVE_VERSION) or None,
     )
 

@@ -98,18 +98,15 @@ def _read_serving(
 
 
 def _read_pushed(artifact: metadata_store_pb2.Artifact, run_id: str) -> Pushed | None:
-    pushed = read_pushed(artifact)
+    pushed = read_pushed(artifact, run_id)
     if pushed is None:
         return None
-    store = Store(Path(pushed.path).parent)
     try:
-        [record] = [one.record for one in store.versions() if one.path == Path(pushed.path)]
-        live = store.find().number
-    except (StoreError, ValueError):
-        # It went, or can't be read, since: the push is all that is known.
+        live = Store(Path(pushed.path).parent).find().number
+    except StoreError:
+        # It can't be read since: the push is all that is known.
         return pushed
-    new = pushed.new and (record is None or record.facts.run == run_id)
-    return pushed.model_copy(update={"new": new, "live_version": str(live)})
+    return pushed.model_copy(update={"live_version": str(live)})
 
 
 def find_changes(store: mlmd.MetadataStore, run_id: str, serving_model_dir: Path) -> dict[str, str]:
@@ -167,7 +164,7 @@ def _is_outdated(artifact: metadata_store_pb2.Artifact, serving_model_dir: Path)
     if version := int_property(artifact, HELD_BACK):
         versions = Store(serving_model_dir).versions()
         return not any(one.number == version and not one.visible for one in versions)
-    pushed = read_pushed(artifact)
+    pushed = read_pushed(artifact, run_id="")
     if pushed is None:
         return False
     directory = Path(pushed.path)

@@ -15,7 +15,7 @@ from components import blessings
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
 from components.evaluation.reader import read_evaluation
-from components.properties import HELD_BACK, LIVE_VERSION, NEW, SKIPPED
+from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
 _Artifacts = dict[str, list[artifact.Artifact]]
 
@@ -51,7 +51,8 @@ class Executor(executor.Executor):
         # TFX takes a push from the cache for as long as there is such a copy.
         io_utils.copy_dir(model, pushed_model.uri)
         self._MarkPushed(pushed_model, str(push.path), str(push.version))
-        pushed_model.set_int_custom_property(NEW, int(push.state == "pushed"))
+        run = facts.run if push.state == "pushed" else ""
+        pushed_model.set_string_custom_property(PUSHED_BY, run)
         pushed_model.set_string_custom_property(LIVE_VERSION, str(store.find().number))
 
     def _skip(self, pushed_model: artifact.Artifact, why: str) -> None:

@@ -64,7 +64,7 @@ def read_page(
         facts=facts,
         verdict=judge_failure(failure)
         if failure
-        else _judge(evaluation, problem, check, pushed, facts.flags),
+        else _judge(evaluation, problem, check, pushed, facts),
         evaluation=evaluation,
         problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
@@ -97,12 +97,12 @@ def _judge(
     problem: str | None,
     check: Report | None,
     pushed: Mapping[str, int | str],
-    flags: str,
+    facts: Facts,
 ) -> Verdict:
     if problem:
         return Verdict("failed", "not judged", "Not judged", [problem])
     refusals = read_refusals(check.reasons if check else [], pushed)
-    return judge(evaluation, refusals, read_standing(pushed), flags=flags)
+    return judge(evaluation, refusals, read_standing(pushed, facts.run), flags=facts.flags)
 
 
 def _read_training(directory: Path) -> Training:

@@ -99,8 +99,14 @@ def test_labels_fit_into_a_list():
 
 def test_push_of_tfxs_own_pusher_is_told_by_its_version_alone():
     pushed = {"pushed": 1, "pushed_version": "7", "pushed_destination": "/s/7"}
-    assert read_standing(pushed) == Standing(7, live=None, new=True)
-    assert read_standing({"pushed": 0}) is None
+    assert read_standing(pushed, "r1") == Standing(7, live=None, new=True)
+    assert read_standing({"pushed": 0}, "r1") is None
+
+
+@pytest.mark.parametrize(("by", "new"), [("r1", True), ("r0", False), ("", False)])
+def test_push_of_another_run_is_not_this_ones(by, new):
+    pushed = {"pushed": 1, "pushed_version": "7", "live_version": "8", "pushed_by": by}
+    assert read_standing(pushed, "r1") == Standing(7, live=8, new=new)
 
 
 def test_reasons_of_the_check_count_for_more_than_what_the_pusher_says_of_them():

@@ -113,17 +113,17 @@ def test_models_config_has_the_servers_path(push, trained, directory):
 
 def test_new_version_is_told_with_the_one_that_is_live(push, trained, directory):
     pushed = push(trained("a"))
-    assert read_standing(properties(pushed)) == Standing(version=1, live=1, new=True)
+    assert read_standing(properties(pushed), "run-1") == Standing(version=1, live=1, new=True)
     Store(directory).pin(1)
     pushed = push(trained("b"))
-    assert read_standing(properties(pushed)) == Standing(version=2, live=1, new=True)
+    assert read_standing(properties(pushed), "run-2") == Standing(version=2, live=1, new=True)
 
 
 def test_older_version_is_told_with_the_newer_one_that_is_live(push, trained):
     model = trained("a")
     push(model)
     push(trained("b"))
-    assert read_standing(properties(push(model))) == Standing(version=1, live=2, new=False)
+    assert read_standing(properties(push(model)), "run-3") == Standing(1, live=2, new=False)
 
 
 def properties(pushed):
