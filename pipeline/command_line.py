@@ -107,8 +107,25 @@ def download_progress(console: Console) -> Iterator[Callable[[str, int, int], No
             bars.stop()
 
 
+def open_standard_streams() -> None:
+    """Opens on the null device what is closed of standard input, output and error.
+
+    A daemon may be started without them. Whatever is opened next, such as a pipe to a process,
+    would take their numbers, and lose what others write there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def exit_with(command: Callable[[], int]) -> None:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
+    open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
     try:

@@ -153,8 +153,7 @@ class LearningRate(Group):
         4e-3,
         gt=0,
         le=1,
-        description="The highest rate, of Adam, if `fixed`; with the finder, what is taken where "
-        "its curve tells nothing.",
+        description="The highest rate, of Adam, if `fixed`; the finder finds its own.",
     )
     warmup_epochs: float = Field(1.0, ge=0, description="Epochs of warm-up (`cosine`).")
     decay_rate: float = Field(
@@ -290,27 +289,6 @@ class Config(Group):
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
     beam: Beam = Beam()
-
-    def trainer_parameters(self) -> dict[str, Any]:
-        """What the Trainer goes by: the arguments of the functions it calls, by group."""
-        return {
-            "model": self.model.model_dump(mode="json"),
-            "augmentation": self.augmentation.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json", exclude={"memory_mb"}),
-            "learning_rate": self.learning_rate.model_dump(mode="json", exclude={"source"}),
-            "memory_mb": self.training.memory_mb,
-        }
-
-    def finder_parameters(self) -> dict[str, Any]:
-        """What the learning-rate finder goes by: what it shares with the Trainer, and its own."""
-        shared = {"batch_size", "seed", "weight_decay", "label_smoothing", "memory_mb"}
-        return {
-            "model": self.model.model_dump(mode="json"),
-            "augmentation": self.augmentation.model_dump(mode="json"),
-            "finder": self.learning_rate_finder.model_dump(mode="json"),
-            "fallback": self.learning_rate.peak,
-            **self.training.model_dump(mode="json", include=shared),
-        }
 
     def beam_args(self) -> list[str]:
         """What Beam goes by: `beam.args`, and what its workers elsewhere install."""

@@ -3,8 +3,9 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
+import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
@@ -17,11 +18,19 @@ from tfx.orchestration.portable import (
 )
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.errors import UserError
+from components.properties import SKIPPED
+from pipeline import earlier
+from pipeline.metadata import outputs, text_property
+from pipeline.part import Part, decide
 from pipeline.results import NodeState
 
-Observer = Callable[[str, NodeState], None]
-"""Called with a node's name when it starts, and again when it ends."""
+Observer = Callable[[str, NodeState, str], None]
+"""Called with a node's name when it starts, and again when it ends, and why it did nothing."""
+
+FindChanges = Callable[[mlmd.MetadataStore, str], Mapping[str, str]]
+"""Takes the run before; says what of it no longer holds, as `part.decide` takes it."""
+
+_NEVER = pipeline_pb2.NodeExecutionOptions.Skip.NEVER
 
 _ENDED_WELL: dict[int, NodeState] = {
     metadata_store_pb2.Execution.COMPLETE: "done",
@@ -41,17 +50,29 @@ class NodeFailedError(Exception):
 class ObservedDagRunner(tfx_runner.IrBasedRunner):
     """A local runner with an observer."""
 
-    def __init__(self, run_id: str, observe: Observer, *, cache: bool = True):
+    def __init__(
+        self,
+        run_id: str,
+        observe: Observer,
+        *,
+        cache: bool = True,
+        find_changes: FindChanges = lambda store, run_id: {},
+        prepare: Callable[[Collection[str]], None] = lambda runs: None,
+    ):
         """Prepares a run.
 
         Args:
             run_id: names the run in ML Metadata; must be new.
             observe: told of each node as it starts and ends.
             cache: whether unchanged nodes may be taken from the cache.
+            find_changes: says what a part may not take over.
+            prepare: told of the nodes that are about to run.
         """
         self._run_id = run_id
         self._observe = observe
         self._cache = cache
+        self._find_changes = find_changes
+        self._prepare = prepare
 
     def run_with_ir(
         self,
@@ -62,7 +83,8 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
 
         Raises:
             NodeFailedError: a node failed; those behind it did not run.
-            UserError: a part was selected that needs what no earlier run made.
+            UserError: a part was selected that needs what the run before did not leave; nothing
+                ran.
         """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
@@ -72,28 +94,50 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             deployment.metadata_connection_config,
             deployment.metadata_connection_config.WhichOneof("connection_config"),
         )
+        names = [wrapper.pipeline_node.node_info.id for wrapper in pipeline.nodes]
+        base = None
         if run_options:
-            _select(pipeline, run_options.partial_run)
+            part, base = self._decide(pipeline, run_options.partial_run, connection)
+            _mark(pipeline, part)
+            names = [name for name in names if name in part.runs]
+        self._prepare(names)
         for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
             name = node.node_info.id
             if node.execution_options.HasField("skip"):
-                self._observe(name, "left out")
+                self._observe(name, "left out", "")
                 continue
             if not self._cache:
                 node.execution_options.caching_options.enable_cache = False
             if node.execution_options.run.perform_snapshot:
-                _take_over_earlier_outputs(pipeline, connection)
-            self._observe(name, "running")
+                with metadata.Metadata(connection) as handle:
+                    partial_run_utils.snapshot(handle, pipeline, base)
+            self._observe(name, "running", "")
             try:
-                state = self._launch(node, pipeline, deployment, connection)
+                state, note = self._launch(node, pipeline, deployment, connection)
             except Exception as error:
-                self._observe(name, "failed")
+                self._observe(name, "failed", "")
                 raise NodeFailedError(name) from error
-            self._observe(name, state)
+            self._observe(name, state, note)
             if state == "failed":
                 raise NodeFailedError(name)
 
-    def _launch(self, node, pipeline, deployment, connection) -> NodeState:
+    def _decide(self, pipeline, options, connection) -> tuple[Part, str | None]:
+        """Decides on the part, and which run it takes over from."""
+        graph = {
+            wrapper.pipeline_node.node_info.id: wrapper.pipeline_node.upstream_nodes
+            for wrapper in pipeline.nodes
+        }
+        [from_node, to_node] = [
+            next(iter(names), None) for names in (options.from_nodes, options.to_nodes)
+        ]
+        with metadata.Metadata(connection) as handle:
+            base = earlier.find_latest_run(handle.store)
+            changes = self._find_changes(handle.store, base) if base else {}
+            faults = {**changes, **earlier.find_faults(handle.store, base, pipeline)}
+        return decide(graph, from_node, to_node, faults), base
+
+    def _launch(self, node, pipeline, deployment, connection) -> tuple[NodeState, str]:
+        """Runs a node; returns how it ended, and why it did nothing, if it did."""
         name = node.node_info.id
         node_launcher = launcher.Launcher(
             pipeline_node=node,
@@ -106,32 +150,19 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         execution = node_launcher.launch()
         # The launcher publishes a failure to resolve inputs, and returns as if all were well.
         if execution is None or not execution.execution_id:
-            return "failed"
+            return "failed", ""
         with metadata.Metadata(connection) as handle:
             [record] = handle.store.get_executions_by_id([execution.execution_id])
-        return _ENDED_WELL.get(record.last_known_state, "failed")
+            made = outputs(handle.store, record)
+        state = _ENDED_WELL.get(record.last_known_state, "failed")
+        note = next(filter(None, (text_property(one, SKIPPED) for one in made)), "")
+        return ("skipped" if note else state), note
 
 
-def _select(pipeline: pipeline_pb2.Pipeline, options: pipeline_pb2.PartialRun) -> None:
-    partial_run_utils.mark_pipeline(
-        pipeline,
-        from_nodes=_or_none(options.from_nodes),
-        to_nodes=_or_none(options.to_nodes),
-        snapshot_settings=options.snapshot_settings,
-    )
-
-
-def _take_over_earlier_outputs(pipeline, connection) -> None:
-    """Gives the nodes that are left out what they put out in the run before."""
-    try:
-        with metadata.Metadata(connection) as handle:
-            partial_run_utils.snapshot(handle, pipeline)
-    except LookupError as error:
-        raise UserError(
-            f"The nodes left out have no outputs of an earlier run ({error}): run the pipeline "
-            "without --from-node first."
-        ) from error
-
-
-def _or_none(names: Collection[str]) -> Collection[str] | None:
-    return names or None
+def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
+    """Tells TFX what to run and what to take over."""
+    runs = sorted(part.runs)
+    partial_run_utils.mark_pipeline(pipeline, from_nodes=runs, to_nodes=runs)
+    for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
+        if node.node_info.id not in part.runs | part.takes:
+            node.execution_options.skip.reuse_artifacts_mode = _NEVER

@@ -38,6 +38,7 @@ from trainer_module import features
 _FORMAT = 1
 # As many as one needs to tell ten shapes apart, and to try everything within two minutes.
 _SAMPLE_SIZES = {"train": 4000, "eval": 500, "test": 1000}
+_OFFICIAL_SIZES = {"train": 60_000, "test": 10_000}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,38 @@ class Prepared:
     origin: str
     examples: Mapping[str, Mapping[str, int]] | None
 
+    @property
+    def own(self) -> bool:
+        """Whether they are TFRecords of one's own, taken as they are."""
+        return self.examples is None
+
+
+def find_without_effect(settings: config.Dataset, name: str, *, own: bool) -> dict[str, str]:
+    """Finds the settings that change nothing in the records.
+
+    Args:
+        settings: how the data is split.
+        name: the dataset's, as in `Prepared`.
+        own: as in `Prepared`.
+
+    Returns:
+        Why, a clause each, by the setting.
+    """
+    if own:
+        taken = "the TFRecords are taken as they are"
+        return dict.fromkeys(("eval_examples", "max_examples", "seed"), taken)
+    found = {"pattern": "it is for TFRecords of one's own"}
+    if name == "sample":
+        generated = "the sample is generated"
+        found |= dict.fromkeys(("dir", "eval_examples"), generated)
+        largest = max(_SAMPLE_SIZES.values())
+    else:
+        train = _OFFICIAL_SIZES["train"] - settings.eval_examples
+        largest = max(train, settings.eval_examples, _OFFICIAL_SIZES["test"])
+    if settings.max_examples is not None and settings.max_examples >= largest:
+        found["max_examples"] = f"no split has more than {largest:,}"
+    return found
+
 
 def prepare(settings: config.Dataset, source: Source, parent: Path) -> Prepared:
     """Makes sure that there are records of the data, writing them where there are none.
@@ -77,6 +110,10 @@ def prepare(settings: config.Dataset, source: Source, parent: Path) -> Prepared:
     if source.kind == "records":
         return _check_own_records(settings, source)
     name = source.dataset
+    unused = find_without_effect(settings, name, own=False)
+    settings = settings.model_copy(
+        update={key: config.Dataset.model_fields[key].default for key in unused}
+    )
     manifest = {
         "dataset": name,
         "format": _FORMAT,

@@ -27,7 +27,7 @@ from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
-from pipeline import config, data_source, dataset, evaluation, nodes, workspace
+from pipeline import config, data_source, dataset, effect, evaluation, nodes, workspace
 from pipeline.fingerprint import fingerprint, sha256
 from pipeline.report import report_facts
 
@@ -81,10 +81,10 @@ def create_pipeline(
     finder = LearningRateFinder(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
-        config=json.dumps({**settings.finder_parameters(), "source": source}),
+        config=json.dumps({**effect.finder_parameters(settings, data), "source": source}),
     ).with_id(nodes.LEARNING_RATE_FINDER)
     found = settings.learning_rate.source == "finder"
-    training = {**settings.trainer_parameters(), "checkpoints": str(place.checkpoints)}
+    training = {**effect.trainer_parameters(settings, data), "checkpoints": str(place.checkpoints)}
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
         examples=examples,
@@ -106,22 +106,24 @@ def create_pipeline(
         eval_config=evaluation.build_eval_config(settings.evaluation),
         module_path="components.evaluation.extractors",
     ).with_id(nodes.EVALUATOR)
-    serving = {**settings.serving.model_dump(mode="json"), "source": fingerprint(components)}
-    evaluator.executor_spec.add_extra_flags([f"--source={serving['source']}"])
+    serving, code = settings.serving, fingerprint(components)
+    evaluator.executor_spec.add_extra_flags([f"--source={code}"])
+    limits = {**serving.model_dump(mode="json", exclude={"server_dir"}), "source": code}
     serving_check = create_serving_check(
-        model, examples, evaluator.outputs["blessing"], config=serving
+        model, examples, evaluator.outputs["blessing"], config=limits
     ).with_id(nodes.SERVING_CHECK)
+    pushed_by = {"server_dir": serving.server_dir, "source": code, "model_source": source}
     pusher = AtomicPusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         evaluation=evaluator.outputs["evaluation"],
         base_directory=versions,
-        config={**serving, "model_source": source, "dataset": data.directory.name},
+        config={**pushed_by, "dataset": data.directory.name},
     ).with_id(nodes.PUSHER)
     report = Report(
         report_facts(settings, data, place, source),
-        source=serving["source"],
+        source=code,
         examples=examples,
         statistics=statistics,
         anomalies=example_validator.outputs["anomalies"],

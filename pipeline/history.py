@@ -147,5 +147,5 @@ def _read_metadata(file: Path, run_id: str) -> dict[str, object]:
     pushed = metadata.find_output(store, run_id, nodes.PUSHER, "pushed_model")
     return {
         "components": metadata.read_nodes(store, run_id),
-        "pushed": metadata.read_pushed(pushed) if pushed else None,
+        "pushed": metadata.read_pushed(pushed, run_id) if pushed else None,
     }

@@ -1,7 +1,8 @@
 """Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
 
-Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong use,
-configuration or data; 3 finished, but not blessed or not sound to serve; 130 interrupted.
+Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a component failed;
+2 wrong use, configuration or data; 3 finished, but the model did not get into service; 130
+interrupted.
 """
 
 import argparse
@@ -19,11 +20,11 @@ from rich.panel import Panel
 from components.atomic_pusher.files import write_atomically
 from components.model_server.image import find_obstacle
 from components.report.page import REPORT_FILE
-from pipeline import command_line, config, data_source, history, nodes, report, workspace
+from pipeline import command_line, config, data_source, history, nodes, part, report, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
-from pipeline.results import Failure, RunResult
+from pipeline.results import EXIT_CODES, Failure, RunResult
 from pipeline.summary import print_summary
 from pipeline.supervisor import run_worker
 from pipeline.workspace import LOG_FILE, RESULT_FILE
@@ -79,9 +80,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m pipeline.local_runner",
         description="Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
         "directory if it is blessed.",
-        epilog="Exit codes: 0 blessed and pushed, or nothing to do; 1 a component failed; 2 wrong "
-        "use, configuration or data; 3 finished, but not blessed or not sound to serve; 130 "
-        "interrupted.",
+        epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
+        "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
+        "get into service; 130 interrupted.",
     )
     command_line.add_config_flags(parser)
     command_line.add_serving_flag(parser)
@@ -90,7 +91,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--from-node",
         choices=nodes.NODES,
         metavar="NODE",
-        help="the first component to run, with what the run before made; of "
+        help="the first component to run, with what the run before made by the same settings; of "
         + ", ".join(nodes.NODES),
     )
     parser.add_argument(
@@ -154,11 +155,7 @@ def _check_part(from_node: str | None, to_node: str | None, settings: config.Con
             f"{json.dumps(settings.learning_rate.source)}: name another node, or set it to "
             '"finder".'
         )
-    if from_node and to_node and nodes.NODES.index(from_node) > nodes.NODES.index(to_node):
-        raise UserError(
-            f"--from-node {from_node} comes after --to-node {to_node}: name them in the order of "
-            "the graph."
-        )
+    part.check_selection(from_node, to_node)
 
 
 def _check_server(settings: config.Serving) -> None:
@@ -200,9 +197,9 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
             finished, code = Finished(failure=Failure(cause="interrupted")), ExitCode.INTERRUPTED
             clock.abort("interrupted")
         else:
-            code = _exit_code(finished)
+            code = ExitCode.USAGE if finished.usage else ExitCode.FAILED
             clock.abort("failed")
-    return RunResult(
+    result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
         components=clock.results(),
@@ -211,21 +208,16 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         serving=finished.serving,
         pushed=finished.pushed,
         pictures=finished.pictures,
+        notes=finished.notes,
+        serving_flags=finished.serving_flags,
         failure=finished.failure,
         exit_code=code,
         log=str(log),
     )
-
-
-def _exit_code(finished: Finished) -> ExitCode:
-    if finished.failure:
-        return ExitCode.USAGE if finished.usage else ExitCode.FAILED
-    if finished.evaluation and not finished.evaluation.blessed:
-        return ExitCode.NOT_BLESSED
-    if finished.serving and finished.serving.reasons:
-        return ExitCode.NOT_BLESSED
-    return ExitCode.OK
+    # The code says how it failed, and where it did not, the verdict says the code.
+    return result.model_copy(update={"exit_code": EXIT_CODES[result.verdict.state]})
 
 
 if __name__ == "__main__":
+    command_line.open_standard_streams()
     sys.exit(main())

@@ -6,9 +6,11 @@ import ml_metadata as mlmd
 from ml_metadata import errors as mlmd_errors
 from ml_metadata.proto import metadata_store_pb2
 
+from components.properties import LIVE_VERSION, PUSHED_BY
 from pipeline.errors import UserError
 from pipeline.results import NodeResult, NodeState, Pushed
 
+_Event = metadata_store_pb2.Event
 _Execution = metadata_store_pb2.Execution
 _STATES: dict[int, NodeState] = {
     _Execution.RUNNING: "running",
@@ -51,39 +53,85 @@ def find_output(
     for execution in _executions(store, run_id):
         if _node(store, execution) != node:
             continue
-        outputs = [
-            event.artifact_id
-            for event in store.get_events_by_execution_ids([execution.id])
-            if event.type == metadata_store_pb2.Event.OUTPUT and event.path.steps[0].key == key
-        ]
-        for artifact in store.get_artifacts_by_id(outputs):
+        for artifact in outputs(store, execution, key):
             if artifact.state == metadata_store_pb2.Artifact.LIVE:
                 return artifact
     return None
 
 
-def read_nodes(store: mlmd.MetadataStore, run_id: str) -> dict[str, NodeResult]:
-    """Reads how far each node came that a run began."""
+def outputs(
+    store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution, key: str | None = None
+) -> list[metadata_store_pb2.Artifact]:
+    """Reads the artifacts that an execution put out, of any state, all or those under a key."""
+    found = [
+        event.artifact_id
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == _Event.OUTPUT and key in (None, event.path.steps[0].key)
+    ]
+    return store.get_artifacts_by_id(found)
+
+
+def find_origin(
+    store: mlmd.MetadataStore, artifact: metadata_store_pb2.Artifact
+) -> metadata_store_pb2.Execution:
+    """Finds the execution that made an artifact, which others may have taken over since."""
+    events = store.get_events_by_artifact_ids([artifact.id])
+    first = min(event.execution_id for event in events if event.type == _Event.OUTPUT)
+    [execution] = store.get_executions_by_id([first])
+    return execution
+
+
+def read_inputs(
+    store: mlmd.MetadataStore, execution: metadata_store_pb2.Execution, key: str
+) -> set[int]:
+    """Reads the ids of the artifacts that an execution took in under a key."""
     return {
-        _node(store, execution): NodeResult(
-            state=_STATES.get(execution.last_known_state, "waiting"),
-            seconds=(execution.last_update_time_since_epoch - execution.create_time_since_epoch)
-            / 1000,
-        )
+        event.artifact_id
+        for event in store.get_events_by_execution_ids([execution.id])
+        if event.type == _Event.INPUT and event.path.steps[0].key == key
+    }
+
+
+def executions_by_node(
+    store: mlmd.MetadataStore, run_id: str
+) -> dict[str, metadata_store_pb2.Execution]:
+    """Finds the last execution of each node that a run began."""
+    return {
+        _node(store, execution): execution
         for execution in sorted(_executions(store, run_id), key=lambda one: one.id)
     }
 
 
-def read_pushed(artifact: metadata_store_pb2.Artifact) -> Pushed | None:
-    """Reads where a model was pushed; None where the Pusher pushed nothing."""
+def read_nodes(store: mlmd.MetadataStore, run_id: str) -> dict[str, NodeResult]:
+    """Reads how far each node came that a run began."""
+    return {
+        node: NodeResult(
+            state=_STATES.get(execution.last_known_state, "waiting"),
+            seconds=(execution.last_update_time_since_epoch - execution.create_time_since_epoch)
+            / 1000,
+        )
+        for node, execution in executions_by_node(store, run_id).items()
+    }
+
+
+def read_pushed(artifact: metadata_store_pb2.Artifact, run_id: str) -> Pushed | None:
+    """Reads where a model was pushed, as a run knows it; None where nothing was pushed."""
     properties = artifact.custom_properties
     # The Pusher ends well when it pushed nothing; this is where it says so.
     if not int_property(artifact, "pushed"):
         return None
     return Pushed(
-        path=properties["pushed_destination"].string_value,
-        version=properties["pushed_version"].string_value,
+        path=text_property(artifact, "pushed_destination"),
+        version=text_property(artifact, "pushed_version"),
+        new=PUSHED_BY not in properties or properties[PUSHED_BY].string_value == run_id,
+        live_version=text_property(artifact, LIVE_VERSION) or None,
     )
+
+
+def text_property(artifact: metadata_store_pb2.Artifact, name: str) -> str:
+    """Reads a custom property that is text, empty where there is none."""
+    properties = artifact.custom_properties
+    return properties[name].string_value if name in properties else ""
 
 
 def int_property(artifact: metadata_store_pb2.Artifact, name: str) -> int:

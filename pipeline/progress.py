@@ -26,13 +26,14 @@ _MARKS: Mapping[NodeState, tuple[str, str]] = {
     "running": ("▶", "cyan"),
     "done": ("✔", "green"),
     "cached": ("✔", "blue"),
+    "skipped": ("–", "yellow"),
     "left out": ("–", "dim"),
     "failed": ("✘", "red"),
     "interrupted": ("✘", "yellow"),
 }
 
 
-_WITHOUT_TIME: Collection[NodeState] = ("waiting", "cached", "left out")
+_WITHOUT_TIME: Collection[NodeState] = ("waiting", "cached", "skipped", "left out")
 
 
 class NodeClock:
@@ -42,6 +43,7 @@ class NodeClock:
         """Starts with every node waiting."""
         self._states: dict[str, NodeState] = dict.fromkeys(NODES, "waiting")
         self._seconds = dict.fromkeys(NODES, 0.0)
+        self._notes = dict.fromkeys(NODES, "")
         self._started: dict[str, float] = {}
 
     def handle(self, event: NodeEvent) -> None:
@@ -51,6 +53,7 @@ class NodeClock:
         else:
             self._stop(event.node)
         self._states[event.node] = event.state
+        self._notes[event.node] = event.note
 
     def abort(self, state: NodeState) -> None:
         """Ends the node that is running, if one is."""
@@ -61,7 +64,9 @@ class NodeClock:
     def results(self) -> dict[str, NodeResult]:
         """State and seconds of every node so far."""
         return {
-            node: NodeResult(state=state, seconds=round(self._elapsed(node), 2))
+            node: NodeResult(
+                state=state, seconds=round(self._elapsed(node), 2), note=self._notes[node]
+            )
             for node, state in self._states.items()
         }
 
@@ -187,7 +192,9 @@ class LiveDisplay:
         if result.state == "running" and self._range_test:
             test = self._range_test
             return _bar(test.point, test.points, f"rate {test.point}/{test.points}")
-        return Text("" if result.state in ("waiting", "running", "done") else result.state, "dim")
+        if result.state in ("waiting", "running", "done"):
+            return Text()
+        return Text(_describe_state(result), "dim")
 
 
 def _bar(done: int, total: int, text: str) -> Table:
@@ -203,9 +210,13 @@ def describe_data(event: DataEvent) -> str:
     return "examples: " + ", ".join(f"{count:,} {split}" for split, count in event.examples.items())
 
 
+def _describe_state(result: NodeResult) -> str:
+    return f"{result.note}: {result.state}" if result.note else result.state
+
+
 def _describe_node(result: NodeResult) -> str:
     if result.state in _WITHOUT_TIME:
-        return result.state
+        return _describe_state(result)
     return f"{result.state} after {_format_seconds(result.seconds)}"
 
 

@@ -49,11 +49,12 @@ class DataEvent(_Message):
 
 
 class NodeEvent(_Message):
-    """A node started or ended."""
+    """A node started or ended; `note` says why it did nothing, where it was skipped."""
 
     kind: Literal["node"] = "node"
     node: str
     state: NodeState
+    note: str = ""
 
 
 class TrainingEvent(_Message):
@@ -89,6 +90,8 @@ class Finished(_Message):
     serving: Serving | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
+    notes: list[str] = []
+    serving_flags: str = ""
     failure: Failure | None = None
     usage: bool = False
 

@@ -12,13 +12,11 @@ from components.report.page import (
     Artifact,
     Entry,
     Facts,
-    Failure,
     Page,
-    judge_failure,
 )
 from components.report.render import render_index, render_report
-from pipeline import config, dataset, history, nodes, results, workspace
-from pipeline.errors import ExitCode
+from components.verdict import Failure
+from pipeline import config, dataset, effect, history, nodes, results, workspace
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -38,21 +36,26 @@ def report_facts(
         place: where artifacts, metadata and served models go.
         model_source: the fingerprint of the code that makes the model.
     """
-    paths = settings.paths
-    root = workspace.expand(paths.root)
-    flags = ["--root", str(root)]
-    if paths.serving_dir:
-        flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
-    if place.root != root:
-        flags += ["--dataset", data.name]
     return Facts(
         run="",
         dataset=data.directory.name,
         model_source=model_source,
         configuration=settings.model_dump(mode="json"),
-        flags=shlex.join(flags),
+        flags=serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
+        notes=effect.find_without_effect(settings, data),
     )
+
+
+def serving_flags(paths: config.Paths, place: workspace.Workspace) -> str:
+    """The flags of `python -m pipeline.serving` that name a pipeline's serving directory."""
+    root = workspace.expand(paths.root)
+    flags = ["--root", str(root)]
+    if paths.serving_dir:
+        flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
+    if place.root != root:
+        flags += ["--dataset", place.root.name]
+    return shlex.join(flags)
 
 
 def write_report(
@@ -107,11 +110,8 @@ def write_bare_report(run_dir: Path, result: results.RunResult) -> None:
     target = run_dir / REPORT_FILE
     if target.exists() or not result.failure:
         return
-    failure = Failure(
-        result.failure.cause, result.failure.node, result.exit_code == ExitCode.INTERRUPTED
-    )
     facts = Facts(run=result.run_id, dataset=result.dataset or "")
-    page = Page(facts=facts, verdict=judge_failure(failure))
+    page = Page(facts=facts, verdict=result.verdict)
     write_atomically(target, render_report(page))
 
 
@@ -133,20 +133,8 @@ def _make_entry(root: Path, result: results.RunResult) -> Entry:
         started=result.started.astimezone().strftime("%Y-%m-%d %H:%M") if result.started else "–",
         dataset=result.dataset or "–",
         accuracy=evaluation.overall.accuracy if evaluation else None,
-        verdict=_verdict(result),
+        verdict=result.verdict.label,
         version=result.pushed.version if result.pushed else None,
-        reason="; ".join(result.why_not_pushed),
+        reason="; ".join(result.why_not_pushed or result.verdict.reasons),
         link=str(page.relative_to(root)) if page.exists() else None,
     )
-
-
-def _verdict(result: results.RunResult) -> str:
-    if result.running:
-        return "running"
-    if result.exit_code == ExitCode.INTERRUPTED:
-        return "interrupted"
-    if result.failure:
-        return "failed"
-    if result.evaluation is None:
-        return "not judged"
-    return "blessed" if result.evaluation.blessed else "not blessed"

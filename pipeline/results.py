@@ -1,15 +1,31 @@
 """What a run came to, as data: what `--json` prints and the summary shows."""
 
 import datetime
+from collections.abc import Mapping
 from typing import Literal
 
 import pydantic
 
+from components import verdict
 from components.evaluation.results import Evaluation
+from components.verdict import RUNNING, Standing, State, Verdict, judge, judge_failure
 from pipeline import nodes
 from pipeline.errors import ExitCode
 
-NodeState = Literal["waiting", "running", "done", "cached", "left out", "failed", "interrupted"]
+NodeState = Literal[
+    "waiting", "running", "done", "cached", "skipped", "left out", "failed", "interrupted"
+]
+
+EXIT_CODES: Mapping[State, ExitCode] = {
+    "running": ExitCode.OK,
+    "open": ExitCode.OK,
+    "good": ExitCode.OK,
+    "refused": ExitCode.NOT_BLESSED,
+    "failed": ExitCode.FAILED,
+    "unusable": ExitCode.USAGE,
+    "interrupted": ExitCode.INTERRUPTED,
+}
+"""How the command ends, by the state of the verdict."""
 
 
 class _Result(pydantic.BaseModel):
@@ -17,10 +33,11 @@ class _Result(pydantic.BaseModel):
 
 
 class NodeResult(_Result):
-    """How one node of the graph ended, and the seconds it took."""
+    """How one node of the graph ended, the seconds it took, and why it did nothing, if skipped."""
 
     state: NodeState = "waiting"
     seconds: float = 0.0
+    note: str = ""
 
 
 class Training(_Result):
@@ -54,10 +71,16 @@ class Serving(_Result):
 
 
 class Pushed(_Result):
-    """The served model: its directory and its version."""
+    """The model in the serving directory: its own directory and its version.
+
+    `new` says whether this run pushed it, which else was there already; `live_version` is the
+    one that was live at the end of the run, None where that is not known.
+    """
 
     path: str
     version: str
+    new: bool = True
+    live_version: str | None = None
 
 
 class Failure(_Result):
@@ -72,7 +95,9 @@ class RunResult(_Result):
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
     far, the last also where nothing was pushed. `pictures` are the curves, as files, and
-    `report` is the page. `started` is in UTC; `running` says that it has not ended yet.
+    `report` is the page. `started` is in UTC; `running` says that it has not ended yet. `notes`
+    are things to know that are no refusal, a sentence each. `serving_flags` are those of
+    `python -m pipeline.serving`, to name the serving directory.
     """
 
     run_id: str
@@ -86,6 +111,8 @@ class RunResult(_Result):
     pushed: Pushed | None = None
     pictures: list[str] = []
     report: str | None = None
+    notes: list[str] = []
+    serving_flags: str = ""
     failure: Failure | None = None
     exit_code: ExitCode = ExitCode.OK
     log: str | None = None
@@ -101,24 +128,53 @@ class RunResult(_Result):
         )
 
     @property
+    def verdict(self) -> Verdict:
+        """What became of the model, or of the run."""
+        if self.running:
+            return RUNNING
+        if self.failure:
+            return judge_failure(
+                verdict.Failure(
+                    self.failure.cause,
+                    self.failure.node,
+                    interrupted=self.exit_code == ExitCode.INTERRUPTED,
+                    unusable=self.exit_code == ExitCode.USAGE,
+                )
+            )
+        return judge(
+            self.evaluation,
+            self.serving.reasons if self.serving else [],
+            self._standing(),
+            idle=self.idle,
+            flags=self.serving_flags,
+        )
+
+    def _standing(self) -> Standing | None:
+        pushed, pusher = self.pushed, self.components.get(nodes.PUSHER)
+        if pushed is None:
+            return None
+        # An earlier version of `result.json` did not say whether it was new.
+        again = pusher is not None and pusher.state in ("cached", "left out")
+        live = pushed.live_version
+        return Standing(int(pushed.version), live and int(live), pushed.new and not again)
+
+    @property
     def why_not_pushed(self) -> list[str]:
         """A sentence for each that kept it from pushing a model; none where nothing did."""
         if self.running:
             return ["it has not ended yet"]
-        if self.failure:
-            node, cause = self.failure.node, self.failure.cause
-            return [f"{node} failed: {cause}" if node else cause]
-        if self.evaluation and not self.evaluation.blessed:
-            # The first format of `result.json` had sentences alone, which are read as notes.
-            return self.evaluation.reasons or self.evaluation.notes
-        return self.serving.reasons if self.serving else []
+        if self.failure and self.failure.node:
+            return [f"{self.failure.node} failed: {self.failure.cause}"]
+        return [] if self.verdict.state == "good" else list(self.verdict.reasons)
 
     def to_json(self) -> str:
         """The object that `--json` prints, on one line."""
         document = self.model_dump(mode="json")
         evaluation = self.evaluation
         document["blessed"] = evaluation and evaluation.blessed
-        document["reasons"] = evaluation.reasons if evaluation else []
+        judged = self.verdict
+        document["verdict"] = judged._asdict()
+        document["reasons"] = list(judged.reasons) if judged.state == "refused" else []
         return dump_json(document)
 
 

@@ -1,12 +1,24 @@
 """What a person sees when a run has ended."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from components.evaluation.results import Evaluation
-from pipeline.errors import ExitCode
+from components.verdict import State
 from pipeline.results import RunResult, Training
+
+_STYLES: Mapping[State, str] = {
+    "running": "bold yellow",
+    "open": "bold",
+    "good": "bold green",
+    "refused": "bold red",
+    "failed": "bold red",
+    "unusable": "bold red",
+    "interrupted": "bold yellow",
+}
 
 
 def print_summary(console: Console, result: RunResult) -> None:
@@ -23,6 +35,8 @@ def print_summary(console: Console, result: RunResult) -> None:
     console.print()
     for line in describe_verdict(result):
         console.print(line, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"[dim]note: {escape(note)}[/]", soft_wrap=True, highlight=False)
     if result.report:
         console.print(f"report: {escape(result.report)}", soft_wrap=True)
     for picture in result.pictures:
@@ -88,38 +102,13 @@ def _figure(value: float | None) -> str:
 
 def describe_verdict(result: RunResult) -> list[str]:
     """Says what became of the model and why, a line each, as rich markup."""
-    if result.running:
-        return ["[bold yellow]Still running[/]: no model was judged or pushed yet."]
-    if result.failure:
-        return [_describe_failure(result)]
-    if result.evaluation is None:
-        return ["Ended before the Evaluator, as asked: no model was judged or pushed."]
-    if not result.evaluation.blessed:
-        return ["[bold red]Not blessed[/], and not pushed:", *_bullets(result.evaluation.reasons)]
-    if result.serving and result.serving.reasons:
-        return ["[bold red]Blessed, but not pushed[/]:", *_bullets(result.serving.reasons)]
-    if result.pushed is None:
-        return ["[bold green]Blessed[/]; not pushed, since the run ended before the Pusher."]
-    where = f"version {result.pushed.version} in {escape(result.pushed.path)}"
-    if result.idle:
-        return [
-            f"[bold green]Nothing to do[/]: nothing changed since the model was pushed as {where}"
-        ]
-    if result.components["Pusher"].state == "cached":
-        return [f"[bold green]Blessed[/]; pushed before as {where}"]
-    return [f"[bold green]Blessed[/] and pushed as {where}"]
-
-
-def _bullets(reasons: list[str]) -> list[str]:
-    return [f"  [red]•[/] {escape(reason)}" for reason in reasons]
-
-
-def _describe_failure(result: RunResult) -> str:
-    cause = escape(result.failure.cause)
-    if result.exit_code == ExitCode.INTERRUPTED:
-        return (
-            "[bold yellow]Interrupted.[/] Run the same command again: finished components are kept."
-        )
-    if result.failure.node:
-        return f"[bold red]{result.failure.node} failed[/]: {cause}"
-    return f"[bold red]Failed[/]: {cause}"
+    verdict = result.verdict
+    headline = f"[{_STYLES[verdict.state]}]{escape(verdict.headline)}[/]"
+    if verdict.state in ("failed", "unusable"):
+        return [f"{headline}: {escape('; '.join(verdict.reasons))}"]
+    if verdict.state == "good":
+        headline += f" in {escape(result.pushed.path)}"
+    elif not verdict.reasons:
+        headline += "."
+    colon = ":" if verdict.reasons else ""
+    return [f"{headline}{colon}", *(f"  [red]•[/] {escape(one)}" for one in verdict.reasons)]

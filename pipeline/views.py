@@ -48,7 +48,8 @@ _RUN_COLUMNS = (
     Column("started", ""),
     Column("dataset", "dataset"),
     Column("accuracy", "accuracy", ".4f", "lowest"),
-    Column("blessed", "blessed"),
+    Column("verdict", "verdict"),
+    Column("blessed", ""),
     Column("version", "version", "d"),
     # It has a sentence or more, for which a column is too narrow.
     Column("why_not_pushed", ""),
@@ -137,6 +138,7 @@ def _run_row(result: RunResult) -> dict[str, Value]:
         "started": result.started and result.started.isoformat(timespec="seconds"),
         "dataset": result.dataset,
         "accuracy": evaluation and evaluation.overall.accuracy,
+        "verdict": result.verdict.label,
         "blessed": evaluation and evaluation.blessed,
         "version": int(result.pushed.version) if result.pushed else None,
         "why_not_pushed": result.why_not_pushed,

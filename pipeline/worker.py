@@ -11,11 +11,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
 from components.evaluation.results import EvaluationError
-from pipeline import dataset, nodes
+from pipeline import dataset, effect, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,
@@ -91,8 +92,8 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
 
     from pipeline import graph
     from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import forget_missing_pushes, forget_refusals, read_outcome
-    from pipeline.report import write_report
+    from pipeline.outcome import find_changes, forget_outdated, read_outcome
+    from pipeline.report import serving_flags, write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -105,12 +106,12 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         )
     runner = ObservedDagRunner(
         request.run_id,
-        lambda node, state: emit(NodeEvent(node=node, state=state)),
+        lambda node, state, note: emit(NodeEvent(node=node, state=state, note=note)),
         cache=request.cache,
+        find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
+        prepare=partial(forget_outdated, place.metadata, serving_model_dir=place.serving_model_dir),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
-    forget_missing_pushes(place.metadata)
-    forget_refusals(place.metadata)
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
     failure, interrupted = None, False
@@ -133,6 +134,11 @@ def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit:
         serving=outcome.serving,
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
+        notes=[
+            *effect.find_without_effect(request.config, data),
+            *Store(place.serving_model_dir).warnings(),
+        ],
+        serving_flags=serving_flags(request.config.paths, place),
         failure=failure,
     )
 

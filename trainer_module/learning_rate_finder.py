@@ -17,6 +17,9 @@ import tensorflow as tf
 
 from trainer_module import progress
 
+FALLBACK = 4e-3
+"""The rate to take where a curve tells nothing: what suits the default network."""
+
 EXPLOSION = 4.0
 """The test ends when the smoothed loss is so many times its lowest."""
 
@@ -139,7 +142,7 @@ def _losses(
         yield loss
 
 
-def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
+def read_curve(curve: Curve, *, rule: str) -> Finding:
     """Picks the learning rate from a curve.
 
     `minimum` takes the rate half an order of magnitude below that at which the smoothed loss
@@ -152,10 +155,9 @@ def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
     Args:
         curve: of a range test.
         rule: `steepest` or `minimum`.
-        fallback: the rate to take where the curve tells nothing.
 
     Returns:
-        The pick; with a warning, the fallback, if the loss is not finite from the start, is
+        The pick; with a warning, `FALLBACK`, if the loss is not finite from the start, is
         flat, never falls, or still falls at the highest rate.
 
     Raises:
@@ -166,7 +168,7 @@ def read_curve(curve: Curve, *, rule: str, fallback: float) -> Finding:
     finite = np.isfinite(curve.losses)
     rates, smoothed = np.array(curve.rates)[finite], np.array(curve.smoothed)[finite]
     if problem := _find_problem(smoothed, exploded=not finite.all()):
-        return _fall_back(fallback, problem)
+        return _fall_back(problem)
     lowest = int(np.argmin(smoothed))
     steepest = float(rates[_steepest(smoothed[: lowest + 1], np.log(rates))])
     minimum = _middle_of_valley(rates, smoothed)
@@ -207,10 +209,13 @@ def _middle_of_valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
     return math.sqrt(valley[0] * valley[-1])
 
 
-def _fall_back(rate: float, problem: str) -> Finding:
-    warning = f"{problem}; the configured learning_rate.peak, {rate:g}, is used"
+def _fall_back(problem: str) -> Finding:
+    warning = (
+        f"{problem}; {FALLBACK:g} is used, and another rate is set by learning_rate.source = "
+        '"fixed" and learning_rate.peak'
+    )
     _logger.warning("learning-rate finder: %s", warning)
-    return Finding(rate, None, None, warning)
+    return Finding(FALLBACK, None, None, warning)
 
 
 def write_tensorboard(curve: Curve, directory: Path) -> None:

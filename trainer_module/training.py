@@ -180,6 +180,7 @@ class _DivergenceGuard(keras.callbacks.Callback):
         if not math.isfinite(loss):
             rate = float(self.model.optimizer.learning_rate)
             raise DivergedError(
-                f"the loss became {loss:g} in {place} at a learning rate of {rate:.3g}: lower "
-                "learning_rate.peak, or look at the data"
+                f"the loss became {loss:g} in {place} at a learning rate of {rate:.3g}: set "
+                'learning_rate.source = "fixed" and a lower learning_rate.peak, or look at the '
+                "data"
             )

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from trainer_module import features
+from trainer_module import features, ordering
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for them below a model: TFRecords of PredictionLog."""
@@ -34,7 +34,7 @@ class Warmup(NamedTuple):
 
 
 def read_examples(file_patterns: Sequence[str], count: int = WARMUP_EXAMPLES) -> list[bytes]:
-    """Reads the first raw examples of a split.
+    """Picks raw examples of a split, the same ones however its files have them.
 
     Args:
         file_patterns: TFRecords, gzipped if the name ends in `.gz`.
@@ -44,14 +44,14 @@ def read_examples(file_patterns: Sequence[str], count: int = WARMUP_EXAMPLES) ->
         Serialized `tf.Example`s.
     """
     files = sorted(file for pattern in file_patterns for file in tf.io.gfile.glob(pattern))
-    examples: list[bytes] = []
-    for file in files:
-        compression = "GZIP" if file.endswith(".gz") else ""
-        records = tf.data.TFRecordDataset(file, compression).take(count - len(examples))
-        examples.extend(records.as_numpy_iterator())
-        if len(examples) == count:
-            break
-    return examples
+    records = (
+        record
+        for file in files
+        for record in tf.data.TFRecordDataset(
+            file, "GZIP" if file.endswith(".gz") else ""
+        ).as_numpy_iterator()
+    )
+    return ordering.first_examples(records, count)
 
 
 def write_warmup(directory: Path, examples: Sequence[bytes]) -> None:
@@ -68,7 +68,7 @@ def write_warmup(directory: Path, examples: Sequence[bytes]) -> None:
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for log in logs:
-            writer.write(log.SerializeToString())
+            writer.write(log.SerializeToString(deterministic=True))
 
 
 def read_warmup(directory: Path) -> Warmup | None:

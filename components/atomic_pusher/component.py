@@ -27,7 +27,8 @@ class AtomicPusher(tfx.components.Pusher):
 
     The output is the Pusher's: a `PushedModel` with `pushed`, `pushed_destination` and
     `pushed_version`. A model that is there already is told by the version it has; one that
-    was rolled back is not pushed, and `held_back` says as which version.
+    was rolled back is not pushed, and `held_back` says as which version. What else it says is
+    in `components.properties`.
     """
 
     SPEC_CLASS = AtomicPusherSpec
@@ -46,8 +47,9 @@ class AtomicPusher(tfx.components.Pusher):
 
         Args:
             model: `Model`, the SavedModel to push.
-            model_blessing: `ModelBlessing`; without it, nothing is pushed.
-            infra_blessing: `InfraBlessing`; without it, nothing is pushed.
+            model_blessing: `ModelBlessing` of this very model, as it says itself; without it,
+                nothing is pushed.
+            infra_blessing: `InfraBlessing`, the same.
             evaluation: `ModelEvaluation`, of the same model.
             base_directory: the model's directory in the serving directory, on a local or
                 mounted file system.

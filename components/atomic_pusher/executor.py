@@ -6,31 +6,26 @@ from typing import Any
 
 from absl import logging
 from tfx.components.pusher import executor
+from tfx.components.util import model_utils
 from tfx.proto import pusher_pb2
 from tfx.types import artifact, artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from components import blessings
+from components.atomic_pusher.identity import model_identity
 from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Push, Store
+from components.atomic_pusher.store import Store
 from components.evaluation.reader import read_evaluation
+from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
-HELD_BACK = "held_back"
-"""Custom property of a `PushedModel`: the version as which the same model was rolled back."""
-
-
-def held_back_reason(version: int) -> str:
-    """Says why a model was held back, and what would serve it, in a phrase."""
-    return f"it was rolled back, as version {version}: `rollback {version}` serves it again"
+_Artifacts = dict[str, list[artifact.Artifact]]
 
 
 class Executor(executor.Executor):
     """Pushes through a `Store`."""
 
     def Do(  # noqa: N802
-        self,
-        input_dict: dict[str, list[artifact.Artifact]],
-        output_dict: dict[str, list[artifact.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: _Artifacts, output_dict: _Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Pushes the model if it is blessed, and says in the output what became of it.
 
@@ -43,21 +38,33 @@ class Executor(executor.Executor):
             StoreError: the serving directory refused; nothing became visible.
         """
         [pushed_model] = output_dict[standard_component_specs.PUSHED_MODEL_KEY]
-        if not self.CheckBlessing(input_dict):
-            self._MarkNotPushed(pushed_model)
+        if obstacle := find_obstacle(input_dict):
+            self._skip(pushed_model, obstacle)
             return
         model = self.GetModelPath(input_dict)
-        push = self._push(Path(model), input_dict, exec_properties)
+        store, facts = self._destination(input_dict, exec_properties)
+        push = store.push(Path(model), facts, model_identity(Path(model)))
         logging.info("Version %d, %s: %s", push.version, push.state, push.path)
         if push.state == "held back":
-            self._MarkNotPushed(pushed_model)
+            self._skip(pushed_model, f"rolled back as version {push.version}")
             pushed_model.set_int_custom_property(HELD_BACK, push.version)
             return
         # TFX takes a push from the cache for as long as there is such a copy.
         io_utils.copy_dir(model, pushed_model.uri)
         self._MarkPushed(pushed_model, str(push.path), str(push.version))
+        run = facts.run if push.state == "pushed" else ""
+        pushed_model.set_string_custom_property(PUSHED_BY, run)
+        pushed_model.set_string_custom_property(LIVE_VERSION, str(store.find().number))
 
-    def _push(self, model: Path, input_dict: dict, exec_properties: dict[str, Any]) -> Push:
+    def _skip(self, pushed_model: artifact.Artifact, why: str) -> None:
+        logging.warning("Nothing is pushed: %s", why)
+        self._MarkNotPushed(pushed_model)
+        pushed_model.set_string_custom_property(SKIPPED, why)
+
+    def _destination(
+        self, input_dict: _Artifacts, exec_properties: dict[str, Any]
+    ) -> tuple[Store, Facts]:
+        """Where the model goes, and what is to be remembered of it."""
         destination = proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
             pusher_pb2.PushDestination(),
@@ -72,8 +79,33 @@ class Executor(executor.Executor):
             dataset=config["dataset"],
             metrics=_overall_figures(evaluation),
         )
-        store = Store(Path(destination.filesystem.base_directory), config["server_dir"])
-        return store.push(model, facts)
+        return Store(Path(destination.filesystem.base_directory), config["server_dir"]), facts
+
+
+def find_obstacle(input_dict: _Artifacts) -> str | None:
+    """Says what keeps a model from being pushed, in a phrase; None where nothing does.
+
+    TFX's Pusher takes a blessing that is not there for one that is not wanted. Here both must
+    be there, and say that they are of this very model.
+
+    Args:
+        input_dict: `model`, `model_blessing` and `infra_blessing`.
+    """
+    [model] = input_dict[standard_component_specs.MODEL_KEY]
+    for key, refused, node in (
+        (standard_component_specs.MODEL_BLESSING_KEY, "not blessed", "the Evaluator"),
+        (standard_component_specs.INFRA_BLESSING_KEY, "not sound to serve", "ServingCheck"),
+    ):
+        found = input_dict.get(key)
+        if not found:
+            return f"no verdict of {node}"
+        [blessing] = found
+        # Both kinds of blessing say so by the same property.
+        if not model_utils.is_model_blessed(blessing):
+            return refused
+        if not blessings.is_of(blessing, model):
+            return f"the verdict of {node} is not of this model"
+    return None
 
 
 def _overall_figures(directory: str) -> dict[str, float]:

@@ -7,12 +7,14 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.types import artifact
+from tfx.types import artifact, artifact_utils, standard_artifacts
 
 from components.atomic_pusher.store import Store
 
 CANDIDATE = "candidate"
 """Input key of the model that is about to be evaluated."""
+
+_LIVE = metadata_store_pb2.Artifact.LIVE
 
 _Artifacts = dict[str, list[artifact.Artifact]]
 
@@ -65,6 +67,35 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
             elif version.number <= live:
                 serving.append(known)
         return [*serving, models - withdrawn]
+
+
+def find_baseline(store: mlmd.MetadataStore, serving_model_dir: Path, candidate: int) -> set[int]:
+    """Finds what the resolver would put out now, outside of a run.
+
+    Args:
+        store: the books.
+        serving_model_dir: where the model's versions go.
+        candidate: the id of the model that is compared with it.
+
+    Returns:
+        The id of the baseline, or none.
+    """
+    models, blessings = (
+        artifact_utils.deserialize_artifacts(
+            store.get_artifact_type(kind.TYPE_NAME),
+            [one for one in store.get_artifacts_by_type(kind.TYPE_NAME) if one.state == _LIVE],
+        )
+        for kind in (standard_artifacts.Model, standard_artifacts.ModelBlessing)
+    )
+    found = BaselineModelStrategy(str(serving_model_dir)).resolve_artifacts(
+        store,
+        {
+            "model": models,
+            "model_blessing": blessings,
+            CANDIDATE: [model for model in models if model.id == candidate],
+        },
+    )
+    return {model.id for model in found["model"]}
 
 
 def _pushed_models(store: mlmd.MetadataStore) -> Mapping[str, set[int]]:

@@ -54,9 +54,8 @@ def LearningRateFinder(  # noqa: N802
         best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
         tuner_results: gets the curve as data, as a picture and for TensorBoard.
         config: a JSON object: the groups `model`, `augmentation` and `finder`; `batch_size`,
-            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`;
-            `fallback`, the rate to take where the curve tells nothing; and `source`, which
-            changes with the source code.
+            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`; and
+            `source`, which changes with the source code.
     """
     settings = json.loads(config)
     results = Path(tuner_results.uri)
@@ -66,9 +65,7 @@ def LearningRateFinder(  # noqa: N802
     )
     with tempfile.TemporaryDirectory(dir=results) as scratch:
         curve = _test(settings, records, Path(scratch))
-    finding = learning_rate_finder.read_curve(
-        curve, rule=settings["finder"]["rule"], fallback=settings["fallback"]
-    )
+    finding = learning_rate_finder.read_curve(curve, rule=settings["finder"]["rule"])
     (results / CURVE_FILE).write_text(learning_rate_finder.to_json(curve, finding))
     plots.plot_range_test(curve, finding, results / PLOT_FILE)
     learning_rate_finder.write_tensorboard(curve, results / TENSORBOARD_DIRECTORY)

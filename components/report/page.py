@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from components.evaluation.results import Evaluation
+from components.verdict import Verdict
 
 REPORT_FILE = "report.html"
 """A run's page, in the artifact's directory and in the run's."""
@@ -50,20 +51,6 @@ class Artifact(NamedTuple):
         return cls(proto.id, type_name, proto.uri, properties)
 
 
-class Failure(NamedTuple):
-    """Why a run did not come to its end.
-
-    Attributes:
-        cause: a sentence.
-        node: the component that failed, if one did.
-        interrupted: whether it was asked to stop.
-    """
-
-    cause: str
-    node: str | None = None
-    interrupted: bool = False
-
-
 class Facts(NamedTuple):
     """What is known of a run from its start.
 
@@ -74,6 +61,7 @@ class Facts(NamedTuple):
         configuration: every setting, by group.
         flags: of `python -m pipeline.serving`, to name the serving directory.
         serving_dir: where versions go, as `deploy/compose.yaml` takes it.
+        notes: what there is to know besides, a sentence each.
     """
 
     run: str
@@ -82,28 +70,7 @@ class Facts(NamedTuple):
     configuration: Mapping[str, Mapping[str, Any]] = {}
     flags: str = ""
     serving_dir: str = ""
-
-
-class Verdict(NamedTuple):
-    """What became of the model.
-
-    Attributes:
-        state: decides the sign in front.
-        headline: a sentence.
-        reasons: phrases, where the model was refused or the run failed.
-    """
-
-    state: Literal["good", "refused", "failed", "open"]
-    headline: str
-    reasons: Sequence[str] = ()
-
-
-def judge_failure(failure: Failure) -> Verdict:
-    """The verdict on a run that did not come to its end."""
-    if failure.interrupted:
-        return Verdict("open", "Interrupted: the finished components are kept")
-    where = f"{failure.node} failed" if failure.node else "The run failed"
-    return Verdict("failed", where, [failure.cause])
+    notes: Sequence[str] = []
 
 
 class Training(NamedTuple):

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.atomic_pusher.executor import HELD_BACK, held_back_reason
 from components.evaluation.reader import read_evaluation
 from components.evaluation.results import Evaluation, EvaluationError
 from components.learning_rate_finder.component import CURVE_FILE
@@ -15,15 +14,20 @@ from components.report.mistakes import find_mistakes
 from components.report.page import (
     Artifact,
     Facts,
-    Failure,
     Mistakes,
     Page,
     RangeTest,
     Training,
-    Verdict,
-    judge_failure,
 )
 from components.serving_check.report import Report, read_report
+from components.verdict import (
+    Failure,
+    Verdict,
+    judge,
+    judge_failure,
+    read_refusals,
+    read_standing,
+)
 from trainer_module.run_fn import HISTORY_FILE, SUMMARY_FILE
 
 SHOWN_MISTAKES = 24
@@ -58,7 +62,9 @@ def read_page(
     pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
     return Page(
         facts=facts,
-        verdict=judge_failure(failure) if failure else _judge(evaluation, problem, check, pushed),
+        verdict=judge_failure(failure)
+        if failure
+        else _judge(evaluation, problem, check, pushed, facts),
         evaluation=evaluation,
         problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
@@ -67,7 +73,7 @@ def read_page(
         statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
         anomalies=read_anomalies(paths["anomalies"]) if "anomalies" in paths else None,
         measures=check.measures if check else {},
-        version=_version(pushed),
+        version=str(pushed["pushed_version"]) if pushed.get("pushed") else None,
         artifacts=dict(sorted(artifacts.items(), key=lambda one: one[1].id)),
         libraries={
             "python": platform.python_version(),
@@ -91,24 +97,12 @@ def _judge(
     problem: str | None,
     check: Report | None,
     pushed: Mapping[str, int | str],
+    facts: Facts,
 ) -> Verdict:
     if problem:
-        return Verdict("failed", "Not judged", [problem])
-    if evaluation is None:
-        return Verdict("open", "Ended before the Evaluator: no model was judged or pushed")
-    if not evaluation.blessed:
-        return Verdict("refused", "Not blessed, and not pushed", evaluation.reasons)
-    if check and check.reasons:
-        return Verdict("refused", "Blessed, but not sound to serve", check.reasons)
-    if held_back := pushed.get(HELD_BACK):
-        return Verdict("refused", "Blessed, but not pushed", [held_back_reason(held_back)])
-    if version := _version(pushed):
-        return Verdict("good", f"Blessed and pushed as version {version}")
-    return Verdict("open", "Blessed; not pushed, since the run ended before the Pusher")
-
-
-def _version(pushed: Mapping[str, int | str]) -> str | None:
-    return str(pushed["pushed_version"]) if pushed.get("pushed") else None
+        return Verdict("failed", "not judged", "Not judged", [problem])
+    refusals = read_refusals(check.reasons if check else [], pushed)
+    return judge(evaluation, refusals, read_standing(pushed, facts.run), flags=facts.flags)
 
 
 def _read_training(directory: Path) -> Training:

@@ -10,7 +10,7 @@ from tfx.types import component_spec, standard_artifacts, standard_component_spe
 from tfx.utils import json_utils
 
 from components.model_server.image import SERVER_TAG
-from components.serving_check.executor import CONFIG_KEY, Executor
+from components.serving_check.executor import CONFIG_KEY, Executor, InfraValidatorExecutor
 
 
 class ServingCheckSpec(component_spec.ComponentSpec):
@@ -70,6 +70,12 @@ class ServingCheck(base_component.BaseComponent):
         )
 
 
+class NamingInfraValidator(tfx.components.InfraValidator):
+    """TFX's InfraValidator, whose blessing says which model it is of, as the Pusher demands."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(InfraValidatorExecutor)
+
+
 def create_serving_check(
     model: types.BaseChannel,
     examples: types.BaseChannel,
@@ -90,7 +96,7 @@ def create_serving_check(
     """
     if config["check"] == "process":
         return ServingCheck(model, examples, model_blessing, config)
-    return tfx.components.InfraValidator(
+    return NamingInfraValidator(
         model=model,
         examples=examples,
         serving_spec=tfx.proto.ServingSpec(

@@ -6,11 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 from absl import logging
+from tfx.components.infra_validator import executor as infra_validator
 from tfx.components.util import model_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact, artifact_utils, standard_component_specs
 from tfx.utils import io_utils, path_utils
 
+from components import blessings
+from components.properties import SKIPPED
 from components.serving_check.report import REPORT_FILE, Report
 from components.serving_check.runner import Limits, run_check
 from trainer_module import features, warmup
@@ -32,6 +35,8 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         """Checks the model, and marks the blessing as TFX's InfraValidator does.
 
+        The blessing also says which model it is of, as the Evaluator's does.
+
         TFMA keeps figures, not predictions. They are made again as the Evaluator makes them:
         by the signature it evaluates, on the same raw examples of its split, in this process,
         which has what that has.
@@ -43,18 +48,36 @@ class Executor(base_executor.BaseExecutor):
         """
         [blessing] = output_dict[standard_component_specs.BLESSING_KEY]
         [model_blessing] = input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        [model] = input_dict[standard_component_specs.MODEL_KEY]
         if model_utils.is_model_blessed(model_blessing):
-            [model] = input_dict[standard_component_specs.MODEL_KEY]
             [examples] = input_dict[standard_component_specs.EXAMPLES_KEY]
             report = _check(model, examples, json.loads(exec_properties[CONFIG_KEY]))
         else:
             report = Report(["not checked, since the Evaluator did not bless it"])
+            blessing.set_string_custom_property(SKIPPED, "not blessed")
         for reason in report.reasons:
             logging.error("The model is not sound to serve: %s", reason)
         io_utils.write_string_file(str(Path(blessing.uri, REPORT_FILE)), report.to_json())
         name = "INFRA_NOT_BLESSED" if report.reasons else "INFRA_BLESSED"
         io_utils.write_string_file(str(Path(blessing.uri, name)), "")
         blessing.set_int_custom_property("blessed", int(not report.reasons))
+        blessings.name_model(blessing, model)
+
+
+class InfraValidatorExecutor(infra_validator.Executor):
+    """TFX's InfraValidator, with a blessing that says which model it is of."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[artifact.Artifact]],
+        output_dict: dict[str, list[artifact.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Validates the model; arguments as those of TFX's."""
+        super().Do(input_dict, output_dict, exec_properties)
+        [blessing] = output_dict[standard_component_specs.BLESSING_KEY]
+        [model] = input_dict[standard_component_specs.MODEL_KEY]
+        blessings.name_model(blessing, model)
 
 
 def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) -> Report:

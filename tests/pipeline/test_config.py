@@ -278,17 +278,6 @@ def test_the_range_of_the_finder_must_rise():
     )
 
 
-def test_the_finder_shares_with_the_trainer_what_shapes_the_loss():
-    settings = load_config(
-        None, ["model.dropout=0.5", "augmentation.shift=2", "training.batch_size=7"]
-    )
-    finder, trainer = settings.finder_parameters(), settings.trainer_parameters()
-    assert finder["model"] == trainer["model"]
-    assert finder["augmentation"] == trainer["augmentation"]
-    for name in ("batch_size", "seed", "weight_decay", "label_smoothing"):
-        assert finder[name] == trainer["training"][name]
-
-
 def test_a_floor_of_one_class_leaves_the_others_as_they_are():
     given = load_config(None, ["evaluation.min_recall.Shirt=0.6"]).evaluation
     assert given.min_recall == {"default": 0.75, "Shirt": 0.6}

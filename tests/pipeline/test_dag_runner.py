@@ -1,3 +1,4 @@
+import shutil
 import signal
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
+from components.properties import SKIPPED
 from pipeline import worker
 from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
 from pipeline.errors import UserError
@@ -42,7 +44,7 @@ def work(directory: str, node: str, target: Model) -> None:
 
 
 @tfx.dsl.components.component
-def Spin(directory: Parameter[str], yarn: Output[Model]):  # noqa: N802
+def Spin(directory: Parameter[str], thread: Parameter[int], yarn: Output[Model]):  # noqa: N802
     work(directory, "Spin", yarn)
 
 
@@ -74,16 +76,19 @@ class Mill:
             str(root / "metadata.db")
         )
         self.seen: list[tuple[str, str]] = []
+        self.notes: dict[str, str] = {}
+        self.find_changes = lambda store, run_id: {}
+        self.prepare = lambda runs: None
 
-    def components(self) -> list[base_node.BaseNode]:
-        spin = Spin(directory=str(self.root))
+    def components(self, thread: int = 1) -> list[base_node.BaseNode]:
+        spin = Spin(directory=str(self.root), thread=thread)
         weave = Weave(directory=str(self.root), yarn=spin.outputs["yarn"])
         sew = Sew(directory=str(self.root), cloth=weave.outputs["cloth"])
         return [spin, weave, sew]
 
     def run(self, run_id, components=None, *, cache=True, **part) -> None:
         """Runs the pipeline; `seen` holds what the observer was told."""
-        self.seen = []
+        self.seen, self.notes = [], {}
         (self.root / "ran").write_text("")
         pipeline = tfx.dsl.Pipeline(
             pipeline_name="mill",
@@ -93,9 +98,18 @@ class Mill:
             metadata_connection_config=self.connection,
         )
         runner = ObservedDagRunner(
-            run_id, lambda node, state: self.seen.append((node, state)), cache=cache
+            run_id,
+            self._observe,
+            cache=cache,
+            find_changes=self.find_changes,
+            prepare=self.prepare,
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
+
+    def _observe(self, node, state, note):
+        self.seen.append((node, state))
+        if note:
+            self.notes[node] = note
 
     @property
     def ended(self) -> dict[str, str]:
@@ -241,14 +255,21 @@ def test_part_can_follow_a_part(mill):
     assert mill.ended == {"Spin": "left out", "Weave": "left out", "Sew": "done"}
 
 
-@pytest.mark.parametrize("stopped", [False, True], ids=["no_run", "a_run_that_stopped_before"])
-def test_part_without_what_it_needs_is_a_user_error(mill, stopped):
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [
+        (False, "there was no run before; leave out --from-node."),
+        (True, "the run before, first, did not finish it; start with --from-node Weave."),
+    ],
+    ids=["no_run", "a_run_that_stopped_before"],
+)
+def test_part_without_what_it_needs_is_a_user_error(mill, stopped, said):
     if stopped:
         mill.break_down("Weave")
         with pytest.raises(NodeFailedError):
             mill.run("first")
         mill.mend("Weave")
-    with pytest.raises(UserError, match="without --from-node") as error:
+    with pytest.raises(UserError, match=said) as error:
         mill.run("second", from_nodes=["Sew"])
     assert "\n" not in str(error.value)
     assert mill.ran == []
@@ -266,6 +287,67 @@ def test_inputs_that_can_not_be_resolved_are_a_failure(mill):
     assert failure.value.__cause__ is None
     assert mill.ended["Weave"] == "failed"
     assert mill.ran == ["Spin"]
+
+
+@tfx.dsl.components.component
+def Iron(cloth: Input[Model], dress: Output[Model]):  # noqa: N802
+    dress.set_string_custom_property(SKIPPED, "it has no creases")
+
+
+def test_node_that_did_nothing_is_told_as_skipped_and_why_also_from_the_cache(mill):
+    def run(run_id):
+        spin, weave, _ = mill.components()
+        iron = Iron(cloth=weave.outputs["cloth"])
+        mill.run(run_id, [spin, weave, iron])
+        return mill.ended
+
+    assert run("first") == {"Spin": "done", "Weave": "done", "Iron": "skipped"}
+    assert mill.notes == {"Iron": "it has no creases"}
+    assert run("second") == {"Spin": "cached", "Weave": "cached", "Iron": "skipped"}
+    assert mill.notes == {"Iron": "it has no creases"}
+
+
+def test_refused_part_is_not_the_run_before(used_mill):
+    """What it would leave in the books would be all that the next part finds."""
+    used_mill.break_down("Weave")
+    with pytest.raises(NodeFailedError):
+        used_mill.run("second", cache=False)
+    for run_id in ("third", "fourth"):
+        with pytest.raises(UserError, match="the run before, second, did not finish it"):
+            used_mill.run(run_id, from_nodes=["Sew"])
+
+
+def test_part_with_other_settings_for_what_it_leaves_out_is_refused(used_mill):
+    with pytest.raises(UserError, match="needs what Spin makes: its settings are not those of"):
+        used_mill.run("second", used_mill.components(thread=3), from_nodes=["Weave"])
+    used_mill.run("third", used_mill.components(thread=3), from_nodes=["Spin"])
+    used_mill.run("fourth", used_mill.components(thread=3), from_nodes=["Sew"])
+    # By way of the cache, and of a part, it is the same execution that made it.
+    with pytest.raises(UserError, match="its settings are not those of the run before, fourth"):
+        used_mill.run("fifth", from_nodes=["Sew"])
+
+
+def test_part_whose_input_was_deleted_is_refused(used_mill):
+    shutil.rmtree(used_mill.root / "artifacts" / "Weave")
+    with pytest.raises(UserError, match="what it made in the run before, first, is gone"):
+        used_mill.run("second", from_nodes=["Sew"])
+
+
+def test_what_is_about_to_run_is_told_before_it_does_and_not_of_a_refused_part(used_mill):
+    told = []
+    used_mill.prepare = told.append
+    used_mill.run("second", from_nodes=["Weave"])
+    used_mill.run("third")
+    with pytest.raises(UserError):
+        used_mill.run("fourth", used_mill.components(thread=3), from_nodes=["Weave"])
+    assert told == [["Weave", "Sew"], ["Spin", "Weave", "Sew"]]
+
+
+def test_part_is_refused_for_what_has_changed_since(used_mill):
+    used_mill.find_changes = lambda store, run_id: {"Spin": f"the sheep of {run_id} is gone"}
+    with pytest.raises(UserError, match="needs what Spin makes: the sheep of first is gone; "):
+        used_mill.run("second", from_nodes=["Weave"])
+    used_mill.run("third", to_nodes=["Weave"])
 
 
 def test_node_that_tfx_skips_does_not_pass_as_done(mill):

@@ -131,6 +131,30 @@ def test_another_seed_gives_another_split_beside_the_first(official, parent, rea
     assert set(read(first, "eval")) != set(read(second, "eval"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "unused"),
+    [
+        ("sample", {"eval_examples": 7}),
+        ("sample", {"max_examples": 4000}),
+        ("official", {"max_examples": 60_000}),
+        ("official", {"pattern": "{SPLIT}"}),
+    ],
+)
+def test_settings_without_effect_make_no_other_records(official, parent, kind, unused, monkeypatch):
+    monkeypatch.setattr(dataset.sample_images, "draw", lambda size, seed: ([], []))
+    monkeypatch.setattr(dataset.records, "write_splits", write_nothing)
+    source = official if kind == "official" else data_source.Source("sample", None)
+    before, after = (
+        prepare(source, parent, **{"eval_examples": 20, **settings}) for settings in ({}, unused)
+    )
+    assert before.directory == after.directory
+
+
+def write_nothing(directory, splits, manifest):
+    directory.mkdir(parents=True)
+    (directory / dataset.records.MANIFEST_FILE).write_text('{"examples": {}}')
+
+
 @pytest.mark.parametrize("change", [{"eval_examples": 30}, {"max_examples": 10}, {"seed": 2}])
 def test_other_settings_never_take_records_prepared_before(official, parent, change):
     settings = {"eval_examples": 20}

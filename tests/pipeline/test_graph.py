@@ -13,7 +13,7 @@ from tfx.utils import dependency_utils
 import components
 import schema
 import trainer_module
-from pipeline import config, dag_runner, dataset, graph, nodes
+from pipeline import config, dag_runner, dataset, effect, graph, nodes
 from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 
@@ -26,15 +26,19 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def build(place, tmp_path):
-    """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`."""
-    data = dataset.Prepared(
+def data(tmp_path):
+    return dataset.Prepared(
         name="fashion_mnist",
         directory=tmp_path / "records",
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
         origin="nowhere",
-        examples=None,
+        examples={"train": {"Bag": 55_000}, "eval": {"Bag": 5000}, "test": {"Bag": 10_000}},
     )
+
+
+@pytest.fixture
+def build(place, data):
+    """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`."""
 
     def build(settings=None, place=place):
         return graph.create_pipeline(settings or config.Config(), data, place)
@@ -74,6 +78,13 @@ def executor_flags(pipeline, name):
 
 def test_nodes_are_those_of_the_graph_in_running_order(build):
     assert tuple(compile_nodes(build())) == nodes.NODES
+
+
+def test_what_each_node_waits_for_is_that_of_the_graph(build):
+    compiled = compile_nodes(build())
+    assert {name: set(node.upstream_nodes) for name, node in compiled.items()} == {
+        name: set(upstream) for name, upstream in nodes.UPSTREAM.items()
+    }
 
 
 def test_names_of_the_nodes_come_without_tfx():
@@ -129,12 +140,12 @@ def test_code_that_is_named_by_a_path_exists(build, node, parameter):
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_trainer_gets_every_knob_of_the_model_and_its_training(build, place):
+def test_trainer_gets_every_knob_of_the_model_and_its_training(build, place, data):
     settings = config.load_config(assignments=["model.dropout=0.25", "training.epochs=3"])
     given = json.loads(parameters(compile_nodes(build(settings))[nodes.TRAINER])["custom_config"])
     assert given.pop("source")
     assert given.pop("checkpoints") == str(place.checkpoints)
-    assert given == settings.trainer_parameters()
+    assert given == effect.trainer_parameters(settings, data)
 
 
 def test_trainer_takes_the_rate_that_the_finder_found(build):
@@ -143,12 +154,12 @@ def test_trainer_takes_the_rate_that_the_finder_found(build):
     assert channel.output_key == "best_hyperparameters"
 
 
-def test_finder_gets_every_knob_of_its_own_and_those_it_shares_with_the_trainer(build):
+def test_finder_gets_every_knob_of_its_own_and_those_it_shares_with_the_trainer(build, data):
     settings = config.load_config(assignments=["learning_rate_finder.points=50"])
     finder = compile_nodes(build(settings))[nodes.LEARNING_RATE_FINDER]
     given = json.loads(parameters(finder)["config"])
     assert given.pop("source")
-    assert given == settings.finder_parameters()
+    assert given == effect.finder_parameters(settings, data)
 
 
 def test_fixed_rate_leaves_the_finder_out(build):
@@ -220,7 +231,7 @@ def test_serving_check_gets_every_limit(build):
     settings = config.load_config(assignments=["serving.max_load_s=7"])
     given = json.loads(parameters(compile_nodes(build(settings))[nodes.SERVING_CHECK])["config"])
     assert given.pop("source") == fingerprint(components)
-    assert given == settings.serving.model_dump(mode="json")
+    assert given == settings.serving.model_dump(mode="json", exclude={"server_dir"})
     assert given["max_load_s"] == 7
 
 
@@ -253,13 +264,15 @@ def test_another_setup_file_takes_the_place_of_the_projects(build):
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_preset_builds_the_graph_with_its_settings(build, preset):
+def test_preset_builds_the_graph_with_its_settings(build, preset, data):
     settings = config.load_config(preset)
     compiled = compile_nodes(build(settings))
     left_out = set() if settings.learning_rate.source == "finder" else {nodes.LEARNING_RATE_FINDER}
     assert set(compiled) == set(nodes.NODES) - left_out
     given = json.loads(parameters(compiled[nodes.TRAINER])["custom_config"])
-    assert given["training"] == settings.trainer_parameters()["training"]
+    assert given["training"] == effect.trainer_parameters(settings, data)["training"]
+    # None is there for nothing.
+    assert effect.find_without_effect(settings, data) == []
 
 
 def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, monkeypatch):
@@ -284,7 +297,9 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
 
     def run(run_id):
         states = {}
-        runner = dag_runner.ObservedDagRunner(run_id, states.__setitem__)
+        runner = dag_runner.ObservedDagRunner(
+            run_id, lambda node, state, note: states.__setitem__(node, state)
+        )
         runner.run(build(), run_options=RunOptions(to_nodes=[nodes.IMPORT_SCHEMA_GEN]))
         return states[nodes.IMPORT_SCHEMA_GEN]
 
@@ -303,11 +318,15 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
         ("training.batch_size=64", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
         ("training.epochs=1", {nodes.TRAINER}),
         ("learning_rate_finder.points=50", {nodes.LEARNING_RATE_FINDER}),
-        # The finder falls back on it.
-        ("learning_rate.peak=0.5", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
+        # The rate is found.
+        ("learning_rate.peak=0.5", set()),
+        ("training.memory_mb=500", set()),
+        ("augmentation.erase_size=5", set()),
         ("learning_rate.schedule=constant", {nodes.TRAINER}),
         ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),
-        ("serving.max_size_mb=5", {nodes.SERVING_CHECK, nodes.PUSHER}),
+        # A check that runs anew makes another blessing, by which the Pusher runs anew.
+        ("serving.max_size_mb=5", {nodes.SERVING_CHECK}),
+        ("serving.server_dir=/srv", {nodes.PUSHER}),
         ("beam.args=[]", set()),
     ],
 )

@@ -185,11 +185,11 @@ def test_json_is_one_object_with_everything(runs, run):
 def test_all_runs_are_listed_the_newest_first_with_the_reasons(runs, run, keep):
     keep(THIRD, failure=Failure(cause="disk [full]", node="Trainer"))
     heading, *lines = run("runs")
-    assert heading.split() == ["run", "dataset", "accuracy", "blessed", "version"]
+    assert heading.split() == ["run", "dataset", "accuracy", "verdict", "version"]
     assert [line.split() for line in lines[:3]] == [
-        [THIRD, "fashion_mnist", "–", "–", "–"],
-        [SECOND, "fashion_mnist", "0.9000", "no", "–"],
-        [FIRST, "fashion_mnist", "0.9000", "yes", "1"],
+        [THIRD, "fashion_mnist", "–", "failed", "–"],
+        [SECOND, "fashion_mnist", "0.9000", "not", "blessed", "–"],
+        [FIRST, "fashion_mnist", "0.9000", "pushed", "1"],
     ]
     reasons = " ".join(" ".join(lines[3:]).split())
     assert f"{THIRD} Trainer failed: disk [full]" in reasons

@@ -155,6 +155,17 @@ def test_nodes_in_the_wrong_order_are_refused_before_anything_starts(
     assert not (tmp_path / "root").exists()
 
 
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [("SchemaGen", "Trainer"), ("ExampleValidator", "SchemaGen"), ("ImportSchemaGen", "SchemaGen")],
+)
+def test_part_in_which_nothing_would_run_is_refused(run, worker, start, end):
+    code, _, err = run("--from-node", start, "--to-node", end)
+    assert code == 2
+    assert f"--from-node {start} does not lead to --to-node {end}" in err
+    assert not worker.requests
+
+
 @pytest.mark.parametrize("node", ["Trainer", NODES[0], NODES[-1]])
 def test_one_node_may_be_the_first_and_the_last(run, worker, node):
     run("--from-node", node, "--to-node", node)
@@ -258,8 +269,22 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
         (Finished(), 0, "Ended before the Evaluator"),
         (Finished(evaluation=REFUSED), 3, LOW_RECALL.sentence),
         (Finished(evaluation=BLESSED, serving=UNSOUND), 3, "it is too large"),
+        (
+            Finished(
+                evaluation=BLESSED,
+                pushed=Pushed(path="/s/1", version="1", new=False, live_version="2"),
+                serving_flags="--root /r",
+            ),
+            3,
+            "`python -m pipeline.serving rollback 1 --root /r` makes version 1 live",
+        ),
+        (
+            Finished(evaluation=BLESSED, pushed=Pushed(path="/s/3", version="3", live_version="1")),
+            0,
+            "Blessed and pushed as version 3 in /s/3:\n  • version 1 is pinned and stays live",
+        ),
         (Finished(failure=Failure(cause="no luck", node="Trainer")), 1, "Trainer failed: no luck"),
-        (Finished(failure=Failure(cause="damaged"), usage=True), 2, "Failed: damaged"),
+        (Finished(failure=Failure(cause="damaged"), usage=True), 2, "The run failed: damaged"),
         # A failure counts for more than the verdict before it.
         (
             Finished(evaluation=BLESSED, failure=Failure(cause="x", node="Pusher")),
@@ -271,7 +296,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
             1,
             "Pusher failed",
         ),
-        (KeyboardInterrupt(), 130, "Interrupted."),
+        (KeyboardInterrupt(), 130, "Interrupted: run it again"),
     ],
 )
 def test_the_exit_code_and_the_summary_say_how_the_run_ended(run, worker, outcome, code, said):
@@ -304,6 +329,49 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
     started = datetime.datetime.fromisoformat(the_object(out)["started"].replace("Z", "+00:00"))
     assert history.make_run_id(started) == kept.parent.name
     assert the_object(out)["log"] == str(kept.with_name("pipeline.log"))
+
+
+# The command, with a worker that ends well at once, and says which descriptors it was given.
+DAEMON = """
+import json, os, subprocess, sys
+from pipeline import command_line, local_runner, supervisor
+
+WORKER = '''
+import json, os, sys
+sys.stdin.readline()
+events = int(sys.argv[1])
+assert events > 2, events
+os.write(1, b"a line for the log")
+os.write(events, (json.dumps({"kind": "finished"}) + chr(10)).encode())
+'''
+popen = subprocess.Popen
+
+def start(command, **options):
+    return popen([sys.executable, "-S", "-c", WORKER, *command[3:]], **options)
+
+supervisor.subprocess.Popen = start
+command_line.open_standard_streams()
+sys.exit(local_runner.main())
+"""
+
+
+@pytest.mark.parametrize(
+    "closed", ["", "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"]
+)
+def test_command_runs_with_any_of_its_descriptors_closed(tmp_path, closed):
+    argv = ["--root", str(tmp_path), "--dataset", "sample", "--verbose"]
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", DAEMON, *argv],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
+    assert json.loads(result.read_text())["exit_code"] == 0
+    assert result.with_name("pipeline.log").read_text() == "a line for the log"
+    assert bool(ended.stdout) == (" >&-" not in f" {closed}")
 
 
 def test_without_json_no_object_is_printed(run):

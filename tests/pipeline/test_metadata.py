@@ -44,7 +44,7 @@ def test_pushed_model_is_told_by_its_directory_and_version(file, record_run, ver
     record_run(file, "r1", {nodes.PUSHER: "COMPLETE"}, pushed=version)
     store = metadata.open_store(file, read_only=True)
     artifact = metadata.find_output(store, "r1", nodes.PUSHER, "pushed_model")
-    assert metadata.read_pushed(artifact) == expected
+    assert metadata.read_pushed(artifact, "r1") == expected
     assert metadata.int_property(artifact, "there is no such property") == 0
 
 

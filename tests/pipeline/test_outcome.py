@@ -122,7 +122,7 @@ class Mill:
             metadata_connection_config=self.connection,
         )
         ended = {}
-        runner = ObservedDagRunner(run_id, ended.__setitem__)
+        runner = ObservedDagRunner(run_id, lambda node, state, note: ended.update({node: state}))
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
         return ended
 
@@ -256,10 +256,14 @@ def test_runs_are_told_apart(mill, read):
     assert not second_pushed
 
 
+def forget(mill, runs=nodes.NODES):
+    outcome.forget_outdated(mill.metadata, runs, mill.root / "serving")
+
+
 def test_forgetting_needs_no_push_and_no_run_before(mill):
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     mill.run("first", to_nodes=[nodes.TRAINER])
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.run("second")[nodes.PUSHER] == "done"
 
 
@@ -268,13 +272,13 @@ def test_only_pushes_whose_directory_is_gone_are_forgotten(mill):
         mill.run(f"run {number}", serving=serving)
     [kept], [lost] = mill.versions("kept"), mill.versions("lost")
     shutil.rmtree(lost)
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {str(kept): Artifact.LIVE, str(lost): Artifact.DELETED}
 
 
 def test_push_that_is_there_is_taken_from_the_cache(mill):
     mill.run("first")
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.run("second")[nodes.PUSHER] == "cached"
 
 
@@ -284,7 +288,7 @@ def test_model_is_pushed_again_once_its_push_is_forgotten(mill, read):
     # Without it, TFX takes the lost push from the cache.
     assert mill.run("second")[nodes.PUSHER] == "cached"
     assert not mill.versions()
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert read("first")[1] is None
     assert mill.run("third") == {
         nodes.TRAINER: "cached",
@@ -297,7 +301,7 @@ def test_model_is_pushed_again_once_its_push_is_forgotten(mill, read):
 
 def test_pusher_that_pushed_nothing_has_nothing_to_forget(mill):
     mill.run("first", blessed=0)
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {"": Artifact.LIVE}
     assert mill.run("second", blessed=0)[nodes.PUSHER] == "cached"
 
@@ -307,10 +311,10 @@ def test_push_that_was_tampered_with_is_forgotten(mill):
     [version] = mill.versions()
     record = Record(pushed="", facts=Facts(), files=files.checksums(version))
     manifest.write(version.parent, manifest.Manifest().with_record(int(version.name), record))
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {str(version): Artifact.LIVE}
     (version / "saved_model.pb").write_text("tampered")
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {str(version): Artifact.DELETED}
 
 
@@ -344,7 +348,7 @@ def hold_back(mill):
 def test_push_that_was_held_back_is_tried_again(mill):
     mill.run("first", blessed=0)
     hold_back(mill)
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.run("second", blessed=0)[nodes.PUSHER] == "done"
 
 
@@ -379,12 +383,25 @@ def test_model_that_was_rolled_back_has_that_for_a_reason(mill):
 
 def test_refusal_is_not_taken_from_the_cache_and_a_blessing_is(mill):
     mill.run("refused", sound=0)
-    outcome.forget_refusals(mill.metadata)
+    forget(mill)
     assert mill.run("again", sound=0)[nodes.SERVING_CHECK] == "done"
     mill.run("sound", sound=1)
-    outcome.forget_refusals(mill.metadata)
+    forget(mill)
     assert mill.run("sound again", sound=1)[nodes.SERVING_CHECK] == "cached"
 
 
-def test_forgetting_refusals_needs_no_run_before(mill):
-    outcome.forget_refusals(mill.metadata)
+@pytest.mark.parametrize(
+    ("runs", "kept"),
+    [
+        ([nodes.REPORT], {nodes.SERVING_CHECK: "cached", nodes.PUSHER: "cached"}),
+        ([nodes.PUSHER, nodes.REPORT], {nodes.SERVING_CHECK: "cached"}),
+    ],
+)
+def test_only_what_the_run_makes_anew_is_forgotten(mill, runs, kept):
+    mill.run("pushed", sound=1)
+    shutil.rmtree(mill.root / "serving")
+    mill.run("refused", sound=0)
+    forget(mill, runs)
+    again = mill.run("again", sound=0)
+    assert {node: again[node] for node in kept} == kept
+    assert mill.run("sound", sound=1)[nodes.PUSHER] == kept.get(nodes.PUSHER, "done")

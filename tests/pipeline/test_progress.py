@@ -80,7 +80,7 @@ class TestNodeClock:
         now[0] += 50
         assert clock.results()["Trainer"] == NodeResult(state=state, seconds=1.23)
 
-    @pytest.mark.parametrize("state", ["cached", "left out"])
+    @pytest.mark.parametrize("state", ["cached", "skipped", "left out"])
     def test_a_node_that_did_not_run_took_no_time(self, clock, now, state):
         now[0] += 5
         clock.handle(node("Trainer", state))
@@ -129,6 +129,10 @@ def test_a_screen_gets_the_live_display_and_a_pipe_gets_lines(console, clock):
         (node("Trainer", "running"), "Trainer: running"),
         (node("Trainer", "cached"), "Trainer: cached"),
         (node("Trainer", "left out"), "Trainer: left out"),
+        (
+            NodeEvent(node="Pusher", state="skipped", note="not blessed"),
+            "Pusher: not blessed: skipped",
+        ),
         (
             training(10, val_loss=0.25, val_accuracy=0.9),
             "  epoch 1/2  loss 0.500  accuracy 0.800  eval loss 0.250  accuracy 0.900",
@@ -201,6 +205,7 @@ def test_live_display_draws_every_node_in_the_order_of_the_graph(live, console):
         ("interrupted", "✘ Trainer 2.5 s interrupted"),
         ("cached", "✔ Trainer cached"),
         ("left out", "– Trainer left out"),
+        ("skipped", "– Trainer skipped"),
         ("running", "▶ Trainer 2.5 s"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from components.report.page import REPORT_FILE
 from pipeline import config, dataset, report, results, worker, workspace
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, Pushed, RunResult
+from pipeline.results import Failure, Pushed, RunResult, Serving
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
 
@@ -60,6 +60,17 @@ def test_paths_of_the_links_lead_to_the_pages(add_run, tmp_path):
     ("fields", "words"),
     [
         ({"evaluation": evaluation()}, ">blessed<"),
+        (
+            {"evaluation": evaluation(), "serving": Serving(reasons=["it is too large"])},
+            ">not pushed<.*it is too large",
+        ),
+        (
+            {
+                "evaluation": evaluation(),
+                "pushed": Pushed(path="/s/3", version="3", live_version="1"),
+            },
+            ">waits for a pin<.*version 1 is pinned and stays live",
+        ),
         ({"evaluation": evaluation(LOW_RECALL)}, f">not blessed<.*{LOW_RECALL.sentence}"),
         (
             {"failure": Failure(node="Trainer", cause="no luck")},
@@ -129,7 +140,7 @@ class FakeRunner:
 
     error = None
 
-    def __init__(self, run_id, observe, *, cache):
+    def __init__(self, run_id, observe, **options):
         pass
 
     def run(self, pipeline, run_options):
@@ -172,7 +183,7 @@ def test_run_that_failed_before_the_evaluator_gets_a_page_with_its_settings(run_
 
 def test_run_that_was_interrupted_in_a_node_gets_a_page_that_says_so(run_graph):
     _, page = run_graph(worker._InterruptedError())
-    assert "Interrupted: the finished components are kept" in page
+    assert "Interrupted: run it again, and the finished components are kept" in page
 
 
 def test_run_that_ended_early_as_asked_gets_a_page(run_graph):

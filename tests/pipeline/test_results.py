@@ -48,9 +48,11 @@ def test_json_has_everything_of_a_run():
         training=trained(),
         evaluation=judged(),
         serving=Serving(reasons=["it is too large"], measures={"size_mb": 30.5}),
-        pushed=Pushed(path="/s/tinyvgg/7", version="7"),
+        pushed=Pushed(path="/s/tinyvgg/7", version="7", live_version="7"),
         pictures=["/r/learning_curves.png"],
         report="/r/report.html",
+        notes=["a note"],
+        serving_flags="--root /r",
         failure=None,
         exit_code=ExitCode.NOT_BLESSED,
         log="/r/pipeline.log",
@@ -60,10 +62,18 @@ def test_json_has_everything_of_a_run():
         "started": "2026-11-24T13:20:16Z",
         "running": False,
         "dataset": "fashion_mnist",
-        "components": {"Trainer": {"state": "done", "seconds": 12.5}},
+        "components": {"Trainer": {"state": "done", "seconds": 12.5, "note": ""}},
         "evaluation": judged().model_dump(mode="json"),
         "blessed": False,
         "reasons": [LOW_RECALL.sentence],
+        "verdict": {
+            "state": "refused",
+            "label": "not blessed",
+            "headline": "Not blessed, and not pushed",
+            "reasons": [LOW_RECALL.sentence],
+        },
+        "notes": ["a note"],
+        "serving_flags": "--root /r",
         "training": {
             "parameters": 12_794,
             "epochs": 25,
@@ -75,7 +85,7 @@ def test_json_has_everything_of_a_run():
             "learning_rate_warning": "the loss is flat",
         },
         "serving": {"reasons": ["it is too large"], "measures": {"size_mb": 30.5}},
-        "pushed": {"path": "/s/tinyvgg/7", "version": "7"},
+        "pushed": {"path": "/s/tinyvgg/7", "version": "7", "new": True, "live_version": "7"},
         "pictures": ["/r/learning_curves.png"],
         "report": "/r/report.html",
         "failure": None,
@@ -121,6 +131,13 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
         ({"evaluation": evaluation()}, []),
         ({"evaluation": evaluation(), "serving": Serving(reasons=["it is slow"])}, ["it is slow"]),
         ({"evaluation": judged()}, [LOW_RECALL.sentence]),
+        (
+            {
+                "evaluation": evaluation(),
+                "pushed": Pushed(path="/s/3", version="3", live_version="1"),
+            },
+            [],
+        ),
         ({"failure": Failure(cause="no data")}, ["no data"]),
         ({"running": True}, ["it has not ended yet"]),
         (
@@ -128,7 +145,10 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
             ["Pusher failed: disk full"],
         ),
     ],
-    ids=["no model", "blessed", "not sound", "refused", "failed", "running", "refused and failed"],
+    ids=[
+        *("no model", "blessed", "not sound", "refused", "waits for a pin", "failed", "running"),
+        "refused and failed",
+    ],
 )
 def test_what_kept_a_run_from_pushing_is_a_sentence_each(fields, sentences):
     assert RunResult(run_id="r1", **fields).why_not_pushed == sentences

@@ -72,7 +72,7 @@ def test_what_changed_since_the_baseline_stands_beside_the_recall():
 
 def test_without_an_evaluation_there_is_no_table():
     lines = printed(run_result(failure=Failure(cause="No luck.")))
-    assert lines == ["Failed: No luck."]
+    assert lines == ["The run failed: No luck."]
 
 
 IDLE_BUT_FOR_THE_BASELINE = {
@@ -90,11 +90,11 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
         ),
         (
             run_result(failure=Failure(cause="Cause with [/red].")),
-            ["Failed: Cause with [/red]."],
+            ["The run failed: Cause with [/red]."],
         ),
         (
             run_result(failure=Failure(cause="interrupted"), exit_code=ExitCode.INTERRUPTED),
-            ["Interrupted. Run the same command again: finished components are kept."],
+            ["Interrupted: run it again, and the finished components are kept."],
         ),
         (
             run_result(running=True),
@@ -129,7 +129,7 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
         ),
         (
             run_result(evaluation=BLESSED, pushed=PUSHED, components=CACHED_PUSHER),
-            ["Blessed; pushed before as version 7 in /served/tinyvgg/7"],
+            ["Blessed, and already live as version 7 in /served/tinyvgg/7"],
         ),
         (
             run_result(
@@ -137,10 +137,7 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
                 pushed=PUSHED,
                 components=IDLE_BUT_FOR_THE_BASELINE,
             ),
-            [
-                "Nothing to do: nothing changed since the model was pushed as version 7 in "
-                "/served/tinyvgg/7"
-            ],
+            ["Nothing to do: already live as version 7 in /served/tinyvgg/7"],
         ),
         (
             run_result(evaluation=BLESSED, pushed=Pushed(path="/[a]/[/b]", version="8")),
@@ -201,6 +198,11 @@ def test_a_single_epoch_is_one_epoch():
 def test_summary_warns_where_the_rate_was_not_found():
     lines = printed(run_result(training=trained(learning_rate_warning="the [loss] is flat")))
     assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."
+
+
+def test_summary_has_the_notes():
+    lines = printed(run_result(notes=["learning_rate.peak has no [effect] here"]))
+    assert lines[-1] == "note: learning_rate.peak has no [effect] here"
 
 
 def test_summary_names_the_report():

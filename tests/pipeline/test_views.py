@@ -158,6 +158,7 @@ def test_a_run_is_told_by_when_on_what_how_good_and_what_became_of_it():
         "started": "2026-11-24T13:20:00+00:00",
         "dataset": "fashion_mnist",
         "accuracy": 0.9,
+        "verdict": "pushed",
         "blessed": True,
         "version": 7,
         "why_not_pushed": [],

@@ -144,7 +144,7 @@ def valley():
 
 
 def read(losses, rule="minimum"):
-    return learning_rate_finder.read_curve(to_curve(losses), rule=rule, fallback=FALLBACK)
+    return learning_rate_finder.read_curve(to_curve(losses), rule=rule)
 
 
 @pytest.fixture
@@ -154,7 +154,10 @@ def assert_falls_back(caplog):
     def assert_falls_back(finding, *parts):
         assert finding.learning_rate == FALLBACK
         assert (finding.steepest, finding.minimum) == (None, None)
-        assert all(part in finding.warning for part in (*parts, "learning_rate.peak, 0.004"))
+        assert all(
+            part in finding.warning
+            for part in (*parts, "0.004 is used", 'learning_rate.source = "fixed"')
+        )
         [record] = [one for one in caplog.records if one.levelno == logging.WARNING]
         assert finding.warning in record.getMessage()
 
@@ -218,7 +221,7 @@ def test_a_loss_that_is_not_finite_while_it_falls_leaves_a_pick():
 
 def test_a_minimum_at_the_second_point_leaves_a_pick():
     finding = learning_rate_finder.read_curve(
-        Curve([0.1, 0.2, 0.4], [2.3, 1.5, 9.0], [2.3, 1.5, 9.0]), rule="steepest", fallback=FALLBACK
+        Curve([0.1, 0.2, 0.4], [2.3, 1.5, 9.0], [2.3, 1.5, 9.0]), rule="steepest"
     )
     assert finding.warning is None
     assert 0.1 <= finding.learning_rate <= 0.2

@@ -229,7 +229,9 @@ def test_the_network_keeps_the_last_weights_if_the_best_are_not_wanted(train, sp
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_says_what_to_do(train, tmp_path):
-    advice = r"nan in step \d+ of epoch 1 at a learning rate of 1e\+30: lower learning_rate\.peak"
+    advice = (
+        r"nan in step \d+ of epoch 1 at a learning rate of 1e\+30: set learning_rate\.source = "
+    )
     with pytest.raises(training.DivergedError, match=advice):
         train(tmp_path, network=EVERYTHING, rate={"schedule": "constant", "peak": 1e30})
 

@@ -4,10 +4,14 @@ from pathlib import Path
 import pytest
 from tfx.types import artifact_utils, standard_artifacts
 
+from components import blessings
 from components.atomic_pusher import executor
-from components.atomic_pusher.executor import HELD_BACK, Executor
+from components.atomic_pusher.executor import Executor
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
+from components.properties import HELD_BACK, SKIPPED
+from components.report.page import Artifact
+from components.verdict import Standing, read_refusals, read_standing
 
 METRICS = {"accuracy": 0.9, "loss": 0.3}
 
@@ -18,6 +22,25 @@ def artifact(kind, uri, **properties):
     for name, value in properties.items():
         one.set_int_custom_property(name, value)
     return one
+
+
+def blessing(kind, model, blessed):
+    """One that says which model it is of, as the Evaluator's and ServingCheck's do."""
+    one = artifact(kind, "", blessed=blessed)
+    blessings.name_model(one, model)
+    return one
+
+
+def inputs(uri, blessed=1, sound=1, number=1):
+    """What the Pusher takes in, of a model by its number."""
+    model = artifact(standard_artifacts.Model, uri)
+    model.id = number
+    return {
+        "model": [model],
+        "model_blessing": [blessing(standard_artifacts.ModelBlessing, model, blessed)],
+        "infra_blessing": [blessing(standard_artifacts.InfraBlessing, model, sound)],
+        "evaluation": [artifact(standard_artifacts.ModelEvaluation, "evaluation")],
+    }
 
 
 @pytest.fixture
@@ -39,17 +62,12 @@ def push(directory, tmp_path, monkeypatch):
     monkeypatch.setattr(executor, "_overall_figures", lambda uri: METRICS)
     runs = []
 
-    def push(model, blessed=1, sound=1):
-        runs.append(model)
+    def push(given):
+        runs.append(given)
         pushed = artifact(standard_artifacts.PushedModel, tmp_path / f"pushed-{len(runs)}")
         context = Executor.Context(pipeline_run_id=f"run-{len(runs)}")
         Executor(context).Do(
-            {
-                "model": [artifact(standard_artifacts.Model, model)],
-                "model_blessing": [artifact(standard_artifacts.ModelBlessing, "", blessed=blessed)],
-                "infra_blessing": [artifact(standard_artifacts.InfraBlessing, "", blessed=sound)],
-                "evaluation": [artifact(standard_artifacts.ModelEvaluation, "evaluation")],
-            },
+            given if isinstance(given, dict) else inputs(given),
             {"pushed_model": [pushed]},
             {
                 "push_destination": json.dumps({"filesystem": {"base_directory": str(directory)}}),
@@ -93,11 +111,72 @@ def test_models_config_has_the_servers_path(push, trained, directory):
     assert '"/srv/tinyvgg"' in (directory.parent / "models.config").read_text()
 
 
-@pytest.mark.parametrize(("blessed", "sound"), [(0, 1), (1, 0), (0, 0)])
-def test_model_without_either_blessing_is_not_pushed(push, trained, directory, blessed, sound):
-    pushed = push(trained("a"), blessed, sound)
+def test_new_version_is_told_with_the_one_that_is_live(push, trained, directory):
+    pushed = push(trained("a"))
+    assert read_standing(properties(pushed), "run-1") == Standing(version=1, live=1, new=True)
+    Store(directory).pin(1)
+    pushed = push(trained("b"))
+    assert read_standing(properties(pushed), "run-2") == Standing(version=2, live=1, new=True)
+
+
+def test_older_version_is_told_with_the_newer_one_that_is_live(push, trained):
+    model = trained("a")
+    push(model)
+    push(trained("b"))
+    assert read_standing(properties(push(model)), "run-3") == Standing(1, live=2, new=False)
+
+
+def properties(pushed):
+    return Artifact.of(pushed.mlmd_artifact, "PushedModel").properties
+
+
+INFRA, MODEL = "infra_blessing", "model_blessing"
+OTHER = artifact(standard_artifacts.Model, "/another")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({MODEL: [artifact(standard_artifacts.ModelBlessing, "", blessed=0)]}, "not blessed"),
+        (
+            {INFRA: [artifact(standard_artifacts.InfraBlessing, "", blessed=0)]},
+            "not sound to serve",
+        ),
+        ({MODEL: []}, "no verdict of the Evaluator"),
+        ({MODEL: None}, "no verdict of the Evaluator"),
+        ({INFRA: []}, "no verdict of ServingCheck"),
+        ({INFRA: None}, "no verdict of ServingCheck"),
+        ({MODEL: [], INFRA: []}, "no verdict of the Evaluator"),
+        (
+            {MODEL: [blessing(standard_artifacts.ModelBlessing, OTHER, 1)]},
+            "the verdict of the Evaluator is not of this model",
+        ),
+        (
+            {INFRA: [blessing(standard_artifacts.InfraBlessing, OTHER, 1)]},
+            "the verdict of ServingCheck is not of this model",
+        ),
+        # It says of no model that it is of it.
+        (
+            {INFRA: [artifact(standard_artifacts.InfraBlessing, "", blessed=1)]},
+            "the verdict of ServingCheck is not of this model",
+        ),
+    ],
+)
+def test_model_without_both_blessings_of_its_own_is_not_pushed(
+    push, trained, directory, change, why
+):
+    given = {**inputs(trained("a")), **change}
+    pushed = push({name: found for name, found in given.items() if found is not None})
     assert outcome(pushed) == (0, "", "")
+    assert pushed.get_string_custom_property(SKIPPED) == why
+    assert read_refusals([], properties(pushed)) == [why]
     assert not directory.exists()
+
+
+def test_model_in_the_directory_of_another_is_told_apart_by_its_number(push, trained, directory):
+    given = inputs(trained("a"), number=1)
+    given["model"][0].id = 2
+    assert outcome(push(given)) == (0, "", "")
 
 
 def test_same_model_again_is_told_by_the_version_it_has(push, trained, directory):
@@ -114,6 +193,9 @@ def test_model_that_was_rolled_back_is_held_back(push, trained, directory):
     pushed = push(bad)
     assert outcome(pushed) == (0, "", "")
     assert pushed.get_int_custom_property(HELD_BACK) == 2
+    assert pushed.get_string_custom_property(SKIPPED) == "rolled back as version 2"
+    [reason] = read_refusals([], properties(pushed))
+    assert "`rollback 2` serves it again" in reason
 
 
 def test_serving_directory_that_refuses_fails_the_component(push, trained, directory):

@@ -66,7 +66,6 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
             "weight_decay": 0.0,
             "label_smoothing": 0.1,
             "memory_mb": memory_mb,
-            "fallback": FALLBACK,
             "source": "0123456789abcdef",
         }
         component.LearningRateFinder.EXECUTOR_SPEC.executor_class().Do(
@@ -186,7 +185,7 @@ def test_a_split_that_does_not_fit_into_memory_is_streamed(find, by_batch, tmp_p
 def test_a_flat_curve_leads_to_the_fallback_with_a_warning(find, caplog, tmp_path):
     found = find(tmp_path, lowest=1e-9, highest=1e-8)
     assert found.learning_rate == found.curve["learning_rate"] == FALLBACK
-    assert "learning_rate.peak, 0.004" in found.curve["warning"]
+    assert "0.004 is used" in found.curve["warning"]
     warnings = [one for one in caplog.records if one.levelno == logging.WARNING]
     assert any(found.curve["warning"] in one.getMessage() for one in warnings)
     assert (found.results / component.PLOT_FILE).exists()

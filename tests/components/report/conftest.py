@@ -18,8 +18,8 @@ from components.report.page import (
     Page,
     RangeTest,
     Training,
-    Verdict,
 )
+from components.verdict import Verdict
 from tests.evaluations import (
     LOW_RECALL,
     class_metrics,
@@ -75,7 +75,7 @@ def page(png) -> Page:
             configuration={"training": {"seed": 7}},
             flags="--root /somewhere",
         ),
-        verdict=Verdict("refused", "Not blessed, and not pushed", judged.reasons),
+        verdict=Verdict("refused", "a label", "Not blessed, and not pushed", judged.reasons),
         evaluation=judged,
         training=Training(12_794, 0.01, 3, 3, 3, 0.8, 0.5, history),
         range_test=RangeTest(

@@ -8,7 +8,8 @@ from tfx.types import standard_artifacts
 
 from components.report import executor
 from components.report.component import _INPUTS, HtmlReport, Report
-from components.report.page import Artifact, Facts, Verdict
+from components.report.page import Artifact, Facts
+from components.verdict import Verdict
 
 FACTS = Facts(run="", dataset="d", configuration={"training": {"seed": 1}})
 
@@ -48,7 +49,7 @@ def test_executor_writes_the_page_of_the_artifacts_it_is_given(tmp_path, monkeyp
 
     def read_page(artifacts, facts):
         seen.update(artifacts, facts=facts)
-        return page.__class__(facts=facts, verdict=Verdict("open", "Seen"))
+        return page.__class__(facts=facts, verdict=Verdict("open", "a label", "Seen"))
 
     monkeypatch.setattr(executor, "read_page", read_page)
     pushed, report = standard_artifacts.PushedModel(), HtmlReport()

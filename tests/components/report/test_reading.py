@@ -3,7 +3,8 @@ import json
 import pytest
 
 from components.report import reading
-from components.report.page import Artifact, Facts, Failure, Verdict
+from components.report.page import Artifact, Facts
+from components.verdict import Failure, Verdict
 from tests.evaluations import LOW_RECALL, evaluation
 
 SOUND = {"reasons": [], "measures": {"load_s": 0.3}}
@@ -43,7 +44,7 @@ def read(tmp_path, monkeypatch):
         ),
         (
             (evaluation(), {"reasons": ["it is too large"]}, {"pushed": 0}),
-            *("refused", "not sound to serve", ["it is too large"]),
+            *("refused", "Blessed, but not pushed", ["it is too large"]),
         ),
         (
             (evaluation(), SOUND, {"pushed": 0, "held_back": 2}),
@@ -83,7 +84,7 @@ def test_evaluation_that_was_cut_off_is_a_sentence_and_the_rest_is_told(tmp_path
     page = reading.read_page(artifacts, Facts(run="r1"))
     assert page.evaluation is None
     assert str(tmp_path) in page.problem
-    assert page.verdict == Verdict("failed", "Not judged", [page.problem])
+    assert page.verdict == Verdict("failed", "not judged", "Not judged", [page.problem])
     assert len(page.artifacts) == 2
 
 

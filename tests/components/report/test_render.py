@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import pytest
 
 from components.evaluation.slicing import INK, PARTS
-from components.report.page import Entry, Facts, Failure, Mistakes, Page, judge_failure
+from components.report.page import Entry, Facts, Mistakes, Page
 from components.report.render import render_index, render_report
+from components.verdict import Failure, judge_failure
 from tests.evaluations import evaluation, slice_metrics
 from trainer_module import features
 
@@ -167,6 +168,11 @@ def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
     assert "There are no curves: the run did not get past the Trainer." in text
     assert "There are no statistics: the run did not get past StatisticsGen." in text
     assert "This run pushed no model" in text
+
+
+def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
+    noted = dataclasses.replace(page, facts=page.facts._replace(notes=["it has no effect"]))
+    assert "Note: a note. Note: it has no effect." in read(noted)
 
 
 def test_evaluation_that_can_not_be_read_is_told():

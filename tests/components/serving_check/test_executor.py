@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 
+from components import blessings
+from components.properties import SKIPPED
 from components.serving_check import executor, runner
 from components.serving_check.executor import Executor
 from components.serving_check.report import REPORT_FILE, Report
@@ -48,6 +50,7 @@ def check(tmp_path, examples):
     def check(model, blessed=1, **limits):
         trained = standard_artifacts.Model()
         trained.uri = str(tmp_path / "trained")
+        trained.id = 7
         Path(trained.uri).mkdir()
         model.rename(Path(trained.uri, "Format-Serving"))
         model_blessing = standard_artifacts.ModelBlessing()
@@ -111,3 +114,29 @@ def test_model_that_is_not_blessed_is_not_checked(check, export, monkeypatch):
     blessed, _, report = read(check(export(serving_default="sound"), blessed=0))
     assert blessed == 0
     assert report["reasons"] == ["not checked, since the Evaluator did not bless it"]
+
+
+def test_what_was_not_checked_says_that_it_was_skipped_and_why(check, export):
+    blessing = check(export(serving_default="sound"), blessed=0)
+    assert blessing.get_string_custom_property(SKIPPED) == "not blessed"
+
+
+@pytest.mark.parametrize("blessed", [0, 1])
+def test_blessing_says_which_model_it_is_of(check, export, monkeypatch, tmp_path, blessed):
+    monkeypatch.setattr(executor, "_check", lambda *_: Report())
+    blessing = check(export(serving_default="sound"), blessed=blessed)
+    model = standard_artifacts.Model()
+    model.uri, model.id = str(tmp_path / "trained"), 7
+    assert blessings.is_of(blessing, model)
+    model.id = 8
+    assert not blessings.is_of(blessing, model)
+
+
+def test_blessing_of_tfxs_infra_validator_says_so_too(monkeypatch):
+    validator = executor.infra_validator.Executor
+    monkeypatch.setattr(validator, "Do", lambda self, *_: None)
+    model, blessing = standard_artifacts.Model(), standard_artifacts.InfraBlessing()
+    model.uri, model.id = "/m", 7
+    given = {"model": [model]}, {"blessing": [blessing]}, {}
+    executor.InfraValidatorExecutor().Do(*given)
+    assert blessings.is_of(blessing, model)
