@@ -127,6 +127,8 @@ class Plant:
         monkeypatch.setattr(records, "check_first_example", lambda file: None)
         monkeypatch.setattr(local_runner, "run_worker", self._work)
         monkeypatch.setattr(pusher, "read_evaluation", read_evaluation)
+        # A stand-in for a model has no graph, and is told by its files.
+        monkeypatch.setattr(pusher, "model_identity", lambda model: "")
         monkeypatch.setattr(outcome, "read_evaluation", read_evaluation)
         monkeypatch.setattr(serving_check, "_check", self._check)
 

@@ -7,6 +7,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import blessings
 from components.atomic_pusher import executor
 from components.atomic_pusher.executor import Executor
+from components.atomic_pusher.files import sha256
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store
 from components.properties import HELD_BACK, SKIPPED
@@ -14,6 +15,7 @@ from components.report.page import Artifact
 from components.verdict import Standing, read_refusals, read_standing
 
 METRICS = {"accuracy": 0.9, "loss": 0.3}
+WEIGHTS = "variables.data-0"
 
 
 def artifact(kind, uri, **properties):
@@ -60,6 +62,10 @@ def trained(make_model, tmp_path):
 def push(directory, tmp_path, monkeypatch):
     """Runs the executor on a model; returns the artifact that it puts out."""
     monkeypatch.setattr(executor, "_overall_figures", lambda uri: METRICS)
+    # What stands for a model has no graph: it is told by this file of its weights.
+    monkeypatch.setattr(
+        executor, "model_identity", lambda path: sha256(path / "variables" / WEIGHTS)
+    )
     runs = []
 
     def push(given):
@@ -203,3 +209,26 @@ def test_serving_directory_that_refuses_fails_the_component(push, trained, direc
     directory.parent.write_text("a file where the serving directory should be")
     with pytest.raises(StoreError, match="can't be written"):
         push(trained("a"))
+
+
+def test_same_weights_in_other_files_are_not_pushed_again(push, trained, directory):
+    first = trained("boot")
+    second = trained("sandal")
+    weights = Path("Format-Serving", "variables", WEIGHTS)
+    (second / weights).write_bytes((first / weights).read_bytes())
+    push(first)
+    told = push(inputs(second, number=2))
+    assert told.get_string_custom_property("pushed_version") == "1"
+    assert [version.number for version in Store(directory).versions()] == [1]
+
+
+def test_same_weights_in_other_files_stay_held_back_after_a_rollback(push, trained, directory):
+    push(trained("shirt"))
+    bad, again = trained("boot"), trained("sandal")
+    weights = Path("Format-Serving", "variables", WEIGHTS)
+    (again / weights).write_bytes((bad / weights).read_bytes())
+    push(inputs(bad, number=2))
+    Store(directory).rollback()
+    told = push(inputs(again, number=3))
+    assert told.get_int_custom_property(HELD_BACK) == 2
+    assert Store(directory).find().number == 1
