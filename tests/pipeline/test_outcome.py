@@ -322,7 +322,7 @@ def test_push_in_whose_place_is_no_model_is_forgotten(mill):
     mill.run("first")
     [version] = mill.versions()
     (version / "saved_model.pb").unlink()
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {str(version): Artifact.DELETED}
 
 
@@ -333,7 +333,7 @@ def test_push_that_is_aside_is_forgotten_whatever_has_its_name_now(mill):
     aside.mkdir()
     version.rename(aside / version.name)
     version.mkdir()
-    outcome.forget_missing_pushes(mill.metadata)
+    forget(mill)
     assert mill.pushed_models() == {str(version): Artifact.DELETED}
 
 

@@ -7,6 +7,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from trainer_module import features
+
 IMAGE = "picture"
 """Another name than ours: nothing of the check goes by the project's names."""
 
@@ -121,6 +123,7 @@ def make_example() -> Callable[[int], bytes]:
         png = tf.io.encode_png(tf.fill([28, 28, 1], tf.cast(brightness, tf.uint8))).numpy()
         example = tf.train.Example()
         example.features.feature[IMAGE].bytes_list.value.append(png)
+        example.features.feature[features.LABEL].int64_list.value.append(brightness % 10)
         return example.SerializeToString()
 
     return make_example
