@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +105,13 @@ def download_progress(console: Console) -> Iterator[Callable[[str, int, int], No
     finally:
         if tasks:  # Otherwise it never started, and stopping it would print an empty line.
             bars.stop()
+
+
+def take_as_interrupts(*numbers: signal.Signals) -> None:
+    """A service manager's stop and a closed terminal, unless they are ignored, as by nohup."""
+    for number in numbers:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def exit_with(command: Callable[[], int]) -> None:
