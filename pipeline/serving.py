@@ -392,7 +392,11 @@ def _export(store: Store, arguments: argparse.Namespace, settings: config.Config
         except FormatError as error:
             raise UserError(str(error)) from error
     size = written.file.stat().st_size / 1e3
-    _say(console, f"{escape(str(written.file))}, {size:,.0f} kB; what it takes and gives: .json")
+    _say(
+        console,
+        f"{escape(str(written.file))}, {size:,.0f} kB; {written.file.stem}.json says what it takes "
+        "and gives",
+    )
     _say(
         console,
         f"[bold green]It answers as version {version.number} does[/]: {written.same} of "

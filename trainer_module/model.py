@@ -66,12 +66,12 @@ def build_model(
 
 
 def build_like(shapes: Mapping[str, tuple[int, ...]]) -> keras.Sequential | None:
-    """Builds the TinyVGG that has variables of these names and shapes.
+    """Builds the TinyVGG that has weights of these names and shapes.
 
-    Dropout, which has no variables and serves training alone, is left out.
+    Dropout, which has no weights and serves training alone, is left out.
 
     Args:
-        shapes: by the path of each variable, such as `tinyvgg/conv_1_1/kernel`.
+        shapes: by the path of each weight, such as `tinyvgg/conv_1_1/kernel`.
 
     Returns:
         A model with initial weights; None where none of this layout is like that.
@@ -88,6 +88,6 @@ def build_like(shapes: Mapping[str, tuple[int, ...]]) -> keras.Sequential | None
             batch_norm=any("/batch_norm_" in path for path in shapes),
             dropout=0.0,
         )
-        if {one.path: tuple(one.shape) for one in model.variables} == dict(shapes):
+        if {one.path: tuple(one.shape) for one in model.weights} == dict(shapes):
             return model
     return None

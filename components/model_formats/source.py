@@ -39,7 +39,7 @@ class Source:
         offset: what is then added, before the network.
         network: from the transformed image, float32 [N, 28, 28, 1], to probabilities, float32
             [N, 10]: a plain graph, its weights constants.
-        variables: the weights by name, such as `tinyvgg/conv_1_1/kernel`.
+        weights: by name, such as `tinyvgg/conv_1_1/kernel`.
         answer: what the version itself answers, from uint8 [N, 28, 28] to float32 [N, 10].
         images: the real ones that are recorded in the version, uint8 [N, 28, 28]; N may be 0.
     """
@@ -47,7 +47,7 @@ class Source:
     scale: float
     offset: float
     network: Callable[[tf.Tensor], tf.Tensor]
-    variables: Mapping[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
     answer: Callable[[np.ndarray], np.ndarray]
     images: np.ndarray
 
@@ -84,7 +84,7 @@ def read_source(version: Path) -> Source:
     return Source(
         *_fit(ramp, transformed),
         network=_cut_network(graph_def, output, ramp, transformed),
-        variables={one.name.partition(":")[0]: one.numpy() for one in signature.variables},
+        weights={one.name.partition(":")[0]: one.numpy() for one in signature.variables},
         answer=answer,
         images=warmup.decode_images(recorded.examples)
         if recorded

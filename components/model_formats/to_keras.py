@@ -1,6 +1,6 @@
 """Keras' own format: layers to look at, to train on and to take apart.
 
-Rebuilt by `trainer_module.model` from the names and shapes of the version's variables. A layer
+Rebuilt by `trainer_module.model` from the names and shapes of the version's weights. A layer
 that only calls the SavedModel (`keras.layers.TFSMLayer`) would have no weights, could not be
 trained, and needs the SavedModel beside it.
 """
@@ -23,11 +23,11 @@ def write(source: Source, file: Path) -> None:
     Raises:
         SourceError: `trainer_module.model` builds no such network.
     """
-    network = build_like({name: value.shape for name, value in source.variables.items()})
+    network = build_like({name: value.shape for name, value in source.weights.items()})
     if network is None:
         raise SourceError("its network is none that trainer_module/model.py of this source builds")
-    for variable in network.variables:
-        variable.assign(source.variables[variable.path])
+    for weight in network.weights:
+        weight.assign(source.weights[weight.path])
     size = features.IMAGE_SIZE
     model = keras.Sequential(
         [
