@@ -1,9 +1,9 @@
 """Reads out of a pushed version what other formats start from.
 
 A version is a SavedModel and nothing else. Its signature asserts, answers text and scales pixels
-by operations that decide what a converter can't: TensorFlow's own aborts the process on them. So
-it is cut where the graph holds the transformed image, which `transform_features` gives away, and
-what is before that becomes the factor and the offset that it amounts to.
+by operations that branch: a converter leaves them out, refuses them, or can't make integers of
+them. So it is cut where the graph holds the transformed image, which `transform_features` gives
+away, and what is before that becomes the factor and the offset that it amounts to.
 """
 
 from collections.abc import Callable, Mapping
