@@ -23,7 +23,7 @@ lock:  ## resolve setup.py anew, for both stacks; needs uv
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt
 	$(LOCK) --python-version 3.11 --universal -o requirements/tfx-1.21.txt
 
-LOCK := uv pip compile setup.py --extra dev --upgrade --quiet --no-config --generate-hashes \
+LOCK := uv pip compile setup.py --extra dev --extra formats --upgrade --quiet --no-config --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 clean:  ## remove what setup made

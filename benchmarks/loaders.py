@@ -21,7 +21,6 @@ import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config, data_source, idx, records
-from trainer_module import features
 
 SIZES = (1, 64)
 _BATCH = 1000
@@ -69,20 +68,7 @@ def main() -> None:
     }
     answers = {name: ask(*side) for name, side in sides.items()}
     times = measure(sides, arguments.rounds)
-    print(f"{'loader':22}{'signature':18}{'accuracy':>9}{'difference':>12}", end="")
-    print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
-    [first, *_] = sides
-    for name in sides:
-        difference = np.abs(answers[name]["probabilities"] - answers[first]["probabilities"]).max()
-        accuracy = (answers[name][features.LABEL] == labels).mean()
-        print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
-        for size in SIZES:
-            ratio = statistics.median(
-                own / other
-                for own, other in zip(times[name, size], times[first, size], strict=True)
-            )
-            print(f"{1000 * statistics.median(times[name, size]):10.2f}{ratio:7.2f}", end="")
-        print()
+    print_table(("loader", "signature"), answers, labels, times)
 
 
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
@@ -117,6 +103,27 @@ def measure(sides: dict, rounds: int) -> dict[tuple, list[float]]:
             call()
             times[name].append(time.perf_counter() - started)
     return times
+
+
+def print_table(
+    headings: tuple[str, str], answers: dict, labels: np.ndarray, times: dict[tuple, list[float]]
+) -> None:
+    """Prints a row for each side, by what it answered and how long it took."""
+    print(f"{headings[0]:22}{headings[1]:18}{'accuracy':>9}{'difference':>12}", end="")
+    print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
+    [first, *_] = answers
+    for name, answer in answers.items():
+        probabilities = answer["probabilities"]
+        difference = np.abs(probabilities - answers[first]["probabilities"]).max()
+        accuracy = (probabilities.argmax(axis=1) == labels).mean()
+        print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
+        for size in SIZES:
+            ratio = statistics.median(
+                own / other
+                for own, other in zip(times[name, size], times[first, size], strict=True)
+            )
+            print(f"{1000 * statistics.median(times[name, size]):10.2f}{ratio:7.2f}", end="")
+        print()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = _parse(argv)
-    _take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
+    command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
     console = Console(stderr=arguments.json, emoji=False)
     started = datetime.datetime.now(datetime.timezone.utc)
@@ -57,13 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(result.to_json())
     return result.exit_code
-
-
-def _take_as_interrupts(*numbers: signal.Signals) -> None:
-    """A service manager's stop and a closed terminal, unless they are ignored, as by nohup."""
-    for number in numbers:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
 
 
 def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunResult:

@@ -6,6 +6,8 @@ python -m pipeline.serving rollback [VERSION] serve an earlier version, or one m
 python -m pipeline.serving pin VERSION        keep a version live, whatever is pushed
 python -m pipeline.serving unpin              let the newest version be live again
 python -m pipeline.serving predict IMAGE…     classify pictures with the live version
+python -m pipeline.serving export VERSION --format FORMAT DIR
+                                              write it as LiteRT, ONNX or Keras
 python -m pipeline.serving prune --keep N     delete all but the newest versions; not what was
                                               moved aside, but with --withdrawn
 """
@@ -13,6 +15,7 @@ python -m pipeline.serving prune --keep N     delete all but the newest versions
 import argparse
 import datetime
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +28,8 @@ from rich.table import Table
 
 from components.atomic_pusher.manifest import StoreError
 from components.atomic_pusher.store import Store, Version
+from components.model_formats.export import FormatError, export
+from components.model_formats.formats import FORMATS
 from components.model_server.client import ServerError
 from components.model_server.process import PROGRAM, Server, find_server
 from components.serving_check.report import Report
@@ -108,6 +113,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     predict.add_argument(
         "--save", type=Path, metavar="DIR", help="write these pixels as PNGs into a directory"
+    )
+    to_format = add("export", _export, "write a version in another format, for other runtimes")
+    to_format.add_argument("version", type=int, metavar="VERSION")
+    to_format.add_argument(
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="LiteRT, with integers alone, ONNX or Keras",
+    )
+    to_format.add_argument(
+        "directory", type=Path, metavar="DIR", help="where to write; must not exist"
     )
     prune = add(
         "prune",
@@ -315,9 +331,7 @@ def _predict(store: Store, arguments: argparse.Namespace, settings: config.Confi
     garments = [garment.read_garment(image) for image in arguments.images]
     if arguments.save:
         pictures.save(arguments.save, arguments.images, [one.pixels for one in garments])
-    version = store.find(arguments.version)
-    if faults := store.faults(version):
-        raise UserError(f"Version {version.number} is not as it was pushed: {faults[0]}.")
+    version = _find_sound(store, arguments.version)
     console = Console()
     shown = [one.pixels for one in garments if not one.blank]
     with console.status("loading the model …"):
@@ -341,6 +355,13 @@ def _predict(store: Store, arguments: argparse.Namespace, settings: config.Confi
         else:
             console.print(_probability_table(next(probabilities)))
     return ExitCode.OK
+
+
+def _find_sound(store: Store, number: int | None) -> Version:
+    version = store.find(number)
+    if faults := store.faults(version):
+        raise UserError(f"Version {version.number} is not as it was pushed: {faults[0]}.")
+    return version
 
 
 def _classify(model: Path, images: Sequence) -> list[list[float]]:
@@ -371,6 +392,31 @@ def _probability_table(probabilities: Sequence[float]) -> Table:
             bar = "█" * max(1, round(_BAR_WIDTH * probability))
             table.add_row(name, f"{probability:.1%}", f"[green]{bar}[/]")
     return table
+
+
+def _export(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:
+    command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
+    version = _find_sound(store, arguments.version)
+    console = Console()
+    facts = {"version": version.number, "run": version.record.facts.run if version.record else ""}
+    directory = workspace.expand(arguments.directory)
+    with console.status(f"writing version {version.number} as {arguments.format} …"):
+        try:
+            written = export(version.path, arguments.format, directory, workspace.MODEL_NAME, facts)
+        except FormatError as error:
+            raise UserError(str(error)) from error
+    size = written.file.stat().st_size / 1e3
+    _say(
+        console,
+        f"{escape(str(written.file))}, {size:,.0f} kB; {written.file.stem}.json says what it takes "
+        "and gives",
+    )
+    _say(
+        console,
+        f"[bold green]It answers as version {version.number} does[/]: {written.same} of "
+        f"{written.images} images get the same class, at most {written.difference:.1g} apart.",
+    )
+    return ExitCode.OK
 
 
 def _prune(store: Store, arguments: argparse.Namespace, settings: config.Config) -> int:

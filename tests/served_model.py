@@ -6,29 +6,38 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainer_module import features, preprocessing, signatures, warmup
 
 
-def export(directory: Path, network: Callable | None = None) -> None:
+def export(
+    directory: Path,
+    network: Callable | None = None,
+    images: np.ndarray | None = None,
+    scale: Callable[[tf.Tensor], tf.Tensor] = lambda pixels: pixels / 255,
+) -> None:
     """Writes the model with its warm-up requests, without Transform, which takes ten seconds.
 
-    `network` is another one: from float32 [N, 28, 28, 1] to float32 [N, 10].
+    `network` is another one: from float32 [N, 28, 28, 1] to float32 [N, 10]. `images`, uint8
+    [N, 28, 28], go into the requests instead of black ones. `scale` is what the transform does.
     """
     network = network or _make_network()
     with tempfile.TemporaryDirectory() as graph_directory:
-        tf.saved_model.save(_Transform(), graph_directory)
+        tf.saved_model.save(_Transform(scale), graph_directory)
         transform_output = SimpleNamespace(
             transform_savedmodel_dir=graph_directory,
-            transform_features_layer=_Transform,
+            transform_features_layer=lambda: _Transform(scale),
             raw_feature_spec=lambda: {
                 features.IMAGE: tf.io.FixedLenFeature([], tf.string),
                 features.LABEL: tf.io.FixedLenFeature([], tf.int64),
             },
         )
         signatures.export(network, transform_output, str(directory))
-    warmup.write_warmup(directory, [warmup.make_black_example()] * 3)
+    if images is None:
+        images = np.zeros([3, 28, 28], np.uint8)
+    warmup.write_warmup(directory, [warmup.make_example(image) for image in images])
 
 
 def _make_network() -> keras.Model:
@@ -41,8 +50,9 @@ def _make_network() -> keras.Model:
 class _Transform(tf.Module):
     """Has a graph as Transform writes it: PNGs to pixels in 0 to 1."""
 
-    def __init__(self):
+    def __init__(self, scale):
         super().__init__()
+        self._scale = scale
         self.transform_fn = tf.function(self.__call__, autograph=False).get_concrete_function(
             {
                 features.IMAGE: tf.TensorSpec([None], tf.string),
@@ -55,4 +65,4 @@ class _Transform(tf.Module):
             preprocessing.decode_image, raw[features.IMAGE], fn_output_signature=tf.uint8
         )
         pixels = tf.identity(decoded, name="pixels")
-        return {**raw, features.IMAGE: tf.cast(pixels, tf.float32) / 255}
+        return {**raw, features.IMAGE: self._scale(tf.cast(pixels, tf.float32))}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.model_formats.formats import FORMATS
 from deploy import client
 from pipeline import config, dataset, inspect, local_runner, serving
 from tests.toml import as_toml
@@ -39,7 +40,7 @@ def test_readme_names_no_knob_that_does_not_exist():
     assert named == known
 
 
-SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "prune")
+SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "export", "prune")
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,13 @@ def test_every_serving_command_stands_in_the_readme_and_no_other(capsys):
     rows = re.findall(r"^\| (`.*?`) \| ", section, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z]+)\b", row)}
     assert named == set(SERVING_COMMANDS)
+
+
+def test_every_format_stands_in_the_table_of_formats_and_no_other():
+    [section] = re.findall(r"^### Other formats$(.*?)^## ", README, re.MULTILINE | re.DOTALL)
+    assert tuple(re.findall(r"^\|[^|]+\| `([a-z0-9-]+)` \| 0", section, re.MULTILINE)) == tuple(
+        FORMATS
+    )
 
 
 def test_the_flags_of_inspect_stand_in_its_section_and_no_other(capsys):

@@ -4,7 +4,7 @@ The layout is the one that CNN Explainer draws (Wang et al. 2020, arXiv:2004.150
 one with a convolution less in the second block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 
@@ -63,3 +63,31 @@ def build_model(
         model.add(keras.layers.Dropout(dropout, name="dropout"))
     model.add(keras.layers.Dense(features.NUM_CLASSES, activation="softmax", name="probabilities"))
     return model
+
+
+def build_like(shapes: Mapping[str, tuple[int, ...]]) -> keras.Sequential | None:
+    """Builds the TinyVGG that has weights of these names and shapes.
+
+    Dropout, which has no weights and serves training alone, is left out.
+
+    Args:
+        shapes: by the path of each weight, such as `tinyvgg/conv_1_1/kernel`.
+
+    Returns:
+        A model with initial weights; None where none of this layout is like that.
+    """
+    kernels = {path: shape for path, shape in shapes.items() if "/conv_" in path and shape[3:]}
+    last = {path.partition("/conv_")[2][:1]: shape[3] for path, shape in sorted(kernels.items())}
+    if len(kernels) not in _CONVOLUTIONS_PER_BLOCK or len(last) != 2:
+        return None
+    for padding in ("same", "valid"):
+        model = build_model(
+            filters=tuple(last.values()),
+            convolutions=len(kernels),
+            padding=padding,
+            batch_norm=any("/batch_norm_" in path for path in shapes),
+            dropout=0.0,
+        )
+        if {one.path: tuple(one.shape) for one in model.weights} == dict(shapes):
+            return model
+    return None

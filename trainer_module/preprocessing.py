@@ -62,7 +62,7 @@ def load_scaling(transform_output: tft.TFTransformOutput) -> Callable[[tf.Tensor
     found = transform.captured_inputs
     inputs = transform.inputs[len(transform.inputs) - len(found) :]
     constants = {one.name: value for one, value in zip(inputs, found, strict=True)}
-    graph_def = _cut(transform.graph.as_graph_def(), output.op.name, {f"{_PIXELS}:0", *constants})
+    graph_def = cut(transform.graph.as_graph_def(), output.op.name, {f"{_PIXELS}:0", *constants})
 
     @tf.function(autograph=False)
     def scale(pixels: tf.Tensor) -> tf.Tensor:
@@ -73,10 +73,16 @@ def load_scaling(transform_output: tft.TFTransformOutput) -> Callable[[tf.Tensor
     return scale
 
 
-def _cut(
+def cut(
     graph_def: tf.compat.v1.GraphDef, output: str, fed: Collection[str]
 ) -> tf.compat.v1.GraphDef:
-    """Returns the part of a graph that leads from the tensors that are fed to a node."""
+    """Returns the part of a graph that leads from the tensors that are fed to a node.
+
+    Args:
+        graph_def: the whole.
+        output: the name of the node.
+        fed: names of tensors, such as `pixels:0`.
+    """
     nodes = {node.name: node for node in graph_def.node}
     part = tf.compat.v1.GraphDef(library=graph_def.library, versions=graph_def.versions)
     waiting, seen = [output], {tensor.partition(":")[0] for tensor in fed}

@@ -83,14 +83,18 @@ def read_warmup(directory: Path) -> Warmup | None:
     return Warmup(list(tf.make_ndarray(examples)), answers) if answers else None
 
 
-def make_black_example() -> bytes:
-    """Makes a labelled raw example of a black image, for a model that brings none."""
-    size = [features.IMAGE_SIZE, features.IMAGE_SIZE, 1]
+def make_example(image: np.ndarray) -> bytes:
+    """Makes a raw example, labelled 0, of an image: uint8 [28, 28]."""
     example = tf.train.Example()
-    png = tf.io.encode_png(tf.zeros(size, tf.uint8)).numpy()
+    png = tf.io.encode_png(image[..., np.newaxis]).numpy()
     example.features.feature[features.IMAGE].bytes_list.value.append(png)
     example.features.feature[features.LABEL].int64_list.value.append(0)
     return example.SerializeToString()
+
+
+def make_black_example() -> bytes:
+    """Makes a labelled raw example of a black image, for a model that brings none."""
+    return make_example(np.zeros([features.IMAGE_SIZE, features.IMAGE_SIZE], np.uint8))
 
 
 def decode_images(examples: Sequence[bytes]) -> np.ndarray:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from components.atomic_pusher.manifest import Facts
 from components.atomic_pusher.store import Store
+from components.model_formats.export import Export
 from components.serving_check.report import Report
 from pipeline import serving
 from pipeline.config import PROJECT_DIRECTORY
@@ -141,6 +142,7 @@ def test_server_directory_of_the_settings_goes_into_models_config(store, run):
         (["pin", "9"], "has no version 9"),
         (["check", "9"], "has no version 9"),
         (["unpin"], "No version in"),
+        (["export", "9", "--format", "onnx", "out"], "has no version 9"),
         (["prune", "--keep", "0"], "--keep = 0 is not allowed: it should be at least 1"),
     ],
 )
@@ -379,6 +381,67 @@ def test_predict_says_in_a_sentence_that_a_model_of_others_does_not_answer(
     monkeypatch.setattr(serving, "_classify", fail)
     with refusal("Version 3 can't classify pictures", "predict_images", "`check 3` says more"):
         run("predict", picture)
+
+
+@pytest.fixture
+def exported(tmp_path, monkeypatch):
+    """Stands for the conversion; a list of what it was asked for."""
+    asked = []
+
+    def export(version, name, directory, model, facts):
+        asked.append((version, name, directory, facts))
+        directory.mkdir()
+        (directory / f"{model}.{name}").write_bytes(bytes(12_345))
+        return Export(directory / f"{model}.{name}", 64, 63, 0.0321)
+
+    monkeypatch.setattr(serving, "export", export)
+    return asked
+
+
+def test_export_says_what_was_written_and_how_it_answers(store, run, exported, tmp_path):
+    code, lines = run("export", 2, "--format", "onnx", tmp_path / "out")
+    assert code == 0
+    assert lines == [
+        f"{tmp_path}/out/tinyvgg.onnx, 12 kB; tinyvgg.json says what it takes and gives",
+        "It answers as version 2 does: 63 of 64 images get the same class, at most 0.03 apart.",
+    ]
+    facts = {"version": 2, "run": "run-2"}
+    assert exported == [(store.directory / "2", "onnx", tmp_path / "out", facts)]
+
+
+def test_export_does_not_convert_a_tampered_version(store, run, exported, tmp_path, refusal):
+    (store.directory / "3" / "saved_model.pb").write_text("tampered")
+    with refusal("Version 3 is not as it was pushed"):
+        run("export", 3, "--format", "onnx", tmp_path / "out")
+    assert not exported
+
+
+def test_export_into_a_directory_that_exists_is_one_sentence(store, run, tmp_path, refusal):
+    with refusal(tmp_path, "exists"):
+        run("export", 3, "--format", "keras", tmp_path)
+
+
+def test_export_that_is_terminated_leaves_nothing(store, root, tmp_path):
+    # Slow to start, as a conversion is: it waits for the end of what nobody writes to.
+    program = """
+import os, signal, sys, threading
+from components.model_formats import export
+from pipeline import command_line, serving
+
+export._PROGRAM = (sys.executable, "-c", "import time; print(flush=True); time.sleep(600)")
+threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+command_line.exit_with(lambda: serving.main(sys.argv[1:]))
+"""
+    arguments = ["export", "3", "--format", "keras", tmp_path / "out", "--root", root]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert list(tmp_path.iterdir()) == [root]
 
 
 def test_predict_needs_a_version(run, picture, refusal):

@@ -372,7 +372,9 @@ def test_lock_holds_one_version_of_each_package_for_a_python(python):
 @pytest.mark.parametrize("python", LOCKS)
 def test_lock_holds_every_dependency_of_setup_py_within_its_range(python, setup_arguments):
     pins = pins_for(python)
-    named = setup_arguments["install_requires"] + setup_arguments["extras_require"]["dev"]
+    named = [*setup_arguments["install_requires"]]
+    for extra in setup_arguments["extras_require"].values():
+        named.extend(extra)
     wanted = [
         one
         for one in map(Requirement, named)

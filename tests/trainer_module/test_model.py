@@ -172,3 +172,39 @@ def test_an_unknown_number_of_convolutions_is_an_error():
 def test_filters_are_needed_for_both_blocks():
     with pytest.raises(ValueError, match="zip"):
         build(filters=[10])
+
+
+@pytest.mark.parametrize("convolutions", [3, 4])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_network_is_built_again_from_the_names_and_shapes_of_its_weights(
+    convolutions, padding, batch_norm, dropout
+):
+    network = build(
+        filters=(5, 3),
+        convolutions=convolutions,
+        padding=padding,
+        batch_norm=batch_norm,
+        dropout=dropout,
+    )
+    again = model.build_like({one.path: tuple(one.shape) for one in network.weights})
+    for one, other in zip(network.weights, again.weights, strict=True):
+        other.assign(one)
+    images = np.random.default_rng(1).random((4, 28, 28, 1), np.float32)
+    np.testing.assert_array_equal(again(images), network(images))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {},
+        {"other/dense/kernel": (784, 10)},
+        {"tinyvgg/conv_1_1/kernel": (3, 3, 1, 10)},
+        {one.path: (1, *one.shape) for one in build().weights},
+        {one.path: tuple(one.shape) for one in build().weights[:-1]},
+        {one.path.replace("tinyvgg", "other"): tuple(one.shape) for one in build().weights},
+    ],
+)
+def test_what_is_no_such_network_is_not_built(shapes):
+    assert model.build_like(shapes) is None

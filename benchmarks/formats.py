@@ -1,0 +1,69 @@
+"""Exports a pushed version in every format, and asks each all test images.
+
+    python -m benchmarks.formats output/serving/tinyvgg/1
+
+Printed are the size, the accuracy, the largest difference of a probability to the SavedModel's, and
+the median latency of batches of 1 and of 64, with its ratio. All sides take turns, in one process,
+each with as many threads as its runtime takes by itself.
+"""
+
+import argparse
+import importlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from benchmarks.loaders import ask, measure, print_table, read_test_images
+from components.model_formats.export import export
+from components.model_formats.formats import FORMATS, INPUT, OUTPUT, missing_packages
+from components.serving_check.probe.loaders import PythonLoader
+
+_SIGNATURE = "predict_images"
+
+
+class FormatLoader:
+    """A model in another format, as one of the loaders of a SavedModel."""
+
+    def __init__(self, load: Callable, file: Path):
+        """Takes what loads the file."""
+        self._answer = load(file)
+
+    def bind(self, name: str, given: dict[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
+        """Prepares a call, whatever the name of the signature."""
+        return lambda: {OUTPUT: self._answer(given[INPUT])}
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("version", type=Path, help="the directory of a pushed version")
+    parser.add_argument("--rounds", type=int, default=200)
+    arguments = parser.parse_args()
+    images, labels = read_test_images()
+    loaders = {("SavedModel", _describe_size(arguments.version)): PythonLoader(arguments.version)}
+    with tempfile.TemporaryDirectory() as directory:
+        for name in FORMATS:
+            if missing := missing_packages(name):
+                print(f"without {name}, for want of {', '.join(missing)}")
+                continue
+            file = export(arguments.version, name, Path(directory, name), "model", {}).file
+            load = importlib.import_module(FORMATS[name].module).load
+            loaders[name, _describe_size(file)] = FormatLoader(load, file)
+        sides = {key: (loader, _SIGNATURE, INPUT, images) for key, loader in loaders.items()}
+        answers = {key: ask(*side) for key, side in sides.items()}
+        times = measure(sides, arguments.rounds)
+    print_table(("format", "size"), answers, labels, times)
+
+
+def _describe_size(path: Path) -> str:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return f"{sum(file.stat().st_size for file in files) / 1e3:,.0f} kB"
+
+
+if __name__ == "__main__":
+    main()
