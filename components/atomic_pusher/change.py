@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.atomic_pusher import files, manifest
-from components.atomic_pusher.manifest import Manifest, Reason, StoreError
+from components.atomic_pusher.manifest import Manifest, Reason, Record, StoreError
 from components.atomic_pusher.snapshot import WITHDRAWN, Snapshot
 
 
@@ -75,19 +75,25 @@ class Change:
             self.record(before)
             raise
 
-    def move_back(self, number: int) -> None:
-        """Makes a version visible that was moved aside, unless somebody did so already.
+    def begin_rollback(self, number: int) -> None:
+        """Makes a version visible if it was moved aside, and puts on record that it is the target.
 
         Raises:
-            OSError: it can't be moved; nothing changed.
+            OSError: it can't be moved, or not put on record; nothing changed.
             StoreError: it is gone, or something else has its number.
         """
         now = self.look()
-        if number not in now.visible.versions:
-            self._return(number, now)
-        self.record(self.known.with_withdrawn(number, None))
+        # Somebody may have brought it back already.
+        moved = number not in now.visible.versions and self._return(number, now)
+        known = self.known.with_withdrawn(number, None)
+        try:
+            self.record(replace(known, rolling_back=number, given_up=""))
+        except OSError:
+            if moved:
+                _move(moved, now.aside.versions[number])
+            raise
 
-    def _return(self, number: int, now: Snapshot) -> None:
+    def _return(self, number: int, now: Snapshot) -> Path:
         if number not in now.aside.versions:
             raise StoreError(f"Version {number} in {self._directory} is gone: name another.")
         if number in now.visible.numbers:
@@ -97,7 +103,21 @@ class Change:
                 "move it away first."
             )
         source = now.aside.versions[number]
-        _move(source, self._directory / source.name)
+        place = self._directory / source.name
+        _move(source, place)
+        return place
+
+    def restore_aside(self, model: Path, number: int, record: Record) -> None:
+        """Puts a model where a version was moved aside that is gone or damaged there.
+
+        Raises:
+            OSError: it can't be moved.
+        """
+        place = self._directory / WITHDRAWN / str(number)
+        place.parent.mkdir(exist_ok=True)
+        self.record(self.known.with_record(number, record))
+        _make_room(place)
+        _move(model, place)
 
     def end_rollback(self) -> None:
         """Moves aside what is newer than the version to which a rollback is under way.

@@ -18,7 +18,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +41,7 @@ class Push:
         state: `pushed`, `there` where a sound visible version is the same model already, or
             `held back` where the same model was rolled back.
         version: the version of that model.
-        path: its directory; does not exist where it was held back.
+        path: its directory; where a server does not look if it was held back.
     """
 
     state: Literal["pushed", "there", "held back"]
@@ -186,10 +186,10 @@ class Store:
         target = self.find(number) if number is not None else self._before_live()
         self._require_sound(target)
         with self._guarded(), self._changing() as change:
-            change.move_back(target.number)
+            change.begin_rollback(target.number)
             # A server that reads the configuration switches here; one that polls the
             # directory alone, when the live version goes, which is the last to go.
-            change.save(rolling_back=target.number, given_up="")
+            change.save()
             change.end_rollback()
             if change.known.given_up:
                 raise StoreError(change.known.given_up)
@@ -271,6 +271,8 @@ class Store:
             push = Push("there", max(there), visible[max(there)])
         elif held_back:
             number = max(held_back)
+            if number not in now.visible.numbers:
+                self._keep_aside(copy, record, number, change)
             return Push("held back", number, self.directory / WITHDRAWN / str(number))
         else:
             number = self._next_number(now)
@@ -284,6 +286,16 @@ class Store:
                     change.move_aside(number, "damaged")
         change.save()
         return push
+
+    def _keep_aside(self, copy: Path, record: Record, number: int, change: Change) -> None:
+        """Sees to it that a rollback can serve a model that is held back."""
+        aside = [one for one in change.look().versions() if one.number == number]
+        if aside and not self.faults(aside[0]):
+            return
+        kept = replace(change.known.records[number], files=record.files, identity=record.identity)
+        # Held back it is in any case.
+        with suppress(OSError):
+            change.restore_aside(copy, number, kept)
 
     def _next_number(self, now: Snapshot) -> int:
         if now.highest >= LAST_NUMBER:

@@ -270,6 +270,19 @@ def test_full_disk_is_a_sentence_and_the_next_push_recovers(
     assert store.push(model, Facts()).version == 4
 
 
+def test_rollback_to_what_is_aside_on_a_full_disk_changes_nothing(store, served, monkeypatch, look):
+    store.rollback(2)
+    before = found(store.directory)
+    with monkeypatch.context() as patch:
+        fill_disk(patch, 0)
+        with pytest.raises(StoreError, match="No space left on device; what was served still is"):
+            store.rollback(3)
+    assert look("rollback on a full disk", store, *served.values()) == before
+    assert store.find().number == 2
+    assert store.rollback(3).live
+    assert found(store.directory) == served
+
+
 def fill_disk(patch, free):
     """Lets the disk take so many bytes more."""
     left = [free]

@@ -428,13 +428,39 @@ def test_interrupted_rollback_to_a_version_that_is_gone_moves_nothing(store, pus
     assert any("rollback to version 1 was given up" in one for one in store.warnings())
 
 
-def test_model_that_was_rolled_back_is_held_back_though_its_files_are_gone(store, push, make_model):
-    model = make_model("bad")
+def prune_what_is_aside(store):
+    store.prune(store.superfluous(1, withdrawn=True))
+
+
+def tamper_with_what_is_aside(store):
+    (store.directory / ".withdrawn" / "2" / "saved_model.pb").write_text("tampered")
+
+
+@pytest.mark.parametrize("lose", [prune_what_is_aside, tamper_with_what_is_aside])
+def test_model_that_is_held_back_can_be_rolled_back_to_though_its_files_were_lost(
+    store, push, make_model, lose
+):
     push("a")
+    store.push(make_model("bad"), FACTS, "same")
+    store.rollback()
+    lose(store)
+    again = make_model("bad in other bytes")
+    assert store.push(again, Facts(run="later"), "same").state == "held back"
+    assert (visible(store), live(store)) == ([1], 1)
+    version = store.rollback(2)
+    assert (version.live, version.record.facts) == (True, FACTS)
+    assert files.checksums(version.path) == files.checksums(again)
+
+
+def test_model_that_is_held_back_and_whole_stays_as_it_is(store, push, make_model):
+    push("a")
+    model = make_model("bad")
     store.push(model, FACTS)
     store.rollback()
-    store.prune(store.superfluous(1, withdrawn=True))
+    before = (store.directory / ".withdrawn" / "2").stat().st_ino
     assert store.push(model, FACTS).state == "held back"
+    assert [path.name for path in (store.directory / ".withdrawn").iterdir()] == ["2"]
+    assert (store.directory / ".withdrawn" / "2").stat().st_ino == before
 
 
 def test_pushed_is_a_saved_model_or_nothing(store, tmp_path):
