@@ -372,7 +372,12 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
 
     loaded = tf.saved_model.load(str(model))
     answer = loaded.signatures["predict_images"](images=tf.constant(np.stack(images)))
-    return answer["probabilities"].numpy().tolist()
+    probabilities = answer["probabilities"].numpy()
+    wanted = (len(images), len(features.CLASS_NAMES))
+    # Another's model may answer anything.
+    if probabilities.shape != wanted or not np.isfinite(probabilities).all():
+        raise ValueError("it does not answer with a probability for each class")
+    return probabilities.tolist()
 
 
 def _silence_tensorflow() -> None:

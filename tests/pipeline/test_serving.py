@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -442,6 +443,32 @@ command_line.exit_with(lambda: serving.main(sys.argv[1:]))
     )
     assert ended.returncode == 130, ended.stderr
     assert list(tmp_path.iterdir()) == [root]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.full([1, 5], 0.2),
+        np.full([10], 0.1),
+        np.full([2, 10], 0.1),
+        np.full([1, 10], np.nan),
+        np.full([1, 10], b"a", object),
+    ],
+    ids=["other classes", "no batch", "other batch", "not a number", "text"],
+)
+def test_predict_says_in_a_sentence_that_a_model_of_others_answers_something_else(
+    store, run, picture, refusal, monkeypatch, answer
+):
+    tensor = types.SimpleNamespace(numpy=lambda: answer)
+    model = types.SimpleNamespace(
+        signatures={"predict_images": lambda images: {"probabilities": tensor}}
+    )
+    tensorflow = types.SimpleNamespace(
+        constant=np.array, saved_model=types.SimpleNamespace(load=lambda path: model)
+    )
+    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
+    with refusal("Version 3 can't classify pictures", "`check 3` says more"):
+        run("predict", picture)
 
 
 def test_predict_needs_a_version(run, picture, refusal):
