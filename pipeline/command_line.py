@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -112,7 +113,8 @@ def open_standard_streams() -> None:
     """Opens on the null device what is closed of standard input, output and error.
 
     A daemon may be started without them. Whatever is opened next, such as a pipe to a process,
-    would take their numbers, and lose what others write there.
+    would take their numbers, and lose what others write there. What standard output can't show, as
+    a path of other bytes, is escaped, as it is on standard error.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -122,6 +124,17 @@ def open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+    # What takes its place in a test or a notebook has no such handler.
+    if getattr(sys.stdout, "errors", None) == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def let_go(stream: TextIO) -> None:
+    """Sends to the null device what else is written: who read it has enough, as `head`.
+
+    Else Python would try once more as it exits.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def take_as_interrupts(*numbers: signal.Signals) -> None:
@@ -145,7 +158,6 @@ def exit_with(command: Callable[[], int]) -> None:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Who reads has enough, as `head`; else Python would try once more as it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout)
         code = ExitCode.OK
     sys.exit(code)

@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(argv)
     command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
-    console = Console(stderr=arguments.json, emoji=False)
+    console = _Screen(stderr=arguments.json, emoji=False)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         result = _run(arguments, console, started)
@@ -55,8 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Interrupted before anything started.", file=sys.stderr)
         result = _not_started(started, "interrupted", ExitCode.INTERRUPTED)
     if arguments.json:
-        print(result.to_json())
+        try:
+            print(result.to_json(), flush=True)
+        except BrokenPipeError:
+            command_line.let_go(sys.stdout)
     return result.exit_code
+
+
+class _Screen(Console):
+    """One without which a run goes on: nobody may read it to the end, as `head`."""
+
+    def on_broken_pipe(self) -> None:
+        """Shows nothing from here on."""
+        self.quiet = True
+        command_line.let_go(self.file)
 
 
 def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunResult:

@@ -157,6 +157,23 @@ def test_a_reader_that_has_enough_ends_a_command_quietly():
     assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_the_screen_can_not_show_does_not_end_a_command(encoding):
+    program = (
+        "from pipeline import command_line\n"
+        "command_line.exit_with(lambda: print('a \\u2588 b \\udcff c'))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.rstrip().endswith("b \\udcff c")
+
+
 def test_command_that_imports_tensorflow_does_not_see_the_machine_s_settings_of_keras(tmp_path):
     # One that Keras fails on as it is imported, and TensorFlow with it.
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')

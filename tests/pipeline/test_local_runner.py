@@ -374,6 +374,27 @@ def test_command_runs_with_any_of_its_descriptors_closed(tmp_path, closed):
     assert bool(ended.stdout) == (" >&-" not in f" {closed}")
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_run_goes_on_though_nobody_reads_its_output(tmp_path, stream, flags):
+    process = subprocess.Popen(
+        [sys.executable, "-c", DAEMON, "--root", str(tmp_path), "--dataset", "sample", *flags],
+        cwd=PROJECT_DIRECTORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    getattr(process, stream).close()
+    other = process.stderr if stream == "stdout" else process.stdout
+    printed = other.read()
+    assert process.wait(60) == 0, printed
+    assert "Traceback" not in printed
+    [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
+    assert json.loads(result.read_text())["exit_code"] == 0
+    if flags and stream == "stderr":
+        assert json.loads(printed) == json.loads(result.read_text())
+
+
 def test_without_json_no_object_is_printed(run):
     code, out, err = run()
     assert code == 0
