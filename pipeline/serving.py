@@ -373,7 +373,7 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
     loaded = tf.saved_model.load(str(model))
     answer = loaded.signatures["predict_images"](images=tf.constant(np.stack(images)))
     probabilities = answer["probabilities"].numpy()
-    wanted = (len(images), len(features.CLASS_NAMES))
+    wanted = (len(images), features.NUM_CLASSES)
     # Another's model may answer anything.
     if probabilities.shape != wanted or not np.isfinite(probabilities).all():
         raise ValueError("it does not answer with a probability for each class")

@@ -4,11 +4,14 @@ REST as in https://www.tensorflow.org/tfx/serving/api_rest, gRPC by the server's
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import requests
+
+from trainer_module import features
 
 SIGNATURE = "predict_images"
 INPUT = "images"
@@ -81,7 +84,7 @@ def ask_rest(address: str, model: str, images: np.ndarray, label: str | None = N
         The answers, in the order of the pictures.
 
     Raises:
-        ServerError: the server can't be reached, or refused.
+        ServerError: the server can't be reached, refused, or answers something else.
     """
     version = f"/labels/{label}" if label else ""
     url = f"http://{address}/v1/models/{model}{version}:predict"
@@ -90,10 +93,12 @@ def ask_rest(address: str, model: str, images: np.ndarray, label: str | None = N
         body = response.json()
     except (requests.RequestException, json.JSONDecodeError) as error:
         raise ServerError(f"no answer from {url} ({type(error).__name__})") from error
-    if not response.ok:
-        raise ServerError(f"{url} refused: {body.get('error', response.reason)}")
-    rows = body["predictions"]
-    return Answers([row[CLASS] for row in rows], np.array([row[PROBABILITIES] for row in rows]))
+    with _reading(url):
+        if not response.ok:
+            raise ServerError(f"{url} refused: {body.get('error', response.reason)}")
+        rows = body["predictions"]
+        names = [row[CLASS] for row in rows]
+        return _answers(images, names, [row[PROBABILITIES] for row in rows])
 
 
 def ask_grpc(address: str, model: str, images: np.ndarray, label: str | None = None) -> Answers:
@@ -111,9 +116,27 @@ def ask_grpc(address: str, model: str, images: np.ndarray, label: str | None = N
             raise ServerError(
                 f"no answer from {address} over gRPC ({error.code().name}: {error.details()})"
             ) from error
-    outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
-    names = [name.decode() for name in outputs[CLASS]]
-    return Answers(names, outputs[PROBABILITIES].astype(float))
+    with _reading(address):
+        outputs = {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
+        names = [name.decode() for name in outputs[CLASS]]
+        return _answers(images, names, outputs[PROBABILITIES])
+
+
+@contextmanager
+def _reading(source: str) -> Iterator[None]:
+    """Another program may listen there, or serve another model by the name."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ServerError(f"{source} does not answer as this model does") from error
+
+
+def _answers(images: np.ndarray, names: Sequence[str], rows: Sequence[Sequence[float]]) -> Answers:
+    probabilities = np.asarray(rows, float)
+    wanted = (len(images), features.NUM_CLASSES)
+    if len(names) != len(images) or probabilities.shape != wanted:
+        raise ValueError(probabilities.shape)
+    return Answers(names, probabilities)
 
 
 def find_fault(address: str, model: str, version: int) -> str | None:
@@ -123,19 +146,20 @@ def find_fault(address: str, model: str, version: int) -> str | None:
         None if the version is available, else a phrase on its state.
 
     Raises:
-        ServerError: the server says that it can't be loaded.
+        ServerError: the server says that it can't be loaded, or is another program.
     """
     url = f"http://{address}/v1/models/{model}/versions/{version}"
     try:
         body = requests.get(url, timeout=_TIMEOUT_S).json()
     except (requests.RequestException, json.JSONDecodeError) as error:
         return f"no answer from {url} ({type(error).__name__})"
-    states = body.get("model_version_status")
-    if not states:
-        return str(body.get("error", body))
-    [state] = states
-    if state["state"] == "AVAILABLE":
-        return None
-    if state["state"] == "END":
-        raise ServerError(f"it could not load it: {state['status']['error_message']}")
-    return f"its state is {state['state']}"
+    with _reading(url):
+        states = body.get("model_version_status")
+        if not states:
+            return str(body.get("error", body))
+        [state] = states
+        if state["state"] == "AVAILABLE":
+            return None
+        if state["state"] == "END":
+            raise ServerError(f"it could not load it: {state['status']['error_message']}")
+        return f"its state is {state['state']}"

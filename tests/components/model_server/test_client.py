@@ -113,6 +113,52 @@ def test_server_that_is_not_there_is_told(ask, monkeypatch):
         ask("127.0.0.1:1", "tinyvgg", IMAGES)
 
 
+@pytest.mark.parametrize("way", ["rest", "grpc"])
+def test_server_of_a_model_with_other_outputs_is_told(way, request, monkeypatch):
+    address = request.getfixturevalue(f"{way}_address")
+    monkeypatch.setattr(client, "CLASS", "an output that it has not")
+    with pytest.raises(ServerError, match="does not answer as this model does"):
+        getattr(client, f"ask_{way}")(address, "tinyvgg", IMAGES)
+
+
+ROW = {"class_name": "Bag", "probabilities": [0.1] * 10}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        "text",
+        {"predictions": [1, 2, 3]},
+        {"predictions": [ROW]},
+        {"predictions": [{**ROW, "probabilities": [0.2] * 5}] * 3},
+        {"predictions": [ROW, ROW, {**ROW, "probabilities": [0.2] * 5}]},
+        {"predictions": [{**ROW, "probabilities": "text"}] * 3},
+    ],
+)
+def test_answer_of_another_program_is_told(monkeypatch, body):
+    monkeypatch.setattr(client.requests, "post", lambda *_, **__: Response(body))
+    with pytest.raises(ServerError, match="does not answer as this model does"):
+        client.ask_rest("127.0.0.1:1", "tinyvgg", IMAGES)
+
+
+@pytest.mark.parametrize(
+    "body", [[], 1, {"model_version_status": [1]}, {"model_version_status": [{}, {}]}]
+)
+def test_state_that_another_program_tells_is_an_error(monkeypatch, body):
+    monkeypatch.setattr(client.requests, "get", lambda *_, **__: Response(body))
+    with pytest.raises(ServerError, match="does not answer as this model does"):
+        client.find_fault("127.0.0.1:1", "tinyvgg", 7)
+
+
+class Response:
+    ok = True
+
+    def __init__(self, body):
+        self.json = lambda: body
+
+
 @pytest.mark.parametrize(
     ("state", "fault"),
     [
