@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from components.atomic_pusher.files import write_atomically
 from components.model_server.image import find_obstacle
+from components.model_store.files import write_atomically
 from components.report.page import REPORT_FILE
 from pipeline import command_line, config, data_source, history, nodes, part, report, workspace
 from pipeline.errors import ExitCode, UserError

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from components.atomic_pusher.manifest import StoreError
-from components.atomic_pusher.store import Store
 from components.evaluation.results import Evaluation, EvaluationError
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
 from pipeline import config, history, nodes, views, workspace
 from pipeline.errors import UserError
 from pipeline.results import RunResult

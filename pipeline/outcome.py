@@ -8,12 +8,12 @@ from typing import NamedTuple
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.atomic_pusher.manifest import StoreError
-from components.atomic_pusher.store import Store
 from components.baseline_resolver.strategy import find_baseline
 from components.evaluation.reader import read_evaluation
 from components.evaluation.results import Evaluation
 from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
 from components.properties import HELD_BACK
 from components.report.page import Artifact
 from components.serving_check.report import read_report

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.atomic_pusher.files import write_atomically
+from components.model_store.files import write_atomically
 from components.report.page import (
     INDEX_FILE,
     REPORT_FILE,

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from components.atomic_pusher.manifest import StoreError
-from components.atomic_pusher.store import Store
 from components.evaluation.results import EvaluationError
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
 from pipeline import dataset, effect, nodes
 from pipeline.errors import UserError
 from pipeline.protocol import (

@@ -1,7 +1,7 @@
 import pytest
 
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 from pipeline import config, lookup, nodes, workspace
 from pipeline.results import NodeResult, RunResult
 from tests import evaluations

@@ -9,9 +9,9 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
-from components.atomic_pusher import files, manifest
 from components.atomic_pusher.executor import HELD_BACK
-from components.atomic_pusher.manifest import Facts, Record
+from components.model_store import files, manifest
+from components.model_store.manifest import Facts, Record
 from components.serving_check.report import REPORT_FILE
 from pipeline import nodes, outcome
 from pipeline.dag_runner import NodeFailedError, ObservedDagRunner

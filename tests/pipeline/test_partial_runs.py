@@ -21,7 +21,7 @@ from tfx.dsl.components.base import base_executor, executor_spec
 
 from components import blessings
 from components.atomic_pusher import executor as pusher
-from components.atomic_pusher.store import Store
+from components.model_store.store import Store
 from components.report.page import REPORT_FILE
 from components.serving_check import executor as serving_check
 from components.serving_check.report import Report

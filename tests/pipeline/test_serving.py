@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
 from components.model_formats.export import Export
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 from components.serving_check.report import Report
 from pipeline import serving
 from pipeline.config import PROJECT_DIRECTORY

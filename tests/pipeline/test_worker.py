@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.atomic_pusher.manifest import StoreError
 from components.evaluation.results import EvaluationError
+from components.model_store.manifest import StoreError
 from pipeline import config, worker
 from pipeline.data_source import Source
 from pipeline.dataset import Prepared

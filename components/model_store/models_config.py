@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.atomic_pusher import files, textproto
-from components.atomic_pusher.textproto import Block, Field, TextprotoError
+from components.model_store import files, textproto
+from components.model_store.textproto import Block, Field, TextprotoError
 
 MODELS_CONFIG_FILE = "models.config"
 """Beside the model's directory, in the serving directory."""

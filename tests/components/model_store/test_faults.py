@@ -18,9 +18,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from components.atomic_pusher import files, manifest
-from components.atomic_pusher.manifest import Facts, StoreError
-from components.atomic_pusher.store import Store
+from components.model_store import files, manifest
+from components.model_store.manifest import Facts, StoreError
+from components.model_store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -28,8 +28,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 OPERATE = """
 import os, signal, sys
 from pathlib import Path
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 
 store, operation, model, kill_at = Store(Path(sys.argv[1])), *sys.argv[2:4], int(sys.argv[4])
 EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.listdir", "os.scandir"}
@@ -288,8 +288,8 @@ def fill_disk(patch, free):
 PUSH_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from components.atomic_pusher.manifest import Facts, StoreError
-from components.atomic_pusher.store import Store
+from components.model_store.manifest import Facts, StoreError
+from components.model_store.store import Store
 
 os.chdir(sys.argv[1])
 if os.getuid() == 0:
@@ -381,8 +381,8 @@ def test_directory_that_vanishes_during_a_push_is_a_sentence_and_the_next_push_m
 PUSH_MANY = """
 import sys
 from pathlib import Path
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 
 for model in sys.argv[2:]:
     print(Store(Path(sys.argv[1])).push(Path(model), Facts()).version)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher.identity import model_identity
+from components.model_store.identity import model_identity
 
 BUILD = """
 import sys

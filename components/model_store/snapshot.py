@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.atomic_pusher import layout, manifest
-from components.atomic_pusher.layout import Listing
-from components.atomic_pusher.manifest import Manifest, Record
-from components.atomic_pusher.models_config import Entry, ModelsConfig
+from components.model_store import layout, manifest
+from components.model_store.layout import Listing
+from components.model_store.manifest import Manifest, Record
+from components.model_store.models_config import Entry, ModelsConfig
 
 WITHDRAWN = ".withdrawn"
 """In the model's directory: versions that were moved aside."""

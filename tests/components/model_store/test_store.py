@@ -9,9 +9,9 @@ import time
 import pytest
 from google.protobuf import text_format
 
-from components.atomic_pusher import change, files, manifest
-from components.atomic_pusher.manifest import MANIFEST_FILE, Facts, StoreError
-from components.atomic_pusher.store import Store
+from components.model_store import change, files, manifest
+from components.model_store.manifest import MANIFEST_FILE, Facts, StoreError
+from components.model_store.store import Store
 
 FACTS = Facts(run="r1", source="0123456789abcdef", dataset="drawn", metrics={"accuracy": 0.9})
 
@@ -395,7 +395,7 @@ def test_other_process_that_holds_the_store_is_waited_for(store, push, make_mode
 
 def test_other_process_that_never_lets_go_is_a_sentence(store, push, monkeypatch):
     push("a")
-    monkeypatch.setattr("components.atomic_pusher.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("components.model_store.store._PATIENCE_S", 0.05)
     with (
         files.lock(store.directory / ".lock", 0),
         pytest.raises(StoreError, match="Another process is changing"),

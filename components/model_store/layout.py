@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.atomic_pusher.manifest import LAST_NUMBER, StoreError
+from components.model_store.manifest import LAST_NUMBER, StoreError
 
 # As a server reads a name: blanks and a sign are let pass.
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.framework import attr_value_pb2, graph_pb2, node_def_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from components.atomic_pusher.files import checksums
+from components.model_store.files import checksums
 
 # Names and hints, on which no answer depends.
 _IRRELEVANT = ("shared_name", "container", "debug_name", "config", "config_proto", "executor_type")

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from components.atomic_pusher import manifest
-from components.atomic_pusher.manifest import Facts, Manifest, Record, StoreError
+from components.model_store import manifest
+from components.model_store.manifest import Facts, Manifest, Record, StoreError
 
 FACTS = Facts(run="r1", source="0123", dataset="drawn", metrics={"accuracy": 0.9})
 RECORD = Record("now", FACTS, files={"a/b": "0"}, withdrawn="damaged", identity="1")

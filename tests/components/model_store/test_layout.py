@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher import layout
-from components.atomic_pusher.manifest import StoreError
+from components.model_store import layout
+from components.model_store.manifest import StoreError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -80,8 +80,8 @@ def test_link_that_was_moved_leads_from_where_it_was_made(directory, put):
 SCAN_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from components.atomic_pusher import layout
-from components.atomic_pusher.manifest import StoreError
+from components.model_store import layout
+from components.model_store.manifest import StoreError
 
 os.chdir(sys.argv[1])
 if os.getuid() == 0:

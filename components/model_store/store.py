@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from components.atomic_pusher import files, layout
-from components.atomic_pusher.change import Change
-from components.atomic_pusher.manifest import LAST_NUMBER, Facts, Record, StoreError
-from components.atomic_pusher.snapshot import WITHDRAWN, Snapshot, Version
+from components.model_store import files, layout
+from components.model_store.change import Change
+from components.model_store.manifest import LAST_NUMBER, Facts, Record, StoreError
+from components.model_store.snapshot import WITHDRAWN, Snapshot, Version
 
 __all__ = ["Push", "Store", "Version"]
 

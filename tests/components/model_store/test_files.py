@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.atomic_pusher import files
+from components.model_store import files
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -140,7 +140,7 @@ def test_lock_is_waited_for(tmp_path):
 LOCK_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from components.atomic_pusher import files
+from components.model_store import files
 
 os.chdir(sys.argv[1])
 if os.getuid() == 0:

@@ -10,8 +10,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.atomic_pusher import files, models_config, textproto
-from components.atomic_pusher.models_config import Entry, ForeignFormError, ModelsConfig
+from components.model_store import files, models_config, textproto
+from components.model_store.models_config import Entry, ForeignFormError, ModelsConfig
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -361,7 +361,7 @@ def test_file_that_says_so_already_is_not_written(config, monkeypatch):
 WRITE_MANY = """
 import sys
 from pathlib import Path
-from components.atomic_pusher.models_config import Entry, ModelsConfig
+from components.model_store.models_config import Entry, ModelsConfig
 
 directory, name = Path(sys.argv[1]), sys.argv[2]
 for number in range(1, 30):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from components.atomic_pusher import files, manifest
-from components.atomic_pusher.manifest import Manifest, Reason, StoreError
-from components.atomic_pusher.snapshot import WITHDRAWN, Snapshot
+from components.model_store import files, manifest
+from components.model_store.manifest import Manifest, Reason, StoreError
+from components.model_store.snapshot import WITHDRAWN, Snapshot
 
 
 class Change:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from components.atomic_pusher import files
-from components.atomic_pusher.models_config import ModelsConfig
+from components.model_store import files
+from components.model_store.models_config import ModelsConfig
 
 MANIFEST_FILE = "manifest.json"
 

@@ -2,8 +2,8 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.atomic_pusher import textproto
-from components.atomic_pusher.textproto import TextprotoError
+from components.model_store import textproto
+from components.model_store.textproto import TextprotoError
 
 
 def names(text):
