@@ -84,7 +84,7 @@ def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
 
 @contextmanager
 def download_progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
-    """Shows a bar for each file that is downloaded; yields what `dataset.find` calls."""
+    """Shows a bar for each file that is downloaded; yields what `sources.find` calls."""
     bars = Progress(
         TextColumn("downloading {task.description}"),
         BarColumn(),

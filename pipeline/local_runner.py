@@ -20,7 +20,8 @@ from rich.panel import Panel
 from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.page import REPORT_FILE
-from pipeline import command_line, config, data_source, history, nodes, part, report, workspace
+from pipeline import command_line, config, history, nodes, part, report, workspace
+from pipeline.data import sources
 from pipeline.errors import ExitCode, UserError
 from pipeline.progress import NodeClock, make_display
 from pipeline.protocol import Event, Finished, NodeEvent, Request
@@ -111,7 +112,7 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
     _check_server(settings.serving)
     workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
-        source = data_source.find(settings.dataset, progress)
+        source = sources.find(settings.dataset, progress)
     place = workspace.workspace(settings.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")

@@ -11,7 +11,7 @@ import pydantic
 
 from components.evaluation.results import Evaluation
 from pipeline.config import Config
-from pipeline.data_source import Source
+from pipeline.data.sources import Source
 from pipeline.results import Failure, NodeState, Pushed, Serving, Training
 
 

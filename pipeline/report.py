@@ -16,7 +16,8 @@ from components.report.page import (
 )
 from components.report.render import render_index, render_report
 from components.verdict import Failure
-from pipeline import config, dataset, effect, history, nodes, results, workspace
+from pipeline import config, effect, history, nodes, results, workspace
+from pipeline.data import preparation
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def report_facts(
     settings: config.Config,
-    data: dataset.Prepared,
+    data: preparation.Prepared,
     place: workspace.Workspace,
     model_source: str,
 ) -> Facts:

@@ -16,7 +16,8 @@ from functools import partial
 from components.evaluation.results import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
-from pipeline import dataset, effect, nodes
+from pipeline import effect, nodes
+from pipeline.data import preparation
 from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,
@@ -68,7 +69,7 @@ def _run(request: Request, emit: Emit) -> Finished:
     try:
         place = workspace(request.config.paths, request.source.dataset)
         emit(StepEvent(text="preparing the data"))
-        data = dataset.prepare(request.config.dataset, request.source, place.records)
+        data = preparation.prepare(request.config.dataset, request.source, place.records)
         emit(
             DataEvent(
                 examples=data.examples and {k: sum(v.values()) for k, v in data.examples.items()}
@@ -85,7 +86,9 @@ def _run(request: Request, emit: Emit) -> Finished:
         return Finished(failure=Failure(cause=describe_cause(error)))
 
 
-def _run_graph(request: Request, data: dataset.Prepared, place: Workspace, emit: Emit) -> Finished:
+def _run_graph(
+    request: Request, data: preparation.Prepared, place: Workspace, emit: Emit
+) -> Finished:
     # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
     from absl import logging as absl_logging
     from tfx.orchestration.pipeline import RunOptions

@@ -32,11 +32,11 @@ from pipeline import (
     nodes,
     outcome,
     part,
-    records,
     report,
     worker,
     workspace,
 )
+from pipeline.data import records
 from pipeline.errors import UserError
 from tests.evaluations import LOW_ACCURACY, evaluation
 from tests.pipeline import test_outcome

@@ -5,7 +5,7 @@ import pytest
 
 from components.evaluation.results import Evaluation
 from pipeline import config
-from pipeline.data_source import Source
+from pipeline.data.sources import Source
 from pipeline.protocol import (
     DataEvent,
     Finished,

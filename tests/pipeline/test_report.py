@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from components.report.page import REPORT_FILE
-from pipeline import config, dataset, report, results, worker, workspace
+from pipeline import config, report, results, worker, workspace
+from pipeline.data import preparation
 from pipeline.errors import ExitCode
 from pipeline.results import Failure, Pushed, RunResult, Serving
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
@@ -110,7 +111,7 @@ def test_page_that_is_there_is_kept(tmp_path):
 
 
 def prepared(name):
-    return dataset.Prepared(name, Path("/r/records/data-1"), "*", "somewhere", None)
+    return preparation.Prepared(name, Path("/r/records/data-1"), "*", "somewhere", None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import config, supervisor
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.data_source import Source
+from pipeline.data.sources import Source
 from pipeline.protocol import Finished, NodeEvent, Request, StepEvent
 from pipeline.supervisor import run_worker
 from trainer_module import keras_settings

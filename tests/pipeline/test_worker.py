@@ -10,8 +10,8 @@ import pytest
 from components.evaluation.results import EvaluationError
 from components.model_store.manifest import StoreError
 from pipeline import config, worker
-from pipeline.data_source import Source
-from pipeline.dataset import Prepared
+from pipeline.data.preparation import Prepared
+from pipeline.data.sources import Source
 from pipeline.errors import UserError
 from pipeline.protocol import (
     DataEvent,

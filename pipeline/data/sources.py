@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import config, download, idx, workspace
+from pipeline import config, workspace
+from pipeline.data import download, idx
 from pipeline.errors import UserError, unreadable
 
 ENVIRONMENT_VARIABLE = "FASHION_MNIST_DIR"

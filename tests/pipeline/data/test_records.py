@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipeline import records
-from pipeline.idx import LabelledImages
+from pipeline.data import records
+from pipeline.data.idx import LabelledImages
 from trainer_module import features
 
 SHARD = "span-1/version-1/{}.tfrecord.gz"

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.data.idx import LabelledImages
 from pipeline.errors import UserError
-from pipeline.idx import LabelledImages
 from trainer_module import features
 
 MANIFEST_FILE = "dataset.json"

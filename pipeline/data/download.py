@@ -6,7 +6,7 @@ from pathlib import Path
 
 import requests
 
-from pipeline import idx
+from pipeline.data import idx
 from pipeline.errors import UserError
 from pipeline.fingerprint import sha256
 

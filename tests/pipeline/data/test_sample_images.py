@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline import sample_images
+from pipeline.data import sample_images
 
 
 def test_images_and_labels_have_the_shapes_and_types_of_fashion_mnist():

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, data_source, download, idx
-from pipeline.data_source import Source
+from pipeline import config
+from pipeline.data import download, idx, sources
+from pipeline.data.sources import Source
 from pipeline.errors import UserError
 
 
@@ -37,9 +38,7 @@ def find(project):
     """Looks from an empty checkout; settings by keyword."""
 
     def find(environment=None, fetch=forbidden, progress=no_progress, **settings):
-        return data_source.find(
-            config.Dataset(**settings), progress, environment or {}, project, fetch
-        )
+        return sources.find(config.Dataset(**settings), progress, environment or {}, project, fetch)
 
     return find
 
@@ -233,7 +232,7 @@ def test_a_split_has_its_files_of_every_span_and_version_and_no_others(tmp_path)
     for name in ["span-1/version-1/eval-0", "span-2/train-0", *reversed(names)]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = data_source.glob_split(tmp_path, config.Dataset().pattern, "train")
+    found = sources.glob_split(tmp_path, config.Dataset().pattern, "train")
     assert found == [tmp_path / name for name in names]
 
 

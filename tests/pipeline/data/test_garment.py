@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import garment
+from pipeline.data import garment
 from tests import pngs
 
 DARK = np.random.default_rng(1).integers(0, 100, (28, 28)).astype(np.uint8)

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 
-from pipeline import idx
+from pipeline.data import idx
 from pipeline.fingerprint import sha256
 
 NAMES = [file.name for file in idx.OFFICIAL_FILES]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pipeline import download, idx
-from pipeline.download import UnreachableError
+from pipeline.data import download, idx
+from pipeline.data.download import UnreachableError
 from pipeline.errors import UserError
 
 BLOCK, HALF = 4_000, 40_000
