@@ -10,8 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.nodes import NODES
-from pipeline.protocol import (
+from pipeline.engine.protocol import (
     DataEvent,
     Event,
     NodeEvent,
@@ -19,6 +18,7 @@ from pipeline.protocol import (
     StepEvent,
     TrainingEvent,
 )
+from pipeline.nodes import NODES
 from pipeline.results import NodeResult, NodeState
 
 _MARKS: Mapping[NodeState, tuple[str, str]] = {

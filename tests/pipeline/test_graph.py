@@ -13,8 +13,9 @@ from tfx.utils import dependency_utils
 import components
 import schema
 import trainer_module
-from pipeline import config, dag_runner, effect, graph, nodes
+from pipeline import config, effect, graph, nodes
 from pipeline.data import preparation
+from pipeline.engine import dag_runner
 from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import history, local_runner, supervisor, workspace
+from pipeline import history, local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
 from pipeline.data.sources import Source
+from pipeline.engine import supervisor
+from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
-from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.results import Failure, Pushed, Serving
 from tests.evaluations import LOW_RECALL, evaluation
 
@@ -335,7 +336,8 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
 # The command, with a worker that ends well at once, and says which descriptors it was given.
 DAEMON = """
 import json, os, subprocess, sys
-from pipeline import command_line, local_runner, supervisor
+from pipeline import command_line, local_runner
+from pipeline.engine import supervisor
 
 WORKER = '''
 import json, os, sys

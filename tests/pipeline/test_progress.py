@@ -6,9 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import progress
-from pipeline.nodes import NODES
-from pipeline.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
-from pipeline.protocol import (
+from pipeline.engine.protocol import (
     DataEvent,
     Finished,
     NodeEvent,
@@ -16,6 +14,8 @@ from pipeline.protocol import (
     StepEvent,
     TrainingEvent,
 )
+from pipeline.nodes import NODES
+from pipeline.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
 from pipeline.results import NodeResult
 
 

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from components.report.page import REPORT_FILE
-from pipeline import config, report, results, worker, workspace
+from pipeline import config, report, results, workspace
 from pipeline.data import preparation
+from pipeline.engine import worker
 from pipeline.errors import ExitCode
 from pipeline.results import Failure, Pushed, RunResult, Serving
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
@@ -152,7 +153,7 @@ class FakeRunner:
 @pytest.fixture
 def run_graph(tmp_path, monkeypatch):
     """Runs the worker's part on a graph that ends as told; returns what it told."""
-    from pipeline import dag_runner
+    from pipeline.engine import dag_runner
 
     def run_graph(cause=None, before=lambda: None):
         before()

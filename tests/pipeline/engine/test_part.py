@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline import part
+from pipeline.engine import part
+from pipeline.engine.part import Part
 from pipeline.errors import UserError
-from pipeline.part import Part
 
 # Spin and Dye go into Weave; Sew follows, and Card hangs off Spin alone.
 GRAPH = {"Spin": (), "Dye": (), "Card": ("Spin",), "Weave": ("Spin", "Dye"), "Sew": ("Weave",)}

@@ -11,8 +11,8 @@ from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
 from components.properties import SKIPPED
-from pipeline import worker
-from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
+from pipeline.engine import worker
+from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
 from pipeline.errors import UserError
 
 Execution = metadata_store_pb2.Execution

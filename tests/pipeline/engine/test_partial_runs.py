@@ -25,21 +25,12 @@ from components.model_store.store import Store
 from components.report.page import REPORT_FILE
 from components.serving_check import executor as serving_check
 from components.serving_check.report import Report
-from pipeline import (
-    dag_runner,
-    graph,
-    local_runner,
-    nodes,
-    outcome,
-    part,
-    report,
-    worker,
-    workspace,
-)
+from pipeline import graph, local_runner, nodes, outcome, report, workspace
 from pipeline.data import records
+from pipeline.engine import dag_runner, part, worker
 from pipeline.errors import UserError
 from tests.evaluations import LOW_ACCURACY, evaluation
-from tests.pipeline import test_outcome
+from tests.pipeline import mill
 
 FROM = (None, *nodes.NODES)
 # Where the answers of parts differ; the last evaluates nothing, and takes over what it can.
@@ -76,7 +67,7 @@ class StandIn(base_executor.BaseExecutor):
         serving = made["model"] / "Format-Serving"
         serving.mkdir(parents=True)
         (serving / "saved_model.pb").write_text(json.dumps(config))
-        (made["model_run"] / "training.json").write_text(json.dumps(test_outcome.TRAINED))
+        (made["model_run"] / "training.json").write_text(json.dumps(mill.TRAINED))
         (made["model_run"] / "learning_curves.png").touch()
 
     def _evaluate(self, input_dict, output_dict, exec_properties):

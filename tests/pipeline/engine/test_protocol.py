@@ -6,7 +6,7 @@ import pytest
 from components.evaluation.results import Evaluation
 from pipeline import config
 from pipeline.data.sources import Source
-from pipeline.protocol import (
+from pipeline.engine.protocol import (
     DataEvent,
     Finished,
     NodeEvent,

@@ -9,11 +9,11 @@ import pytest
 
 from components.evaluation.results import EvaluationError
 from components.model_store.manifest import StoreError
-from pipeline import config, worker
+from pipeline import config
 from pipeline.data.preparation import Prepared
 from pipeline.data.sources import Source
-from pipeline.errors import UserError
-from pipeline.protocol import (
+from pipeline.engine import worker
+from pipeline.engine.protocol import (
     DataEvent,
     Finished,
     RangeTestEvent,
@@ -22,6 +22,7 @@ from pipeline.protocol import (
     TrainingEvent,
     parse_event,
 )
+from pipeline.errors import UserError
 from pipeline.results import Failure
 
 COUNTS = {"train": {"Shirt": 2, "Bag": 3}, "test": {"Shirt": 1, "Bag": 0}}
@@ -49,7 +50,7 @@ def prepare(monkeypatch):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(worker.dataset, "prepare", stand_in)
+        monkeypatch.setattr(worker.preparation, "prepare", stand_in)
 
     return prepare
 
@@ -147,7 +148,7 @@ def test_the_sample_is_prepared_below_a_root_of_its_own(request_, monkeypatch, t
         asked.append((settings, source, parent))
         raise UserError("Enough.")
 
-    monkeypatch.setattr(worker.dataset, "prepare", stand_in)
+    monkeypatch.setattr(worker.preparation, "prepare", stand_in)
     worker._run(request_, lambda event: None)
     place = tmp_path / "sample" / "records"
     assert asked == [(request_.config.dataset, request_.source, place)]
@@ -190,7 +191,7 @@ def test_worker_reads_the_request_and_writes_a_line_an_event(
 
 WAIT = """
 import signal, threading, time
-from pipeline import worker
+from pipeline.engine import worker
 
 signal.signal(signal.SIGTERM, worker._interrupt)
 threading.Thread(target=worker._end_with_command, daemon=True).start()
@@ -214,7 +215,7 @@ def test_worker_is_interrupted_when_the_command_is_gone():
         _, err = process.communicate(timeout=10)
     finally:
         process.kill()
-    assert err.splitlines()[-1].startswith("pipeline.worker._InterruptedError")
+    assert err.splitlines()[-1].startswith("pipeline.engine.worker._InterruptedError")
 
 
 def test_what_trainer_and_finder_log_becomes_events(monkeypatch):

@@ -19,9 +19,9 @@ from tfx.orchestration.portable import (
 from tfx.proto.orchestration import pipeline_pb2
 
 from components.properties import SKIPPED
-from pipeline import earlier
+from pipeline.engine import earlier
+from pipeline.engine.part import Part, decide
 from pipeline.metadata import outputs, text_property
-from pipeline.part import Part, decide
 from pipeline.results import NodeState
 
 Observer = Callable[[str, NodeState, str], None]

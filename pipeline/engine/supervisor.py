@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from pipeline.protocol import Event, Finished, Request, parse_event
+from pipeline.engine.protocol import Event, Finished, Request, parse_event
 from pipeline.results import Failure
 from trainer_module import keras_settings
 
@@ -57,7 +57,7 @@ def _worker(
     """Yields the running worker and the lines of its events; it does not outlive the block."""
     read, write = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.worker", str(write)],
+        [sys.executable, "-m", "pipeline.engine.worker", str(write)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

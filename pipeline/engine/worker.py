@@ -1,4 +1,4 @@
-"""The process that runs the graph: `python -m pipeline.worker EVENTS_FD`.
+"""The process that runs the graph: `python -m pipeline.engine.worker EVENTS_FD`.
 
 It is a process of its own so that nothing a library prints reaches the person's screen, so
 that the command can report even a crash, and so that an interrupt always gets through.
@@ -18,8 +18,7 @@ from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import effect, nodes
 from pipeline.data import preparation
-from pipeline.errors import UserError
-from pipeline.protocol import (
+from pipeline.engine.protocol import (
     DataEvent,
     Event,
     Finished,
@@ -28,6 +27,7 @@ from pipeline.protocol import (
     StepEvent,
     make_event,
 )
+from pipeline.errors import UserError
 from pipeline.results import Failure
 from pipeline.workspace import Workspace, workspace
 
@@ -94,8 +94,9 @@ def _run_graph(
     from tfx.orchestration.pipeline import RunOptions
 
     from pipeline import graph
-    from pipeline.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import find_changes, forget_outdated, read_outcome
+    from pipeline.engine.cache import find_changes, forget_outdated
+    from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.outcome import read_outcome
     from pipeline.report import serving_flags, write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)

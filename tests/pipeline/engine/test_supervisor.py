@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from pipeline import config, supervisor
+from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data.sources import Source
-from pipeline.protocol import Finished, NodeEvent, Request, StepEvent
-from pipeline.supervisor import run_worker
+from pipeline.engine import supervisor
+from pipeline.engine.protocol import Finished, NodeEvent, Request, StepEvent
+from pipeline.engine.supervisor import run_worker
 from trainer_module import keras_settings
 
 # What the stand-ins for the worker have in common. Each ends by itself before long, so that a
@@ -75,7 +76,7 @@ def worker(processes, monkeypatch, tmp_path):
         start = supervisor.subprocess.Popen
 
         def start_script(command, **options):
-            assert command[1:3] == ["-m", "pipeline.worker"]
+            assert command[1:3] == ["-m", "pipeline.engine.worker"]
             return start([sys.executable, "-S", str(script), *command[3:]], **options)
 
         monkeypatch.setattr(supervisor.subprocess, "Popen", start_script)
