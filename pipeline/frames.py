@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import config, lookup, views
+from pipeline import config, views
 from pipeline.errors import UserError
+from pipeline.runs import lookup
 from pipeline.tables import Table
 from pipeline.views import SLICINGS
 
@@ -33,7 +34,7 @@ def read_slices(root: str | Path, run: str | None = None, by: str = SLICINGS[0])
         raise UserError(f"Nothing is cut by {by}: name one of {', '.join(SLICINGS)}.")
     settings = config.load_config(flags={"paths.root": root})
     result = lookup.read(lookup.find(lookup.find_places(settings), run))
-    lookup.require_figures(result, by)
+    views.require_figures(result, by)
     return _to_frame(views.by_slice(result.evaluation, by), by)
 
 

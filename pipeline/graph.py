@@ -30,7 +30,7 @@ from components.serving_check.component import create_serving_check
 from pipeline import config, effect, evaluation, nodes, workspace
 from pipeline.data import preparation, sources
 from pipeline.fingerprint import fingerprint, sha256
-from pipeline.report import report_facts
+from pipeline.runs.pages import report_facts
 
 
 def create_pipeline(

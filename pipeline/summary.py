@@ -8,7 +8,7 @@ from rich.table import Table
 
 from components.evaluation.results import Evaluation
 from components.verdict import State
-from pipeline.results import RunResult, Training
+from pipeline.runs.results import RunResult, Training
 
 _STYLES: Mapping[State, str] = {
     "running": "bold yellow",

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from components.evaluation import slicing
 from components.evaluation.results import Figures, Metrics
-from pipeline.results import RunResult
+from pipeline import nodes
+from pipeline.errors import UserError
+from pipeline.runs.results import RunResult
 from pipeline.tables import Column, Table, Value
 from trainer_module import features
 
@@ -80,6 +82,43 @@ def by_slice(figures: Figures, by: str, other: Figures | None = None) -> Table:
 def has_slicing(figures: Figures, by: str) -> bool:
     """Whether figures were cut so; those of an earlier version were by class alone."""
     return bool(_slices(figures, by))
+
+
+def require_figures(result: RunResult, slicing: str | None) -> None:
+    """Checks that a run has figures of a kind.
+
+    Args:
+        result: of the run.
+        slicing: what they are cut by, one of `SLICINGS`; None for the confusion matrix.
+
+    Raises:
+        UserError: it has none.
+    """
+    evaluation = result.evaluation
+    if evaluation is None:
+        raise UserError(_why_no_figures(result))
+    if slicing is None and not evaluation.confusion:
+        missing = "confusion matrix"
+    elif slicing and not has_slicing(evaluation, slicing):
+        missing = f"slices by {slicing}"
+    else:
+        return
+    raise UserError(
+        f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
+        "pipeline again."
+    )
+
+
+def _why_no_figures(result: RunResult) -> str:
+    if result.running:
+        return f"Run {result.run_id} has no figures yet: it is still at work."
+    evaluator = result.components.get(nodes.EVALUATOR)
+    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
+    what = "was cut off" if began else "did not begin"
+    return (
+        f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
+        "that `python -m pipeline.inspect runs` lists."
+    )
 
 
 def overall(figures: Figures, other: Figures | None = None) -> Table:

@@ -59,7 +59,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
-        *("pipeline.engine.worker", "pipeline.history", "deploy.client"),
+        *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         "trainer_module.features",
     ],
 )

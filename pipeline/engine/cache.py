@@ -10,7 +10,7 @@ from components.baseline_resolver.strategy import find_baseline
 from components.model_store.store import Store
 from components.properties import HELD_BACK
 from pipeline import nodes
-from pipeline.metadata import (
+from pipeline.runs.metadata import (
     find_origin,
     find_output,
     int_property,

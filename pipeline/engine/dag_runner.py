@@ -21,8 +21,8 @@ from tfx.proto.orchestration import pipeline_pb2
 from components.properties import SKIPPED
 from pipeline.engine import earlier
 from pipeline.engine.part import Part, decide
-from pipeline.metadata import outputs, text_property
-from pipeline.results import NodeState
+from pipeline.runs.metadata import outputs, text_property
+from pipeline.runs.results import NodeState
 
 Observer = Callable[[str, NodeState, str], None]
 """Called with a node's name when it starts, and again when it ends, and why it did nothing."""

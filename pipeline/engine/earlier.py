@@ -9,7 +9,7 @@ import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.metadata import executions_by_node, find_origin, outputs
+from pipeline.runs.metadata import executions_by_node, find_origin, outputs
 
 _Execution = metadata_store_pb2.Execution
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)

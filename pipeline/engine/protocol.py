@@ -12,7 +12,7 @@ import pydantic
 from components.evaluation.results import Evaluation
 from pipeline.config import Config
 from pipeline.data.sources import Source
-from pipeline.results import Failure, NodeState, Pushed, Serving, Training
+from pipeline.runs.results import Failure, NodeState, Pushed, Serving, Training
 
 
 class _Message(pydantic.BaseModel):

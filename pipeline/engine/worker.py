@@ -28,7 +28,7 @@ from pipeline.engine.protocol import (
     make_event,
 )
 from pipeline.errors import UserError
-from pipeline.results import Failure
+from pipeline.runs.results import Failure
 from pipeline.workspace import Workspace, workspace
 
 Emit = Callable[[Event], None]
@@ -96,8 +96,8 @@ def _run_graph(
     from pipeline import graph
     from pipeline.engine.cache import find_changes, forget_outdated
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.outcome import read_outcome
-    from pipeline.report import serving_flags, write_report
+    from pipeline.runs.outcome import read_outcome
+    from pipeline.runs.pages import serving_flags, write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)

@@ -11,7 +11,7 @@ from components.model_store.manifest import Facts
 from components.model_store.store import Store
 from pipeline import inspect, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.results import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import history, local_runner, workspace
+from pipeline import local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
 from pipeline.data.sources import Source
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
-from pipeline.results import Failure, Pushed, Serving
+from pipeline.runs import history
+from pipeline.runs.results import Failure, Pushed, Serving
 from tests.evaluations import LOW_RECALL, evaluation
 
 BLESSED = evaluation()

@@ -16,7 +16,7 @@ from pipeline.engine.protocol import (
 )
 from pipeline.nodes import NODES
 from pipeline.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
-from pipeline.results import NodeResult
+from pipeline.runs.results import NodeResult
 
 
 @pytest.fixture

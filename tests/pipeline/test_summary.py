@@ -6,7 +6,7 @@ from rich.console import Console
 from components.evaluation.results import ClassMetrics
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
+from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
 from pipeline.summary import print_summary
 from tests.evaluations import (
     LOW_ACCURACY,

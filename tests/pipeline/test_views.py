@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import views
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, Pushed, RunResult
+from pipeline.runs.results import Failure, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features
 

@@ -6,9 +6,10 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.model_store import files, manifest
 from components.model_store.manifest import Facts, Record
-from pipeline import nodes, outcome
+from pipeline import nodes
 from pipeline.engine.cache import forget_outdated
-from pipeline.outcome import read_outcome
+from pipeline.runs import outcome
+from pipeline.runs.outcome import read_outcome
 from tests.pipeline.mill import Mill
 
 Artifact = metadata_store_pb2.Artifact

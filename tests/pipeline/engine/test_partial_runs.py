@@ -25,10 +25,11 @@ from components.model_store.store import Store
 from components.report.page import REPORT_FILE
 from components.serving_check import executor as serving_check
 from components.serving_check.report import Report
-from pipeline import graph, local_runner, nodes, outcome, report, workspace
+from pipeline import graph, local_runner, nodes, workspace
 from pipeline.data import records
 from pipeline.engine import dag_runner, part, worker
 from pipeline.errors import UserError
+from pipeline.runs import outcome, pages
 from tests.evaluations import LOW_ACCURACY, evaluation
 from tests.pipeline import mill
 
@@ -114,7 +115,7 @@ class Plant:
         create = graph.create_pipeline
         self.build = lambda *arguments: self._stand_in(create(*arguments))
         monkeypatch.setattr(graph, "create_pipeline", self.build)
-        monkeypatch.setattr(report, "write_report", lambda *_, **__: None)
+        monkeypatch.setattr(pages, "write_report", lambda *_, **__: None)
         monkeypatch.setattr(records, "check_first_example", lambda file: None)
         monkeypatch.setattr(local_runner, "run_worker", self._work)
         monkeypatch.setattr(pusher, "read_evaluation", read_evaluation)

@@ -15,7 +15,7 @@ from pipeline.engine.protocol import (
     TrainingEvent,
     parse_event,
 )
-from pipeline.results import Failure, Pushed
+from pipeline.runs.results import Failure, Pushed
 from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 NAN, INFINITY = float("nan"), float("inf")

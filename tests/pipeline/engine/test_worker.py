@@ -23,7 +23,7 @@ from pipeline.engine.protocol import (
     parse_event,
 )
 from pipeline.errors import UserError
-from pipeline.results import Failure
+from pipeline.runs.results import Failure
 
 COUNTS = {"train": {"Shirt": 2, "Bag": 3}, "test": {"Shirt": 1, "Bag": 0}}
 

@@ -1,7 +1,8 @@
 import pytest
 
-from pipeline import metadata, nodes
-from pipeline.results import Pushed
+from pipeline import nodes
+from pipeline.runs import metadata
+from pipeline.runs.results import Pushed
 
 
 @pytest.fixture

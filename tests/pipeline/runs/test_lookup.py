@@ -2,8 +2,9 @@ import pytest
 
 from components.model_store.manifest import Facts
 from components.model_store.store import Store
-from pipeline import config, lookup, nodes, workspace
-from pipeline.results import NodeResult, RunResult
+from pipeline import config, nodes, workspace
+from pipeline.runs import lookup
+from pipeline.runs.results import NodeResult, RunResult
 from tests import evaluations
 
 FIRST, SECOND, THIRD = (

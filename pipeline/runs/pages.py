@@ -16,8 +16,9 @@ from components.report.page import (
 )
 from components.report.render import render_index, render_report
 from components.verdict import Failure
-from pipeline import config, effect, history, nodes, results, workspace
+from pipeline import config, effect, nodes, workspace
 from pipeline.data import preparation
+from pipeline.runs import history, results
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -82,7 +83,7 @@ def write_report(
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
     from components.report.reading import read_page
-    from pipeline.metadata import find_output, open_store
+    from pipeline.runs.metadata import find_output, open_store
 
     target = place.run_dir(run_id) / REPORT_FILE
     store = open_store(place.metadata)

@@ -7,7 +7,7 @@ import pytest
 from components.evaluation.results import Evaluation
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
+from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
 from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 

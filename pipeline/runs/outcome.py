@@ -15,8 +15,8 @@ from components.report.page import Artifact
 from components.serving_check.report import read_report
 from components.verdict import read_refusals
 from pipeline import nodes
-from pipeline.metadata import find_output, int_property, open_store, read_pushed
-from pipeline.results import Pushed, Serving, Training
+from pipeline.runs.metadata import find_output, int_property, open_store, read_pushed
+from pipeline.runs.results import Pushed, Serving, Training
 from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 

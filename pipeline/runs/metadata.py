@@ -8,7 +8,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import LIVE_VERSION, PUSHED_BY
 from pipeline.errors import UserError
-from pipeline.results import NodeResult, NodeState, Pushed
+from pipeline.runs.results import NodeResult, NodeState, Pushed
 
 _Event = metadata_store_pb2.Event
 _Execution = metadata_store_pb2.Execution

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from components.evaluation.results import Evaluation, EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
-from pipeline import config, history, nodes, views, workspace
+from pipeline import config, nodes, workspace
 from pipeline.errors import UserError
-from pipeline.results import RunResult
+from pipeline.runs import history
+from pipeline.runs.results import RunResult
 from pipeline.workspace import Workspace
 
 SERVING = "serving"
@@ -114,45 +115,8 @@ def read(found: Found) -> RunResult:
     return result.model_copy(update={"evaluation": _read_evaluation(found)})
 
 
-def require_figures(result: RunResult, slicing: str | None) -> None:
-    """Checks that a run has figures of a kind.
-
-    Args:
-        result: of the run.
-        slicing: what they are cut by, one of `views.SLICINGS`; None for the confusion matrix.
-
-    Raises:
-        UserError: it has none.
-    """
-    evaluation = result.evaluation
-    if evaluation is None:
-        raise UserError(_why_no_figures(result))
-    if slicing is None and not evaluation.confusion:
-        missing = "confusion matrix"
-    elif slicing and not views.has_slicing(evaluation, slicing):
-        missing = f"slices by {slicing}"
-    else:
-        return
-    raise UserError(
-        f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
-        "pipeline again."
-    )
-
-
-def _why_no_figures(result: RunResult) -> str:
-    if result.running:
-        return f"Run {result.run_id} has no figures yet: it is still at work."
-    evaluator = result.components.get(nodes.EVALUATOR)
-    began = evaluator is not None and evaluator.state not in ("waiting", "left out")
-    what = "was cut off" if began else "did not begin"
-    return (
-        f"Run {result.run_id} has no figures, as its evaluation {what}: name another run, of those "
-        "that `python -m pipeline.inspect runs` lists."
-    )
-
-
 def _read_evaluation(found: Found) -> Evaluation | None:
-    from pipeline import metadata
+    from pipeline.runs import metadata
 
     store = metadata.open_store(found.place.metadata, read_only=True)
     artifact = metadata.find_output(store, found.run_id, nodes.EVALUATOR, "evaluation")

@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from pipeline import history, nodes, workspace
+from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs import history
+from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
 OLDER, NEWER = "2026-11-24T13-20-16.112", "2026-11-25T09-00-00.000"

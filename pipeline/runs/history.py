@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, RunResult
+from pipeline.runs.results import Failure, RunResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 
 # Colons have a meaning in paths of many tools.
@@ -141,7 +141,7 @@ def _read_metadata(file: Path, run_id: str) -> dict[str, object]:
     if not file.exists():
         return {}
     # Takes longer to load than all else here, and is seldom needed.
-    from pipeline import metadata
+    from pipeline.runs import metadata
 
     store = metadata.open_store(file, read_only=True)
     pushed = metadata.find_output(store, run_id, nodes.PUSHER, "pushed_model")

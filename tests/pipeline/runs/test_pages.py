@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from components.report.page import REPORT_FILE
-from pipeline import config, report, results, workspace
+from pipeline import config, workspace
 from pipeline.data import preparation
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
-from pipeline.results import Failure, Pushed, RunResult, Serving
+from pipeline.runs import pages, results
+from pipeline.runs.results import Failure, Pushed, RunResult, Serving
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
 
@@ -35,7 +36,7 @@ def add_run(tmp_path):
 
 
 def index(root):
-    report.write_index(root)
+    pages.write_index(root)
     return (root / "index.html").read_text(encoding="utf-8")
 
 
@@ -91,7 +92,7 @@ def test_list_says_what_became_of_each_run_and_why(add_run, tmp_path, fields, wo
 
 def test_run_whose_worker_left_no_page_gets_one_with_the_cause(tmp_path):
     failure = Failure(cause="the worker was <killed>")
-    report.write_bare_report(tmp_path, RunResult(run_id="r1", failure=failure))
+    pages.write_bare_report(tmp_path, RunResult(run_id="r1", failure=failure))
     html = (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
     assert "The run failed" in html
     assert "the worker was &lt;killed&gt;" in html
@@ -101,13 +102,13 @@ def test_interrupted_run_is_told_as_such(tmp_path):
     result = RunResult(
         run_id="r1", failure=Failure(cause="interrupted"), exit_code=ExitCode.INTERRUPTED
     )
-    report.write_bare_report(tmp_path, result)
+    pages.write_bare_report(tmp_path, result)
     assert "Interrupted" in (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
 
 
 def test_page_that_is_there_is_kept(tmp_path):
     (tmp_path / REPORT_FILE).write_text("whole")
-    report.write_bare_report(tmp_path, RunResult(run_id="r1", failure=Failure(cause="x")))
+    pages.write_bare_report(tmp_path, RunResult(run_id="r1", failure=Failure(cause="x")))
     assert (tmp_path / REPORT_FILE).read_text() == "whole"
 
 
@@ -130,7 +131,7 @@ def prepared(name):
 def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, name, flags):
     settings = config.load_config(flags={f"paths.{key}": value for key, value in paths.items()})
     place = workspace.workspace(settings.paths, name)
-    facts = report.report_facts(settings, prepared(name), place, "abc")
+    facts = pages.report_facts(settings, prepared(name), place, "abc")
     assert facts.flags == flags
     assert facts.dataset == "data-1"
     assert facts.model_source == "abc"
@@ -201,7 +202,7 @@ def test_page_that_can_not_be_made_does_not_hide_what_the_run_came_to(
         raise OSError("disk full")
 
     finished, page = run_graph(
-        ValueError("no luck"), before=lambda: monkeypatch.setattr(report, "write_report", fail)
+        ValueError("no luck"), before=lambda: monkeypatch.setattr(pages, "write_report", fail)
     )
     assert finished.failure.cause == "ValueError: no luck"
     assert page is None

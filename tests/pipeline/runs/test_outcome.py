@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import nodes, outcome
+from pipeline import nodes
 from pipeline.engine.dag_runner import NodeFailedError
-from pipeline.results import Training
+from pipeline.runs import outcome
+from pipeline.runs.results import Training
 from tests.pipeline.mill import TRAINED, Mill
 
 
