@@ -13,9 +13,9 @@ import numpy as np
 
 from components.model_server.client import ServerError, ask_grpc, ask_rest
 from components.model_store.models_config import LIVE_LABEL, PREVIOUS_LABEL
-from pipeline import command_line
 from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
+from pipeline.screen import command_line
 from pipeline.workspace import MODEL_NAME
 
 

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline import command_line, config, workspace
-from pipeline.command_line import download_progress
+from pipeline import config, workspace
 from pipeline.data import download, preparation, records, sources
 from pipeline.data.idx import LabelledImages
 from pipeline.errors import ExitCode
+from pipeline.screen import command_line
+from pipeline.screen.command_line import download_progress
 from trainer_module import features
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import config, views
+from pipeline import config
 from pipeline.errors import UserError
 from pipeline.runs import lookup
-from pipeline.tables import Table
-from pipeline.views import SLICINGS
+from pipeline.screen import views
+from pipeline.screen.tables import Table
+from pipeline.screen.views import SLICINGS
 
 
 def read_slices(root: str | Path, run: str | None = None, by: str = SLICINGS[0]) -> pd.DataFrame:

@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from pipeline import command_line, views
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, lookup
 from pipeline.runs.results import RunResult, dump_json
-from pipeline.summary import describe_verdict
-from pipeline.tables import Table
-from pipeline.views import SLICINGS
+from pipeline.screen import command_line, views
+from pipeline.screen.summary import describe_verdict
+from pipeline.screen.tables import Table
+from pipeline.screen.views import SLICINGS
 from pipeline.workspace import Workspace
 
 _RUNS = "runs"

@@ -34,9 +34,10 @@ from components.model_store.manifest import StoreError
 from components.model_store.store import Store, Version
 from components.serving_check.report import Report
 from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
-from pipeline import command_line, config, pictures, workspace
+from pipeline import config, workspace
 from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
+from pipeline.screen import command_line, pictures
 from trainer_module import features
 
 if TYPE_CHECKING:

@@ -337,8 +337,9 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
 # The command, with a worker that ends well at once, and says which descriptors it was given.
 DAEMON = """
 import json, os, subprocess, sys
-from pipeline import command_line, local_runner
+from pipeline import local_runner
 from pipeline.engine import supervisor
+from pipeline.screen import command_line
 
 WORKER = '''
 import json, os, sys

@@ -426,7 +426,8 @@ def test_export_that_is_terminated_leaves_nothing(store, root, tmp_path):
     program = """
 import os, signal, sys, threading
 from components.model_formats import export
-from pipeline import command_line, serving
+from pipeline import serving
+from pipeline.screen import command_line
 
 export._PROGRAM = (sys.executable, "-c", "import time; print(flush=True); time.sleep(600)")
 threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()

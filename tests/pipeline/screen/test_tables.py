@@ -5,7 +5,7 @@ import math
 import pytest
 from rich.console import Console
 
-from pipeline.tables import Column, Table
+from pipeline.screen.tables import Column, Table
 
 NAME = Column("name", "class")
 RECALL = Column("recall", "recall", ".3f", "lowest")

@@ -9,7 +9,7 @@ from components.evaluation.results import Figures, Metrics
 from pipeline import nodes
 from pipeline.errors import UserError
 from pipeline.runs.results import RunResult
-from pipeline.tables import Column, Table, Value
+from pipeline.screen.tables import Column, Table, Value
 from trainer_module import features
 
 SLICINGS = (features.LABEL, *slicing.PARTS)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pipeline import progress
 from pipeline.engine.protocol import (
     DataEvent,
     Finished,
@@ -15,8 +14,9 @@ from pipeline.engine.protocol import (
     TrainingEvent,
 )
 from pipeline.nodes import NODES
-from pipeline.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
 from pipeline.runs.results import NodeResult
+from pipeline.screen import progress
+from pipeline.screen.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from components.evaluation.results import ClassMetrics
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
-from pipeline.summary import print_summary
+from pipeline.screen.summary import print_summary
 from tests.evaluations import (
     LOW_ACCURACY,
     LOW_RECALL,

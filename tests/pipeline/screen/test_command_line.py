@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import command_line, config
+from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
+from pipeline.screen import command_line
 
 
 def parse(*argv: str) -> argparse.Namespace:
@@ -143,7 +144,7 @@ def test_a_defect_keeps_its_traceback():
 
 def test_a_reader_that_has_enough_ends_a_command_quietly():
     program = (
-        "from pipeline import command_line\n"
+        "from pipeline.screen import command_line\n"
         "command_line.exit_with(lambda: print('line\\n' * 100_000))"
     )
     process = subprocess.Popen(
@@ -161,7 +162,7 @@ def test_command_that_imports_tensorflow_does_not_see_the_machine_s_settings_of_
     # One that Keras fails on as it is imported, and TensorFlow with it.
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
     program = """
-from pipeline import command_line
+from pipeline.screen import command_line
 
 def command():
     import tensorflow

@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
-from pipeline import views
 from pipeline.errors import ExitCode
 from pipeline.runs.results import Failure, Pushed, RunResult
+from pipeline.screen import views
 from tests import evaluations
 from trainer_module import features
 

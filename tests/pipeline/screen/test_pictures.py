@@ -5,7 +5,7 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from pipeline import pictures
+from pipeline.screen import pictures
 
 PIXELS = np.zeros((28, 28), np.uint8)
 PIXELS[:14, 7:21] = 255
