@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
-from pipeline import config, data_source, idx, records
+from pipeline import config
+from pipeline.data import idx, records, sources
 
 SIZES = (1, 64)
 _BATCH = 1000
@@ -73,7 +74,7 @@ def main() -> None:
 
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [10000, 28, 28] and labels of Fashion-MNIST's test set."""
-    source = data_source.find(config.Dataset(name="fashion_mnist"), lambda *_: None)
+    source = sources.find(config.Dataset(name="fashion_mnist"), lambda *_: None)
     _, test = idx.read_official(source.directory)
     return test.images, test.labels
 

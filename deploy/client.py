@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from components.atomic_pusher.models_config import LIVE_LABEL, PREVIOUS_LABEL
 from components.model_server.client import ServerError, ask_grpc, ask_rest
-from pipeline import command_line, garment
+from components.model_store.models_config import LIVE_LABEL, PREVIOUS_LABEL
+from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
+from pipeline.screen import command_line
 from pipeline.workspace import MODEL_NAME
 
 

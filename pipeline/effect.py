@@ -7,7 +7,8 @@ nothing anew, and it is told to the person who set it.
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pipeline import config, dataset
+from pipeline import config
+from pipeline.data import preparation
 from trainer_module import features
 
 _Values = dict[str, dict[str, Any]]
@@ -41,7 +42,7 @@ class _Rule(NamedTuple):
     why: str
 
 
-def trainer_parameters(settings: config.Config, data: dataset.Prepared) -> dict[str, Any]:
+def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> dict[str, Any]:
     """What the Trainer goes by: the arguments of the functions it calls, by group.
 
     Args:
@@ -59,7 +60,7 @@ def trainer_parameters(settings: config.Config, data: dataset.Prepared) -> dict[
     }
 
 
-def finder_parameters(settings: config.Config, data: dataset.Prepared) -> dict[str, Any]:
+def finder_parameters(settings: config.Config, data: preparation.Prepared) -> dict[str, Any]:
     """What the learning-rate finder goes by: what it shares with the Trainer, and its own."""
     values = _normalize(settings.model_dump(mode="json"), data)
     shared = ("batch_size", "seed", "weight_decay", "label_smoothing", "memory_mb")
@@ -71,7 +72,7 @@ def finder_parameters(settings: config.Config, data: dataset.Prepared) -> dict[s
     }
 
 
-def find_without_effect(settings: config.Config, data: dataset.Prepared) -> list[str]:
+def find_without_effect(settings: config.Config, data: preparation.Prepared) -> list[str]:
     """Finds the settings that differ from their defaults and change nothing here.
 
     Args:
@@ -91,13 +92,13 @@ def find_without_effect(settings: config.Config, data: dataset.Prepared) -> list
     ]
 
 
-def _normalize(values: _Values, data: dataset.Prepared) -> _Values:
+def _normalize(values: _Values, data: preparation.Prepared) -> _Values:
     for rule in _rules(values, data):
         values = _with(values, rule.key, rule.value)
     return values
 
 
-def _rules(values: _Values, data: dataset.Prepared) -> Iterator[_Rule]:
+def _rules(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
     """What has no effect, or only up to a bound."""
     defaults = config.Config().model_dump(mode="json")
     for key, why in _without_effect(values, data):
@@ -105,7 +106,7 @@ def _rules(values: _Values, data: dataset.Prepared) -> Iterator[_Rule]:
     yield from _bounded(values, data)
 
 
-def _without_effect(values: _Values, data: dataset.Prepared) -> Iterator[tuple[str, str]]:
+def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tuple[str, str]]:
     """Settings that might as well be at their defaults, and why."""
     training, rate, finder = (
         values[group] for group in ("training", "learning_rate", "learning_rate_finder")
@@ -113,7 +114,7 @@ def _without_effect(values: _Values, data: dataset.Prepared) -> Iterator[tuple[s
     if data.name == "sample":
         yield "paths.serving_dir", "the sample has a serving directory of its own"
     records = config.Dataset.model_construct(**values["dataset"])
-    unused = dataset.find_without_effect(records, data.name, own=data.own)
+    unused = preparation.find_without_effect(records, data.name, own=data.own)
     yield from ((f"dataset.{key}", why) for key, why in unused.items())
     if not values["augmentation"]["erase"]:
         yield "augmentation.erase_size", "augmentation.erase is 0"
@@ -143,7 +144,7 @@ def _without_effect(values: _Values, data: dataset.Prepared) -> Iterator[tuple[s
             yield f"serving.{key}", "TFX's InfraValidator does not measure it"
 
 
-def _bounded(values: _Values, data: dataset.Prepared) -> Iterator[_Rule]:
+def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
     """Settings that change nothing any more beyond a bound."""
     training, rate, finder = (
         values[group] for group in ("training", "learning_rate", "learning_rate_finder")
@@ -160,7 +161,7 @@ def _bounded(values: _Values, data: dataset.Prepared) -> Iterator[_Rule]:
         yield _Rule("learning_rate_finder.points", points, f"an epoch has {batches} batches")
 
 
-def _fits(memory_mb: int, data: dataset.Prepared) -> bool:
+def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
     """Whether no split is streamed; where that is not known, it may be."""
     # Here, because it imports TensorFlow.
     from trainer_module.input import EXAMPLE_BYTES
@@ -171,7 +172,7 @@ def _fits(memory_mb: int, data: dataset.Prepared) -> bool:
     return count * EXAMPLE_BYTES <= memory_mb * 10**6
 
 
-def _count(data: dataset.Prepared, split: str) -> int:
+def _count(data: preparation.Prepared, split: str) -> int:
     return sum(data.examples[split].values())
 
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from types import ModuleType
 
-from components.atomic_pusher.files import sha256
+from components.model_store.files import sha256
 
 __all__ = ["fingerprint", "sha256"]
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import config, lookup, views
+from pipeline import config
 from pipeline.errors import UserError
-from pipeline.tables import Table
-from pipeline.views import SLICINGS
+from pipeline.runs import lookup
+from pipeline.screen import views
+from pipeline.screen.tables import Table
+from pipeline.screen.views import SLICINGS
 
 
 def read_slices(root: str | Path, run: str | None = None, by: str = SLICINGS[0]) -> pd.DataFrame:
@@ -33,7 +35,7 @@ def read_slices(root: str | Path, run: str | None = None, by: str = SLICINGS[0])
         raise UserError(f"Nothing is cut by {by}: name one of {', '.join(SLICINGS)}.")
     settings = config.load_config(flags={"paths.root": root})
     result = lookup.read(lookup.find(lookup.find_places(settings), run))
-    lookup.require_figures(result, by)
+    views.require_figures(result, by)
     return _to_frame(views.by_slice(result.evaluation, by), by)
 
 

@@ -27,13 +27,14 @@ from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
-from pipeline import config, data_source, dataset, effect, evaluation, nodes, workspace
+from pipeline import config, effect, evaluation, nodes, workspace
+from pipeline.data import preparation, sources
 from pipeline.fingerprint import fingerprint, sha256
-from pipeline.report import report_facts
+from pipeline.runs.pages import report_facts
 
 
 def create_pipeline(
-    settings: config.Config, data: dataset.Prepared, place: workspace.Workspace
+    settings: config.Config, data: preparation.Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
@@ -48,7 +49,7 @@ def create_pipeline(
     source = fingerprint(trainer_module)
     splits = [
         tfx.proto.Input.Split(name=split, pattern=data.pattern.replace("{SPLIT}", split))
-        for split in data_source.SPLITS
+        for split in sources.SPLITS
     ]
     example_gen = tfx.components.ImportExampleGen(
         input_base=str(data.directory), input_config=tfx.proto.Input(splits=splits)

@@ -16,12 +16,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from pipeline import command_line, history, lookup, views
 from pipeline.errors import ExitCode, UserError
-from pipeline.results import RunResult, dump_json
-from pipeline.summary import describe_verdict
-from pipeline.tables import Table
-from pipeline.views import SLICINGS
+from pipeline.runs import history, lookup
+from pipeline.runs.results import RunResult, dump_json
+from pipeline.screen import command_line, views
+from pipeline.screen.summary import describe_verdict
+from pipeline.screen.tables import Table
+from pipeline.screen.views import SLICINGS
 from pipeline.workspace import Workspace
 
 _RUNS = "runs"
@@ -184,7 +185,7 @@ def _make_tables(
     slicing = None if arguments.confusion else arguments.by or SLICINGS[0]
     for run in (result, other):
         if run:
-            lookup.require_figures(run, slicing)
+            views.require_figures(run, slicing)
     figures, others = result.evaluation, other and other.evaluation
     if slicing is None:
         rows, worst_by = views.confusion(figures, others), "examples"

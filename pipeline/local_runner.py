@@ -17,16 +17,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from components.atomic_pusher.files import write_atomically
 from components.model_server.image import find_obstacle
+from components.model_store.files import write_atomically
 from components.report.page import REPORT_FILE
-from pipeline import command_line, config, data_source, history, nodes, part, report, workspace
+from pipeline import config, nodes, workspace
+from pipeline.data import sources
+from pipeline.engine import part
+from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
+from pipeline.engine.supervisor import run_worker
 from pipeline.errors import ExitCode, UserError
-from pipeline.progress import NodeClock, make_display
-from pipeline.protocol import Event, Finished, NodeEvent, Request
-from pipeline.results import EXIT_CODES, Failure, RunResult
-from pipeline.summary import print_summary
-from pipeline.supervisor import run_worker
+from pipeline.runs import history, pages
+from pipeline.runs.results import EXIT_CODES, Failure, RunResult
+from pipeline.screen import command_line
+from pipeline.screen.progress import NodeClock, make_display
+from pipeline.screen.summary import print_summary
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 
 
@@ -123,7 +127,7 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
     _check_server(settings.serving)
     workspace.make_writable(workspace.expand(settings.paths.root), "--root")
     with command_line.download_progress(console) as progress:
-        source = data_source.find(settings.dataset, progress)
+        source = sources.find(settings.dataset, progress)
     place = workspace.workspace(settings.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
@@ -140,13 +144,13 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
         run_dir.mkdir(parents=True)
         _print_heading(console, request, run_dir)
         ended = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
-        report.write_bare_report(run_dir, ended)
+        pages.write_bare_report(run_dir, ended)
         page = run_dir / REPORT_FILE
         result = ended.model_copy(
             update={"started": started, "report": str(page) if page.exists() else None}
         )
         write_atomically(run_dir / RESULT_FILE, result.to_json())
-        report.write_index(place.root)
+        pages.write_index(place.root)
     print_summary(console, result)
     return result
 

@@ -26,16 +26,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.atomic_pusher.manifest import StoreError
-from components.atomic_pusher.store import Store, Version
 from components.model_formats.export import FormatError, export
 from components.model_formats.formats import FORMATS
 from components.model_server.client import ServerError
 from components.model_server.process import PROGRAM, Server, find_server
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store, Version
 from components.serving_check.report import Report
 from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
-from pipeline import command_line, config, garment, pictures, workspace
+from pipeline import config, workspace
+from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
+from pipeline.screen import command_line, pictures
 from trainer_module import features
 
 if TYPE_CHECKING:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from pipeline import config, data_source, download
+from pipeline import config
+from pipeline.data import download, sources
 from pipeline.errors import UserError
 
 
 @pytest.fixture(scope="session")
-def fashion_mnist() -> data_source.Source:
+def fashion_mnist() -> sources.Source:
     """Where this machine has it; tests that need it are skipped where it has not."""
 
     def refuse(directory, progress):
@@ -15,6 +16,6 @@ def fashion_mnist() -> data_source.Source:
 
     settings = config.Dataset(name="fashion_mnist")
     try:
-        return data_source.find(settings, lambda *_: None, fetch=refuse)
+        return sources.find(settings, lambda *_: None, fetch=refuse)
     except UserError as error:
         pytest.skip(f"needs Fashion-MNIST on this machine: {error}")

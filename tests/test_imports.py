@@ -58,8 +58,9 @@ def test_every_package_has_sources(package):
 @pytest.mark.parametrize(
     "module",
     [
-        *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.worker"),
-        *("pipeline.inspect", "pipeline.history", "deploy.client", "trainer_module.features"),
+        *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
+        *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
+        "trainer_module.features",
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):

@@ -12,10 +12,10 @@ from tfx.types import artifact, artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
 from components import blessings
-from components.atomic_pusher.identity import model_identity
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
 from components.evaluation.reader import read_evaluation
+from components.model_store.identity import model_identity
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
 _Artifacts = dict[str, list[artifact.Artifact]]

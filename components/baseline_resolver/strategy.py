@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.types import artifact, artifact_utils, standard_artifacts
 
-from components.atomic_pusher.store import Store
+from components.model_store.store import Store
 
 CANDIDATE = "candidate"
 """Input key of the model that is about to be evaluated."""

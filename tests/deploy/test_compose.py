@@ -12,10 +12,10 @@ import pytest
 import requests
 import yaml
 
-from components.atomic_pusher.manifest import SERVER_DIRECTORY, Facts
-from components.atomic_pusher.store import Store
 from components.model_server import image
 from components.model_server.client import ask_grpc, ask_rest
+from components.model_store.manifest import SERVER_DIRECTORY, Facts
+from components.model_store.store import Store
 from deploy import client
 
 DEPLOY = Path(client.__file__).parent

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import idx
+from pipeline import config
+from pipeline.data import idx, preparation, sources
 from pipeline.errors import UserError
 from trainer_module import features
 
@@ -156,6 +157,38 @@ def read_records() -> Callable[..., list[tuple[bytes, int]]]:
         ]
 
     return read_records
+
+
+@pytest.fixture
+def official(small_official) -> sources.Source:
+    """Twelve training and four test images of each class."""
+    return sources.Source("official", small_official)
+
+
+@pytest.fixture
+def tfds(tmp_path, write_records) -> sources.Source:
+    """What TensorFlow Datasets makes: 40 training and 20 test images."""
+    version = tmp_path / "fashion_mnist" / "3.0.1"
+    for split, labels in (("train", [*range(10)] * 4), ("test", [*range(9, -1, -1)] * 2)):
+        write_records(version / f"fashion_mnist-{split}.tfrecord-00000-of-00001", labels)
+    (version / "dataset_info.json").write_text("{}")
+    return sources.find(config.Dataset(dir=tmp_path), lambda *_: None)
+
+
+@pytest.fixture
+def own(tmp_path, write_records) -> sources.Source:
+    """TFRecords of one's own, in the default pattern."""
+    directory = tmp_path / "own"
+    for split in sources.SPLITS:
+        write_records(directory / "span-2" / "version-3" / f"{split}-00000.tfrecord.gz", [1, 2])
+    return sources.Source("records", directory)
+
+
+@pytest.fixture
+def small_sample(monkeypatch) -> sources.Source:
+    """The sample, of 70 images."""
+    monkeypatch.setattr(preparation, "_SAMPLE_SIZES", {"train": 40, "eval": 20, "test": 10})
+    return sources.Source("sample", None)
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, dataset, effect
+from pipeline import config, effect
+from pipeline.data import preparation
 from trainer_module import learning_rate_finder
 
 SIZES = {"train": 55_000, "eval": 5000, "test": 10_000}
@@ -17,7 +18,7 @@ FIXED = ("learning_rate.source=fixed",)
 def prepared(kind="fashion_mnist", sizes=SIZES):
     examples = None if kind == "own" else {split: {"Bag": size} for split, size in sizes.items()}
     name = "sample" if kind == "sample" else "fashion_mnist"
-    return dataset.Prepared(name, Path("records"), "*", "nowhere", examples)
+    return preparation.Prepared(name, Path("records"), "*", "nowhere", examples)
 
 
 def schedule(name, *further):

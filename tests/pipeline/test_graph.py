@@ -13,7 +13,9 @@ from tfx.utils import dependency_utils
 import components
 import schema
 import trainer_module
-from pipeline import config, dag_runner, dataset, effect, graph, nodes
+from pipeline import config, effect, graph, nodes
+from pipeline.data import preparation
+from pipeline.engine import dag_runner
 from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
 
@@ -27,7 +29,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def data(tmp_path):
-    return dataset.Prepared(
+    return preparation.Prepared(
         name="fashion_mnist",
         directory=tmp_path / "records",
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",

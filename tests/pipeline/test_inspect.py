@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 from pipeline import inspect, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.results import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import data_source, history, local_runner, supervisor, workspace
+from pipeline import local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.data_source import Source
+from pipeline.data import sources
+from pipeline.data.sources import Source
+from pipeline.engine import supervisor
+from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
-from pipeline.protocol import DataEvent, Finished, NodeEvent, StepEvent
-from pipeline.results import Failure, Pushed, Serving
+from pipeline.runs import history
+from pipeline.runs.results import Failure, Pushed, Serving
 from tests.evaluations import LOW_RECALL, evaluation
 
 BLESSED = evaluation()
@@ -78,7 +81,7 @@ def run(tmp_path, capsys):
 def found(monkeypatch, tmp_path):
     """Has the real data found."""
     source = Source("official", tmp_path / "data")
-    monkeypatch.setattr(data_source, "find", lambda settings, progress: source)
+    monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     return source
 
 
@@ -147,7 +150,7 @@ def test_a_finder_that_is_left_out_can_not_be_named(run, worker, flag):
 def test_nodes_in_the_wrong_order_are_refused_before_anything_starts(
     run, worker, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(data_source, "find", lambda *_: pytest.fail("looked for the data"))
+    monkeypatch.setattr(sources, "find", lambda *_: pytest.fail("looked for the data"))
     code, _, err = run("--from-node", "Pusher", "--to-node", "Trainer")
     assert code == 2
     assert "--from-node Pusher comes after --to-node Trainer" in err
@@ -201,7 +204,7 @@ def test_a_directory_that_cannot_be_written_is_refused(flag, worker, tmp_path, c
 
 
 def test_a_root_that_cannot_be_written_is_refused_before_a_download(monkeypatch, tmp_path):
-    monkeypatch.setattr(data_source, "find", lambda *_: pytest.fail("looked for the data"))
+    monkeypatch.setattr(sources, "find", lambda *_: pytest.fail("looked for the data"))
     (tmp_path / "file").touch()
     assert local_runner.main(["--root", str(tmp_path / "file")]) == 2
 
@@ -257,7 +260,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
 
     monkeypatch.setattr(supervisor.subprocess, "Popen", start)
     monkeypatch.setattr(local_runner, "run_worker", supervisor.run_worker)
-    monkeypatch.setattr(data_source, "find", lambda *_: Source("official", Path("data")))
+    monkeypatch.setattr(sources, "find", lambda *_: Source("official", Path("data")))
     local_runner.main(["--root", "root"])
     assert f"{tmp_path / 'root'} {tmp_path / 'data'} …" in capsys.readouterr().out
 
@@ -334,7 +337,9 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
 # The command, with a worker that ends well at once, and says which descriptors it was given.
 DAEMON = """
 import json, os, subprocess, sys
-from pipeline import command_line, local_runner, supervisor
+from pipeline import local_runner
+from pipeline.engine import supervisor
+from pipeline.screen import command_line
 
 WORKER = '''
 import json, os, sys
@@ -449,7 +454,7 @@ def test_an_interrupt_while_looking_for_the_data_is_not_a_traceback(run, worker,
     def find(settings, progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data_source, "find", find)
+    monkeypatch.setattr(sources, "find", find)
     code, out, err = run("--json")
     assert code == 130
     assert the_object(out)["exit_code"] == 130
@@ -464,7 +469,7 @@ def test_a_polite_kill_and_a_closed_terminal_are_interrupts(run, monkeypatch, nu
         os.kill(os.getpid(), number)
         pytest.fail("went on")
 
-    monkeypatch.setattr(data_source, "find", find)
+    monkeypatch.setattr(sources, "find", find)
     # What a failure would leave in force would end the tests.
     signal.signal(number, lambda number, frame: None)
     assert run()[0] == 130
@@ -522,7 +527,7 @@ def test_the_sample_is_announced_in_a_banner_with_the_place_it_stays_in(run, tmp
 
 def test_the_banner_says_why_it_is_the_sample_where_nobody_asked_for_it(run, monkeypatch):
     source = Source("sample", None, fallback_reason="The [moon] is not reachable.")
-    monkeypatch.setattr(data_source, "find", lambda settings, progress: source)
+    monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     out = run()[1]
     assert "not Fashion-MNIST" in out
     assert "The [moon] is not reachable." in out

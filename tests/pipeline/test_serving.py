@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
 from components.model_formats.export import Export
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 from components.serving_check.report import Report
 from pipeline import serving
 from pipeline.config import PROJECT_DIRECTORY
@@ -427,7 +427,8 @@ def test_export_that_is_terminated_leaves_nothing(store, root, tmp_path):
     program = """
 import os, signal, sys, threading
 from components.model_formats import export
-from pipeline import command_line, serving
+from pipeline import serving
+from pipeline.screen import command_line
 
 export._PROGRAM = (sys.executable, "-c", "import time; print(flush=True); time.sleep(600)")
 threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx.v1.components import FnArgs
 
-from components.atomic_pusher.identity import model_identity
+from components.model_store.identity import model_identity
 from trainer_module import (
     checkpoints,
     input,  # noqa: A004

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline import idx
+from pipeline.data import idx
 from trainer_module import features, model, preprocessing, signatures, training
 
 # A stranger: blocks all that the project is made with, loads the model, and classifies.

@@ -7,9 +7,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import blessings
 from components.atomic_pusher import executor
 from components.atomic_pusher.executor import Executor
-from components.atomic_pusher.files import sha256
-from components.atomic_pusher.manifest import StoreError
-from components.atomic_pusher.store import Store
+from components.model_store.files import sha256
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
 from components.properties import HELD_BACK, SKIPPED
 from components.report.page import Artifact
 from components.verdict import Standing, read_refusals, read_standing

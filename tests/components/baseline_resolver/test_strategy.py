@@ -6,9 +6,9 @@ from tfx.components.evaluator import constants
 from tfx.orchestration import metadata
 from tfx.types import artifact_utils, standard_artifacts
 
-from components.atomic_pusher.manifest import Facts
-from components.atomic_pusher.store import Store
 from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
+from components.model_store.manifest import Facts
+from components.model_store.store import Store
 
 Model, ModelBlessing = standard_artifacts.Model, standard_artifacts.ModelBlessing
 PushedModel = standard_artifacts.PushedModel

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import idx
+from pipeline.data import idx
 from tests import served_model
 
 

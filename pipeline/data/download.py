@@ -1,0 +1,124 @@
+"""Downloads the official files: with progress, retried, resumed, verified."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import requests
+
+from pipeline.data import idx
+from pipeline.errors import UserError
+from pipeline.fingerprint import sha256
+
+OFFICIAL_ADDRESSES = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
+)
+"""Zalando's bucket, and the copy that Keras uses."""
+
+_ATTEMPTS_PER_ADDRESS = 3
+_TIMEOUT_S = 15
+_BLOCK = 1 << 16
+
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes it has so far and those it will have, 0 if not known yet."""
+
+
+class UnreachableError(UserError):
+    """None of the addresses delivered the file."""
+
+
+def download_missing(
+    directory: Path,
+    progress: Progress,
+    *,
+    addresses: Sequence[str] = OFFICIAL_ADDRESSES,
+    pause_s: float = 1.0,
+) -> None:
+    """Downloads those official files that the directory does not have yet.
+
+    What was received stays beside the file as `.part` and is resumed by the next call.
+
+    Args:
+        directory: made if there is none.
+        progress: told of every attempt and of every block.
+        addresses: tried in order.
+        pause_s: seconds before a second attempt at the same address; doubled before a third.
+
+    Raises:
+        UnreachableError: no address delivered a file, or none delivered the official bytes.
+        UserError: the directory can't be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for file in idx.OFFICIAL_FILES:
+            if not (directory / file.name).exists():
+                _download(file, directory, progress, addresses, pause_s)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or directory} can't be written: {error.strerror or error}; free "
+            "some space or mend its permissions, or name a directory that has the files with "
+            "--data-dir."
+        ) from error
+
+
+def _download(
+    file: idx.OfficialFile,
+    directory: Path,
+    progress: Progress,
+    addresses: Sequence[str],
+    pause_s: float,
+) -> None:
+    part = directory / f"{file.name}.part"
+    reasons = []
+    for address in addresses:
+        for attempt in range(_ATTEMPTS_PER_ADDRESS):
+            if attempt:
+                time.sleep(pause_s * 2 ** (attempt - 1))
+            try:
+                _fetch(f"{address}/{file.name}", part, file.name, progress)
+            except requests.RequestException as error:
+                reason = _describe(error)
+            else:
+                if sha256(part) == file.sha256:
+                    part.rename(directory / file.name)
+                    return
+                part.unlink()
+                reason = "it sent other bytes than the official ones"
+        reasons.append(f"{address} ({reason})")
+    raise UnreachableError(
+        f"{file.name} could not be downloaded from {' or '.join(reasons)}: check the network, "
+        "or name a directory that has the official files with --data-dir."
+    )
+
+
+def _fetch(url: str, part: Path, name: str, progress: Progress) -> None:
+    """Appends to the part what is still missing of it."""
+    start = part.stat().st_size if part.exists() else 0
+    progress(name, start, 0)
+    # The checksums are those of the gzipped bytes: no server may unpack them on the way.
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # The part is complete; its checksum will tell whether it is right.
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            start = 0  # The server sends the whole file whatever it was asked for.
+        total = start + int(response.headers.get("Content-Length", 0))
+        with part.open("ab" if start else "wb") as out:
+            for block in response.iter_content(_BLOCK):
+                out.write(block)
+                start += len(block)
+                progress(name, start, max(total, start))
+
+
+def _describe(error: requests.RequestException) -> str:
+    if error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return f"no answer within {_TIMEOUT_S} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    return "no connection"

@@ -1,0 +1,168 @@
+"""Runs the graph on this machine, node by node, and tells an observer about each.
+
+TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import (
+    launcher,
+    partial_run_utils,
+    runtime_parameter_utils,
+    tfx_runner,
+)
+from tfx.proto.orchestration import pipeline_pb2
+
+from components.properties import SKIPPED
+from pipeline.engine import earlier
+from pipeline.engine.part import Part, decide
+from pipeline.runs.metadata import outputs, text_property
+from pipeline.runs.results import NodeState
+
+Observer = Callable[[str, NodeState, str], None]
+"""Called with a node's name when it starts, and again when it ends, and why it did nothing."""
+
+FindChanges = Callable[[mlmd.MetadataStore, str], Mapping[str, str]]
+"""Takes the run before; says what of it no longer holds, as `part.decide` takes it."""
+
+_NEVER = pipeline_pb2.NodeExecutionOptions.Skip.NEVER
+
+_ENDED_WELL: dict[int, NodeState] = {
+    metadata_store_pb2.Execution.COMPLETE: "done",
+    metadata_store_pb2.Execution.CACHED: "cached",
+}
+
+
+class NodeFailedError(Exception):
+    """A node failed; the cause, where there is one, is its `__cause__`."""
+
+    def __init__(self, node: str):
+        """Takes the node's name."""
+        super().__init__(node)
+        self.node = node
+
+
+class ObservedDagRunner(tfx_runner.IrBasedRunner):
+    """A local runner with an observer."""
+
+    def __init__(
+        self,
+        run_id: str,
+        observe: Observer,
+        *,
+        cache: bool = True,
+        find_changes: FindChanges = lambda store, run_id: {},
+        prepare: Callable[[Collection[str]], None] = lambda runs: None,
+    ):
+        """Prepares a run.
+
+        Args:
+            run_id: names the run in ML Metadata; must be new.
+            observe: told of each node as it starts and ends.
+            cache: whether unchanged nodes may be taken from the cache.
+            find_changes: says what a part may not take over.
+            prepare: told of the nodes that are about to run.
+        """
+        self._run_id = run_id
+        self._observe = observe
+        self._cache = cache
+        self._find_changes = find_changes
+        self._prepare = prepare
+
+    def run_with_ir(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        run_options: pipeline_pb2.RunOptions | None = None,
+    ) -> None:
+        """Runs the compiled pipeline, or the part of it that the options select.
+
+        Raises:
+            NodeFailedError: a node failed; those behind it did not run.
+            UserError: a part was selected that needs what the run before did not leave; nothing
+                ran.
+        """
+        runtime_parameter_utils.substitute_runtime_parameter(
+            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
+        )
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        connection = getattr(
+            deployment.metadata_connection_config,
+            deployment.metadata_connection_config.WhichOneof("connection_config"),
+        )
+        names = [wrapper.pipeline_node.node_info.id for wrapper in pipeline.nodes]
+        base = None
+        if run_options:
+            part, base = self._decide(pipeline, run_options.partial_run, connection)
+            _mark(pipeline, part)
+            names = [name for name in names if name in part.runs]
+        self._prepare(names)
+        for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
+            name = node.node_info.id
+            if node.execution_options.HasField("skip"):
+                self._observe(name, "left out", "")
+                continue
+            if not self._cache:
+                node.execution_options.caching_options.enable_cache = False
+            if node.execution_options.run.perform_snapshot:
+                with metadata.Metadata(connection) as handle:
+                    partial_run_utils.snapshot(handle, pipeline, base)
+            self._observe(name, "running", "")
+            try:
+                state, note = self._launch(node, pipeline, deployment, connection)
+            except Exception as error:
+                self._observe(name, "failed", "")
+                raise NodeFailedError(name) from error
+            self._observe(name, state, note)
+            if state == "failed":
+                raise NodeFailedError(name)
+
+    def _decide(self, pipeline, options, connection) -> tuple[Part, str | None]:
+        """Decides on the part, and which run it takes over from."""
+        graph = {
+            wrapper.pipeline_node.node_info.id: wrapper.pipeline_node.upstream_nodes
+            for wrapper in pipeline.nodes
+        }
+        [from_node, to_node] = [
+            next(iter(names), None) for names in (options.from_nodes, options.to_nodes)
+        ]
+        with metadata.Metadata(connection) as handle:
+            base = earlier.find_latest_run(handle.store)
+            changes = self._find_changes(handle.store, base) if base else {}
+            faults = {**changes, **earlier.find_faults(handle.store, base, pipeline)}
+        return decide(graph, from_node, to_node, faults), base
+
+    def _launch(self, node, pipeline, deployment, connection) -> tuple[NodeState, str]:
+        """Runs a node; returns how it ended, and why it did nothing, if it did."""
+        name = node.node_info.id
+        node_launcher = launcher.Launcher(
+            pipeline_node=node,
+            mlmd_connection=metadata.Metadata(connection),
+            pipeline_info=pipeline.pipeline_info,
+            pipeline_runtime_spec=pipeline.runtime_spec,
+            executor_spec=runner_utils.extract_executor_spec(deployment, name),
+            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+        )
+        execution = node_launcher.launch()
+        # The launcher publishes a failure to resolve inputs, and returns as if all were well.
+        if execution is None or not execution.execution_id:
+            return "failed", ""
+        with metadata.Metadata(connection) as handle:
+            [record] = handle.store.get_executions_by_id([execution.execution_id])
+            made = outputs(handle.store, record)
+        state = _ENDED_WELL.get(record.last_known_state, "failed")
+        note = next(filter(None, (text_property(one, SKIPPED) for one in made)), "")
+        return ("skipped" if note else state), note
+
+
+def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
+    """Tells TFX what to run and what to take over."""
+    runs = sorted(part.runs)
+    partial_run_utils.mark_pipeline(pipeline, from_nodes=runs, to_nodes=runs)
+    for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
+        if node.node_info.id not in part.runs | part.takes:
+            node.execution_options.skip.reuse_artifacts_mode = _NEVER

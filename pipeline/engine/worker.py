@@ -1,0 +1,179 @@
+"""The process that runs the graph: `python -m pipeline.engine.worker EVENTS_FD`.
+
+It is a process of its own so that nothing a library prints reaches the person's screen, so
+that the command can report even a crash, and so that an interrupt always gets through.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from components.evaluation.results import EvaluationError
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
+from pipeline import effect, nodes
+from pipeline.data import preparation
+from pipeline.engine.protocol import (
+    DataEvent,
+    Event,
+    Finished,
+    NodeEvent,
+    Request,
+    StepEvent,
+    make_event,
+)
+from pipeline.errors import UserError
+from pipeline.runs.results import Failure
+from pipeline.workspace import Workspace, workspace
+
+Emit = Callable[[Event], None]
+
+
+class _InterruptedError(Exception):
+    """An exception, not an exit, so that TFX marks the node as failed and cleans up."""
+
+
+def main() -> None:
+    """Reads the request, runs it, and writes the events."""
+    with os.fdopen(int(sys.argv[1]), "w", buffering=1) as events:
+
+        def emit(event: Event) -> None:
+            events.write(event.model_dump_json() + "\n")
+
+        signal.signal(signal.SIGTERM, _interrupt)
+        request = Request.model_validate_json(sys.stdin.readline())
+        threading.Thread(target=_end_with_command, daemon=True).start()
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+        emit(_run(request, emit))
+
+
+def _end_with_command() -> None:
+    """Interrupts this process when the command is gone, however that ended."""
+    # Past the buffer of sys.stdin, whose lock a waiting thread would hold when Python exits.
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # Once: a second signal must not break into the cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _InterruptedError
+
+
+def _run(request: Request, emit: Emit) -> Finished:
+    try:
+        place = workspace(request.config.paths, request.source.dataset)
+        emit(StepEvent(text="preparing the data"))
+        data = preparation.prepare(request.config.dataset, request.source, place.records)
+        emit(
+            DataEvent(
+                examples=data.examples and {k: sum(v.values()) for k, v in data.examples.items()}
+            )
+        )
+        emit(StepEvent(text="loading TFX"))
+        return _run_graph(request, data, place, emit)
+    except (UserError, StoreError, EvaluationError) as error:
+        return Finished(failure=Failure(cause=str(error)), usage=True)
+    except _InterruptedError:
+        return Finished(failure=Failure(cause="interrupted"))
+    except Exception as error:
+        logging.exception("the run failed outside its nodes")
+        return Finished(failure=Failure(cause=describe_cause(error)))
+
+
+def _run_graph(
+    request: Request, data: preparation.Prepared, place: Workspace, emit: Emit
+) -> Finished:
+    # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
+    from absl import logging as absl_logging
+    from tfx.orchestration.pipeline import RunOptions
+
+    from pipeline import graph
+    from pipeline.engine.cache import find_changes, forget_outdated
+    from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.runs.outcome import read_outcome
+    from pipeline.runs.pages import serving_flags, write_report
+
+    absl_logging.set_verbosity(absl_logging.INFO)
+    _forward_training(emit)
+    pipeline = graph.create_pipeline(request.config, data, place)
+    part = None
+    if request.from_node or request.to_node:
+        part = RunOptions(
+            from_nodes=request.from_node and [request.from_node],
+            to_nodes=request.to_node and [request.to_node],
+        )
+    runner = ObservedDagRunner(
+        request.run_id,
+        lambda node, state, note: emit(NodeEvent(node=node, state=state, note=note)),
+        cache=request.cache,
+        find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
+        prepare=partial(forget_outdated, place.metadata, serving_model_dir=place.serving_model_dir),
+    )
+    Store(place.serving_model_dir, request.config.serving.server_dir).recover()
+    for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
+        emit(NodeEvent(node=node, state="left out"))
+    failure, interrupted = None, False
+    try:
+        runner.run(pipeline, run_options=part)
+    except NodeFailedError as error:
+        logging.exception("%s failed", error.node)
+        failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
+        interrupted = isinstance(error.__cause__, _InterruptedError)
+    try:
+        write_report(pipeline, place, request.run_id, failure, interrupted=interrupted)
+    except Exception:
+        # What the run came to counts for more than its page.
+        logging.exception("the page could not be made")
+    outcome = read_outcome(place.metadata, request.run_id)
+    run_directory = place.run_dir(request.run_id)
+    return Finished(
+        training=outcome.training,
+        evaluation=outcome.evaluation,
+        serving=outcome.serving,
+        pushed=outcome.pushed,
+        pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
+        notes=[
+            *effect.find_without_effect(request.config, data),
+            *Store(place.serving_model_dir).warnings(),
+        ],
+        serving_flags=serving_flags(request.config.paths, place),
+        failure=failure,
+    )
+
+
+def _forward_training(emit: Emit) -> None:
+    """Makes events of what the Trainer and the finder log of their progress."""
+    from trainer_module.progress import LOGGER_NAME
+
+    class _Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            emit(make_event(record.progress))
+
+    logger = logging.getLogger(LOGGER_NAME)
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(_Forward())
+
+
+def describe_cause(error: BaseException | None) -> str:
+    """Puts an exception into a sentence: its kind and the line that says most.
+
+    Args:
+        error: what a node raised; None where it raised nothing.
+    """
+    if error is None:
+        return "its inputs could not be resolved"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # TensorFlow puts where it happened first and what happened last.
+    if lines and lines[0].startswith("Graph execution error"):
+        lines.reverse()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What runs came to: kept in the root, found again, and put on a page each."""

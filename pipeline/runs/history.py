@@ -1,0 +1,151 @@
+"""The runs of one pipeline, from what each left in its root. Free of TensorFlow."""
+
+import datetime
+import json
+from pathlib import Path
+
+from pipeline import nodes, workspace
+from pipeline.errors import ExitCode
+from pipeline.runs.results import Failure, RunResult
+from pipeline.workspace import LOG_FILE, RESULT_FILE
+
+# Colons have a meaning in paths of many tools.
+_RUN_ID = "%Y-%m-%dT%H-%M-%S.%f"
+
+# What the first format of `result.json` did not have.
+_ABSENT = dict.fromkeys(["top_2_accuracy", "calibration_error"])
+_ABSENT_OVERALL = dict.fromkeys(["macro_precision", "macro_recall", "macro_f1", "macro_auc"])
+
+
+def make_run_id(started: datetime.datetime) -> str:
+    """Names a run by its start in local time.
+
+    To the millisecond, so that a script's runs that fail at once do not share a name.
+    """
+    return started.astimezone().strftime(_RUN_ID)[:-3]
+
+
+def run_ids(root: Path) -> list[str]:
+    """Returns the ids of all runs that began in a root, the newest first.
+
+    Args:
+        root: the pipeline's, as in `workspace.Workspace`.
+    """
+    # By the local time that they begin with.
+    return sorted(
+        (
+            directory.name
+            for directory in workspace.runs(root).glob("*")
+            if (directory / LOG_FILE).exists() or (directory / RESULT_FILE).exists()
+        ),
+        reverse=True,
+    )
+
+
+def read_runs(root: Path) -> list[RunResult]:
+    """Reads what all runs in a root came to, the newest first.
+
+    Args:
+        root: the pipeline's, as in `workspace.Workspace`.
+
+    Returns:
+        Results as `read_run` returns them; none where there is no run.
+    """
+    return [read_run(root, run_id) for run_id in run_ids(root)]
+
+
+def read_run(root: Path, run_id: str) -> RunResult:
+    """Reads what a run came to, from its `result.json`.
+
+    Args:
+        root: the pipeline's, as in `workspace.Workspace`.
+        run_id: one of `run_ids`.
+
+    Returns:
+        The result. Where there is no whole `result.json`, as the run goes on or was killed, it
+        is what ML Metadata knows without TFMA's files: no training and no evaluation.
+    """
+    try:
+        text = (workspace.runs(root) / run_id / RESULT_FILE).read_text(encoding="utf-8")
+    except OSError:
+        return _read_unfinished(root, run_id)
+    try:
+        return RunResult.model_validate(_upgrade(json.loads(text)))
+    except (ValueError, TypeError, KeyError):
+        return _recover(root, run_id, f"its {RESULT_FILE} is damaged")
+
+
+def is_running(root: Path, run_id: str) -> bool:
+    """Whether a run has not ended yet."""
+    ended = (workspace.runs(root) / run_id / RESULT_FILE).exists()
+    # The lock is the newest run's, as one runs at a time.
+    return not ended and run_id == run_ids(root)[0] and workspace.is_locked(root)
+
+
+def _upgrade(document: dict) -> dict:
+    """Brings the first format, which had `metrics` and no `started`, to that of today."""
+    document = {"started": _parse_started(document["run_id"]), **document}
+    metrics = document.get("metrics")
+    if metrics is None:
+        return document
+    evaluation = {
+        "overall": {**_ABSENT, **_ABSENT_OVERALL, **metrics["overall"]},
+        "classes": {
+            name: {**_ABSENT, "auc": None, **one} for name, one in metrics["classes"].items()
+        },
+        "confusion": [],
+        "blessed": document["blessed"],
+        "notes": document["reasons"],
+    }
+    return {**document, "evaluation": evaluation}
+
+
+def _read_unfinished(root: Path, run_id: str) -> RunResult:
+    if is_running(root, run_id):
+        return _from_metadata(root, run_id).model_copy(update={"running": True})
+    return _recover(root, run_id, "the run was killed before it could write its result")
+
+
+def _recover(root: Path, run_id: str, cause: str) -> RunResult:
+    known = _from_metadata(root, run_id)
+    components = {
+        node: one.model_copy(update={"state": "interrupted"}) if one.state == "running" else one
+        for node, one in known.components.items()
+    }
+    broken = [node for node, one in components.items() if one.state in ("interrupted", "failed")]
+    failure = Failure(cause=cause, node=broken[0] if broken else None)
+    return known.model_copy(
+        update={"components": components, "failure": failure, "exit_code": ExitCode.FAILED}
+    )
+
+
+def _from_metadata(root: Path, run_id: str) -> RunResult:
+    log = workspace.runs(root) / run_id / LOG_FILE
+    return RunResult(
+        run_id=run_id,
+        started=_parse_started(run_id),
+        log=str(log) if log.exists() else None,
+        **_read_metadata(workspace.metadata(root), run_id),
+    )
+
+
+def _parse_started(run_id: str) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.strptime(run_id, _RUN_ID).astimezone(datetime.timezone.utc)
+    except ValueError:
+        return None
+
+
+def _read_metadata(file: Path, run_id: str) -> dict[str, object]:
+    """Fields of the result."""
+    if not file.exists():
+        return {}
+    # Takes longer to load than all else here, and is seldom needed.
+    from pipeline.runs import metadata
+
+    store = metadata.open_store(file, read_only=True)
+    pushed = metadata.find_output(store, run_id, nodes.PUSHER, "pushed_model")
+    return {
+        "components": metadata.read_nodes(store, run_id),
+        "pushed": metadata.read_pushed(pushed, run_id) if pushed else None,
+    }

@@ -1,0 +1,98 @@
+"""What ML Metadata knows of a run: training, evaluation, serving check and pushed model."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_metadata.proto import metadata_store_pb2
+
+from components.evaluation.reader import read_evaluation
+from components.evaluation.results import Evaluation
+from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
+from components.model_store.manifest import StoreError
+from components.model_store.store import Store
+from components.report.page import Artifact
+from components.serving_check.report import read_report
+from components.verdict import read_refusals
+from pipeline import nodes
+from pipeline.runs.metadata import find_output, int_property, open_store, read_pushed
+from pipeline.runs.results import Pushed, Serving, Training
+from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
+
+
+class Outcome(NamedTuple):
+    """What a run came to, None where it did not get that far.
+
+    Attributes:
+        training: how the model was trained.
+        evaluation: the figures on `test`, and the verdict.
+        serving: why the blessed model must not be served; no reasons for a sound one.
+        pushed: the model in the serving directory, as it stands there now; None also where it
+            was not pushed.
+        pictures: the curves, in the artifacts' directories.
+    """
+
+    training: Training | None
+    evaluation: Evaluation | None
+    serving: Serving | None
+    pushed: Pushed | None
+    pictures: list[Path]
+
+
+def read_outcome(metadata: Path, run_id: str) -> Outcome:
+    """Reads what a run came to, whether its nodes ran or came from the cache.
+
+    Args:
+        metadata: the SQLite database of ML Metadata.
+        run_id: the run's.
+
+    Returns:
+        The outcome.
+    """
+    store = open_store(metadata)
+    model_run = find_output(store, run_id, nodes.TRAINER, "model_run")
+    finder = find_output(store, run_id, nodes.LEARNING_RATE_FINDER, "tuner_results")
+    evaluation = find_output(store, run_id, nodes.EVALUATOR, "evaluation")
+    checked = find_output(store, run_id, nodes.SERVING_CHECK, "blessing")
+    pushed = find_output(store, run_id, nodes.PUSHER, "pushed_model")
+    return Outcome(
+        training=_read_training(model_run, finder) if model_run else None,
+        evaluation=read_evaluation(evaluation.uri) if evaluation else None,
+        serving=_read_serving(checked, pushed) if checked else None,
+        pushed=_read_pushed(pushed, run_id) if pushed else None,
+        pictures=[
+            Path(artifact.uri, name)
+            for artifact, name in ((finder, PLOT_FILE), (model_run, CURVES_FILE))
+            if artifact
+        ],
+    )
+
+
+def _read_training(
+    model_run: metadata_store_pb2.Artifact, finder: metadata_store_pb2.Artifact | None
+) -> Training:
+    summary = json.loads(Path(model_run.uri, SUMMARY_FILE).read_text())
+    curve = json.loads(Path(finder.uri, CURVE_FILE).read_text()) if finder else {}
+    return Training(**summary, learning_rate_warning=curve.get("warning"))
+
+
+def _read_serving(
+    blessing: metadata_store_pb2.Artifact, pushed: metadata_store_pb2.Artifact | None
+) -> Serving:
+    report = read_report(Path(blessing.uri), blessed=bool(int_property(blessing, "blessed")))
+    properties = Artifact.of(pushed, pushed.type).properties if pushed else {}
+    return Serving(
+        reasons=list(read_refusals(report.reasons, properties)), measures=report.measures
+    )
+
+
+def _read_pushed(artifact: metadata_store_pb2.Artifact, run_id: str) -> Pushed | None:
+    pushed = read_pushed(artifact, run_id)
+    if pushed is None:
+        return None
+    try:
+        live = Store(Path(pushed.path).parent).find().number
+    except StoreError:
+        # It can't be read since: the push is all that is known.
+        return pushed
+    return pushed.model_copy(update={"live_version": str(live)})

@@ -1,0 +1,142 @@
+"""The page of each run, and the list of the runs, in the root. Free of TensorFlow."""
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.model_store.files import write_atomically
+from components.report.page import (
+    INDEX_FILE,
+    REPORT_FILE,
+    Artifact,
+    Entry,
+    Facts,
+    Page,
+)
+from components.report.render import render_index, render_report
+from components.verdict import Failure
+from pipeline import config, effect, nodes, workspace
+from pipeline.data import preparation
+from pipeline.runs import history, results
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
+
+def report_facts(
+    settings: config.Config,
+    data: preparation.Prepared,
+    place: workspace.Workspace,
+    model_source: str,
+) -> Facts:
+    """Collects what is known of a run from its start.
+
+    Args:
+        settings: every knob.
+        data: the TFRecords.
+        place: where artifacts, metadata and served models go.
+        model_source: the fingerprint of the code that makes the model.
+    """
+    return Facts(
+        run="",
+        dataset=data.directory.name,
+        model_source=model_source,
+        configuration=settings.model_dump(mode="json"),
+        flags=serving_flags(settings.paths, place),
+        serving_dir=shlex.quote(str(place.serving_dir)),
+        notes=effect.find_without_effect(settings, data),
+    )
+
+
+def serving_flags(paths: config.Paths, place: workspace.Workspace) -> str:
+    """The flags of `python -m pipeline.serving` that name a pipeline's serving directory."""
+    root = workspace.expand(paths.root)
+    flags = ["--root", str(root)]
+    if paths.serving_dir:
+        flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
+    if place.root != root:
+        flags += ["--dataset", place.root.name]
+    return shlex.join(flags)
+
+
+def write_report(
+    pipeline: "tfx.dsl.Pipeline",
+    place: workspace.Workspace,
+    run_id: str,
+    failure: results.Failure | None,
+    *,
+    interrupted: bool,
+) -> None:
+    """Puts the run's page into its directory.
+
+    It is the one that the graph's last node made. Where the run did not get there, it is
+    made of what the run has.
+
+    Args:
+        pipeline: the graph that ran.
+        place: where it ran.
+        run_id: the run's.
+        failure: why it did not come to its end, if so.
+        interrupted: whether it was asked to stop.
+    """
+    # Here, because these import TensorFlow.
+    from components.report.executor import OUTPUT_KEY, read_facts
+    from components.report.reading import read_page
+    from pipeline.runs.metadata import find_output, open_store
+
+    target = place.run_dir(run_id) / REPORT_FILE
+    store = open_store(place.metadata)
+    made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
+    if made:
+        shutil.copy(Path(made.uri, REPORT_FILE), target)
+        return
+    [node] = [one for one in pipeline.components if one.id == nodes.REPORT]
+    found = {
+        name: find_output(store, run_id, channel.producer_component_id, channel.output_key)
+        for name, channel in node.inputs.items()
+    }
+    artifacts = {name: Artifact.of(one, one.type) for name, one in found.items() if one}
+    told = Failure(failure.cause, failure.node, interrupted) if failure else None
+    page = read_page(artifacts, read_facts(node.exec_properties, run_id), told)
+    write_atomically(target, render_report(page))
+
+
+def write_bare_report(run_dir: Path, result: results.RunResult) -> None:
+    """Writes a page with the failure alone, where the worker left none.
+
+    Args:
+        run_dir: the run's directory.
+        result: of a run that failed, or was interrupted.
+    """
+    target = run_dir / REPORT_FILE
+    if target.exists() or not result.failure:
+        return
+    facts = Facts(run=result.run_id, dataset=result.dataset or "")
+    page = Page(facts=facts, verdict=result.verdict)
+    write_atomically(target, render_report(page))
+
+
+def write_index(root: Path) -> None:
+    """Writes the list of all runs in a root.
+
+    Args:
+        root: the pipeline's, as in `workspace.Workspace`.
+    """
+    entries = [_make_entry(root, result) for result in history.read_runs(root)]
+    write_atomically(root / INDEX_FILE, render_index(entries))
+
+
+def _make_entry(root: Path, result: results.RunResult) -> Entry:
+    page = workspace.runs(root) / result.run_id / REPORT_FILE
+    evaluation = result.evaluation
+    return Entry(
+        run=result.run_id,
+        started=result.started.astimezone().strftime("%Y-%m-%d %H:%M") if result.started else "–",
+        dataset=result.dataset or "–",
+        accuracy=evaluation.overall.accuracy if evaluation else None,
+        verdict=result.verdict.label,
+        version=result.pushed.version if result.pushed else None,
+        reason="; ".join(result.why_not_pushed or result.verdict.reasons),
+        link=str(page.relative_to(root)) if page.exists() else None,
+    )

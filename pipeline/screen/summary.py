@@ -1,0 +1,114 @@
+"""What a person sees when a run has ended."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from components.evaluation.results import Evaluation
+from components.verdict import State
+from pipeline.runs.results import RunResult, Training
+
+_STYLES: Mapping[State, str] = {
+    "running": "bold yellow",
+    "open": "bold",
+    "good": "bold green",
+    "refused": "bold red",
+    "failed": "bold red",
+    "unusable": "bold red",
+    "interrupted": "bold yellow",
+}
+
+
+def print_summary(console: Console, result: RunResult) -> None:
+    """Prints how it trained, the figures on `test`, the verdict, and where everything is."""
+    if result.training:
+        console.print()
+        for line in _describe_training(result.training):
+            console.print(line, soft_wrap=True)
+    if result.evaluation:
+        console.print()
+        console.print(_class_table(result.evaluation))
+        for line in _describe_overall(result.evaluation):
+            console.print(line, soft_wrap=True, highlight=False)
+    console.print()
+    for line in describe_verdict(result):
+        console.print(line, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"[dim]note: {escape(note)}[/]", soft_wrap=True, highlight=False)
+    if result.report:
+        console.print(f"report: {escape(result.report)}", soft_wrap=True)
+    for picture in result.pictures:
+        console.print(f"picture: {escape(picture)}", style="dim", soft_wrap=True)
+    if result.log:
+        console.print(f"log: {escape(result.log)}", style="dim", soft_wrap=True)
+
+
+def _describe_training(training: Training) -> list[str]:
+    epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs} epochs"
+    lines = [
+        f"TinyVGG with {training.parameters:,} parameters, {epochs} at a learning rate of up to "
+        f"{training.learning_rate:.2g}; weights of epoch {training.exported_epoch}"
+    ]
+    if training.learning_rate_warning:
+        lines.append(
+            f"[yellow]Warning[/]: the learning rate was not found: "
+            f"{escape(training.learning_rate_warning)}."
+        )
+    return lines
+
+
+def _describe_overall(evaluation: Evaluation) -> list[str]:
+    overall = evaluation.overall
+    lines = [
+        f"[bold]test accuracy {overall.accuracy:.4f}, loss {overall.loss:.4f}[/], top-2 accuracy "
+        f"{overall.top_2_accuracy:.4f}, calibration error {overall.calibration_error:.4f} "
+        f"on {overall.examples:,} images"
+    ]
+    if evaluation.baseline:
+        baseline = evaluation.baseline.overall
+        lines.append(f"baseline: accuracy {baseline.accuracy:.4f}, loss {baseline.loss:.4f}")
+    lines.extend(f"[dim]note: {escape(note)}[/]" for note in evaluation.notes)
+    return lines
+
+
+def _class_table(evaluation: Evaluation) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("class")
+    baseline = evaluation.baseline
+    change = ("change",) if baseline else ()
+    for heading in ("images", "recall", *change, "precision", "F1", "loss"):
+        table.add_column(heading, justify="right")
+    table.add_column("most confused with")
+    for name, metrics in evaluation.classes.items():
+        change = [f"{metrics.accuracy - baseline.classes[name].accuracy:+.3f}"] if baseline else []
+        table.add_row(
+            name,
+            f"{metrics.examples:,}",
+            _figure(metrics.accuracy),
+            *change,
+            _figure(metrics.precision),
+            _figure(metrics.f1),
+            _figure(metrics.loss),
+            metrics.most_confused_with or "–",
+        )
+    return table
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def describe_verdict(result: RunResult) -> list[str]:
+    """Says what became of the model and why, a line each, as rich markup."""
+    verdict = result.verdict
+    headline = f"[{_STYLES[verdict.state]}]{escape(verdict.headline)}[/]"
+    if verdict.state in ("failed", "unusable"):
+        return [f"{headline}: {escape('; '.join(verdict.reasons))}"]
+    if verdict.state == "good":
+        headline += f" in {escape(result.pushed.path)}"
+    elif not verdict.reasons:
+        headline += "."
+    colon = ":" if verdict.reasons else ""
+    return [f"{headline}{colon}", *(f"  [red]•[/] {escape(one)}" for one in verdict.reasons)]

@@ -1,0 +1,356 @@
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from pipeline import config
+from pipeline.data import idx, preparation, records, sources
+from pipeline.data.sources import Source
+from trainer_module import features
+
+SPLITS = ("train", "eval", "test")
+
+
+def prepare(source, parent, **settings):
+    return preparation.prepare(config.Dataset(**settings), source, parent)
+
+
+def sums(directory):
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def sizes(prepared):
+    return {split: sum(counts.values()) for split, counts in prepared.examples.items()}
+
+
+@pytest.fixture
+def parent(tmp_path):
+    return tmp_path / "records"
+
+
+@pytest.fixture
+def read(read_records):
+    """The examples of a prepared split, in order: the pixels' bytes with their label."""
+
+    def read(prepared, split):
+        pattern = prepared.pattern.format(SPAN="*", VERSION="*", SPLIT=split)
+        return [
+            (np.asarray(Image.open(io.BytesIO(png))).tobytes(), label)
+            for png, label in read_records(prepared.directory.glob(pattern))
+        ]
+
+    return read
+
+
+def test_the_real_training_set_is_split_55000_to_5000_and_the_test_set_kept(
+    official_dir, parent, monkeypatch, read_records
+):
+    # Encoding 70,000 images takes longer than everything else together.
+    monkeypatch.setattr(records, "_encode_png", lambda image: b"")
+    prepared = prepare(Source("official", official_dir), parent)
+    assert sizes(prepared) == {"train": 55_000, "eval": 5_000, "test": 10_000}
+    [evaluation] = prepared.directory.glob("span-1/version-1/eval-*")
+    labels = [label for _, label in read_records([evaluation])]
+    assert np.bincount(labels).tolist() == [500] * 10
+
+
+def test_what_is_prepared_is_described(official, parent):
+    prepared = prepare(official, parent, eval_examples=20)
+    assert prepared.name == "fashion_mnist"
+    assert prepared.origin == f"the official files in {official.directory}"
+    assert prepared.directory.parent == parent
+    assert prepared.directory.name.startswith("fashion_mnist-")
+    assert prepared.examples == {
+        split: dict.fromkeys(features.CLASS_NAMES, count)
+        for split, count in (("train", 10), ("eval", 2), ("test", 4))
+    }
+
+
+def test_train_and_eval_are_the_training_set_without_an_overlap(official, parent, read):
+    prepared = prepare(official, parent, eval_examples=30)
+    training_set, _ = idx.read_official(official.directory)
+    expected = {
+        (image.tobytes(), label)
+        for image, label in zip(training_set.images, training_set.labels, strict=True)
+    }
+    train, evaluation = set(read(prepared, "train")), set(read(prepared, "eval"))
+    assert (len(train), len(evaluation)) == (90, 30)
+    assert train | evaluation == expected
+
+
+def test_eval_has_each_class_in_its_share_of_the_training_set(make_official, parent):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 10 * np.arange(1, 11)))
+    source = Source("official", make_official(labels, [0]))
+    prepared = prepare(source, parent, eval_examples=55)
+    assert list(prepared.examples["eval"].values()) == [*range(1, 11)]
+
+
+def test_test_is_the_test_set_in_its_order(official, parent, read):
+    prepared = prepare(official, parent, eval_examples=30)
+    _, test_set = idx.read_official(official.directory)
+    images = [image.tobytes() for image in test_set.images]
+    assert read(prepared, "test") == list(zip(images, test_set.labels, strict=True))
+
+
+def test_train_is_shuffled(official, parent, read):
+    prepared = prepare(official, parent, eval_examples=20)
+    training_set, _ = idx.read_official(official.directory)
+    order = {image.tobytes(): number for number, image in enumerate(training_set.images)}
+    found = [order[image] for image, _ in read(prepared, "train")]
+    # Of two neighbours, the second comes later in about half of the cases.
+    assert 0.35 < (np.diff(found) > 0).mean() < 0.65
+
+
+def test_the_same_settings_give_the_same_bytes(official, parent):
+    first, second = (
+        prepare(official, parent / place, eval_examples=20, max_examples=50) for place in "ab"
+    )
+    assert first.directory.name == second.directory.name
+    assert len(sums(first.directory)) == 4
+    assert sums(first.directory) == sums(second.directory)
+
+
+def test_another_seed_gives_another_split_beside_the_first(official, parent, read):
+    first, second = (prepare(official, parent, eval_examples=20, seed=seed) for seed in (0, 1))
+    assert first.directory != second.directory
+    assert first.examples == second.examples
+    assert set(read(first, "eval")) != set(read(second, "eval"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "unused"),
+    [
+        ("sample", {"eval_examples": 7}),
+        ("sample", {"max_examples": 4000}),
+        ("official", {"max_examples": 60_000}),
+        ("official", {"pattern": "{SPLIT}"}),
+    ],
+)
+def test_settings_without_effect_make_no_other_records(official, parent, kind, unused, monkeypatch):
+    monkeypatch.setattr(preparation.sample_images, "draw", lambda size, seed: ([], []))
+    monkeypatch.setattr(preparation.records, "write_splits", write_nothing)
+    source = official if kind == "official" else sources.Source("sample", None)
+    before, after = (
+        prepare(source, parent, **{"eval_examples": 20, **settings}) for settings in ({}, unused)
+    )
+    assert before.directory == after.directory
+
+
+def write_nothing(directory, splits, manifest):
+    directory.mkdir(parents=True)
+    (directory / preparation.records.MANIFEST_FILE).write_text('{"examples": {}}')
+
+
+@pytest.mark.parametrize("change", [{"eval_examples": 30}, {"max_examples": 10}, {"seed": 2}])
+def test_other_settings_never_take_records_prepared_before(official, parent, change):
+    settings = {"eval_examples": 20}
+    first = prepare(official, parent, **settings)
+    assert prepare(official, parent, **{**settings, **change}).directory != first.directory
+
+
+def test_a_second_call_writes_nothing_and_says_the_same(official, parent):
+    def state():
+        return {path: path.stat().st_mtime_ns for path in [parent, *parent.rglob("*")]}
+
+    first = prepare(official, parent, eval_examples=20)
+    before = state()
+    assert prepare(official, parent, eval_examples=20) == first
+    assert state() == before
+
+
+def test_max_examples_keeps_the_share_of_each_class(make_official, parent, read):
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 10 * np.arange(1, 11)))
+    source = Source("official", make_official(labels, labels[:200]))
+    prepared = prepare(source, parent, eval_examples=110, max_examples=55)
+    assert sizes(prepared) == dict.fromkeys(SPLITS, 55)
+    for split in ("train", "eval"):
+        assert list(prepared.examples[split].values()) == [*range(1, 11)]
+        assert len(set(read(prepared, split))) == 55
+    shares = np.bincount(labels[:200]) * 55 / 200
+    assert np.abs(np.array(list(prepared.examples["test"].values())) - shares).max() < 1
+    assert not set(read(prepared, "train")) & set(read(prepared, "eval"))
+
+
+def test_max_examples_beyond_a_split_keeps_all_of_it(official, parent):
+    prepared = prepare(official, parent, eval_examples=20, max_examples=50)
+    assert sizes(prepared) == {"train": 50, "eval": 20, "test": 40}
+
+
+@pytest.mark.parametrize("count", [120, 5000])
+def test_eval_examples_that_leave_nothing_to_train_on_are_refused(official, parent, refusal, count):
+    with refusal(f"dataset.eval_examples = {count} leaves nothing", "should be less than 120"):
+        prepare(official, parent, eval_examples=count)
+    assert not parent.exists()
+
+
+def test_one_example_is_enough_to_train_on(official, parent):
+    assert sizes(prepare(official, parent, eval_examples=119))["train"] == 1
+
+
+def test_a_damaged_official_file_is_refused_and_nothing_is_written(official, parent, refusal):
+    file = official.directory / idx.OFFICIAL_FILES[2].name
+    file.write_bytes(file.read_bytes()[:-100])
+    with refusal(file, "is cut off or damaged"):
+        prepare(official, parent, eval_examples=20)
+    assert not parent.exists()
+
+
+def test_a_disk_that_is_full_is_refused_and_nothing_is_left(official, parent, monkeypatch, refusal):
+    def write(writer, record):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io.TFRecordWriter, "write", write)
+        with refusal(parent, "No space left on device; free some space", "--root"):
+            prepare(official, parent, eval_examples=20)
+    assert list(parent.iterdir()) == []
+    assert sizes(prepare(official, parent, eval_examples=20))["train"] == 100
+
+
+def test_a_place_that_cannot_be_written_is_refused(official, parent, refusal):
+    parent.write_text("mine")
+    with refusal(f"can't be written to {parent}", "mend its permissions", "--root"):
+        prepare(official, parent, eval_examples=20)
+    assert parent.read_text() == "mine"
+
+
+def test_a_place_that_cannot_even_be_asked_about_is_refused(official, tmp_path, refusal):
+    # Permissions do not stop root, and a name too long stops everyone in the same place.
+    parent = tmp_path / ("x" * 300)
+    with refusal(f"can't be written to {parent}", "File name too long", "--root"):
+        prepare(official, parent, eval_examples=20)
+
+
+def test_tensorflow_datasets_is_split_as_the_official_files_are(tfds, parent, read):
+    assert tfds.kind == "tfds"
+    prepared = prepare(tfds, parent, eval_examples=10)
+    assert prepared.name == "fashion_mnist"
+    assert prepared.origin == f"TensorFlow Datasets in {tfds.directory}"
+    assert sizes(prepared) == {"train": 30, "eval": 10, "test": 20}
+    assert list(prepared.examples["eval"].values()) == [1] * 10
+    for split in SPLITS:
+        assert all(image == bytes([label]) * 784 for image, label in read(prepared, split))
+
+
+def test_the_test_split_of_tensorflow_datasets_becomes_test(tfds, parent, read):
+    prepared = prepare(tfds, parent, eval_examples=10)
+    assert [label for _, label in read(prepared, "test")] == [*range(9, -1, -1)] * 2
+
+
+def test_all_shards_of_tensorflow_datasets_are_read(tfds, parent, write_records):
+    shard = "fashion_mnist-train.tfrecord-0000{}-of-00002"
+    whole = tfds.directory / "fashion_mnist-train.tfrecord-00000-of-00001"
+    whole.rename(tfds.directory / shard.format(0))
+    write_records(tfds.directory / shard.format(1), [5] * 6)
+    prepared = prepare(tfds, parent, eval_examples=10)
+    assert sizes(prepared)["train"] + sizes(prepared)["eval"] == 46
+
+
+def test_tensorflow_datasets_prepared_anew_is_read_anew(tfds, parent, write_records):
+    before = prepare(tfds, parent, eval_examples=10)
+    write_records(tfds.directory / "fashion_mnist-test.tfrecord-00000-of-00001", [1, 2, 3])
+    after = prepare(tfds, parent, eval_examples=10)
+    assert after.directory != before.directory
+    assert sizes(after)["test"] == 3
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_tensorflow_datasets_without_a_split_is_refused(tfds, parent, refusal, split):
+    (tfds.directory / f"fashion_mnist-{split}.tfrecord-00000-of-00001").unlink()
+    with refusal(tfds.directory, f"fashion_mnist's {split} split", "prepare it anew"):
+        prepare(tfds, parent, eval_examples=10)
+    assert not parent.exists()
+
+
+def test_a_damaged_record_of_tensorflow_datasets_is_refused(tfds, parent, refusal):
+    file = tfds.directory / "fashion_mnist-test.tfrecord-00000-of-00001"
+    file.write_bytes(file.read_bytes()[:-5])
+    with refusal(file, "can't be read", "prepare them anew"):
+        prepare(tfds, parent, eval_examples=10)
+    assert not parent.exists()
+
+
+def test_a_file_of_tensorflow_datasets_that_cannot_be_read_is_refused(tfds, parent, refusal):
+    file = tfds.directory / "fashion_mnist-test.tfrecord-00000-of-00001"
+    file.unlink()
+    file.mkdir()
+    with refusal(file, "can't be read: Is a directory"):
+        prepare(tfds, parent, eval_examples=10)
+    assert not parent.exists()
+
+
+def test_records_of_ones_own_are_taken_as_they_are(own, parent):
+    before = sums(own.directory)
+    prepared = prepare(own, parent)
+    assert prepared == preparation.Prepared(
+        name="fashion_mnist",
+        directory=own.directory,
+        pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
+        origin=f"the TFRecords in {own.directory}",
+        examples=None,
+    )
+    assert sums(own.directory) == before
+    assert not parent.exists()
+
+
+def test_records_of_ones_own_may_have_a_pattern_of_their_own(tmp_path, parent, write_records):
+    for split in SPLITS:
+        write_records(tmp_path / "own" / f"{split}.tfrecord", [1])
+    source = Source("records", tmp_path / "own")
+    assert prepare(source, parent, pattern="{SPLIT}.tfrecord").pattern == "{SPLIT}.tfrecord"
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_records_of_ones_own_without_a_split_are_refused(own, parent, refusal, split):
+    [file] = own.directory.glob(f"*/*/{split}-*")
+    file.unlink()
+    named = f"write TFRecords named span-{{SPAN}}/version-{{VERSION}}/{split}-*"
+    with refusal(f"{own.directory} has no {split} split", named, "dataset.pattern"):
+        prepare(own, parent)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_records_of_ones_own_to_another_contract_are_refused(
+    own, parent, write_records, refusal, split
+):
+    # In a later span, the one that would be taken.
+    file = own.directory / "span-3" / "version-1" / f"{split}-00000.tfrecord.gz"
+    write_records(file, [{"pixels": b"png", "label": 1}])
+    with refusal(file, "has nothing as 'image'", "write 'image' as PNG bytes"):
+        prepare(own, parent)
+
+
+def test_the_sample_is_large_enough_to_learn_from_and_balanced(parent, monkeypatch):
+    monkeypatch.setattr(records, "_encode_png", lambda image: b"")
+    prepared = prepare(Source("sample", None), parent)
+    assert prepared.examples == {
+        split: dict.fromkeys(features.CLASS_NAMES, count)
+        for split, count in (("train", 400), ("eval", 50), ("test", 100))
+    }
+
+
+def test_the_sample_never_passes_for_fashion_mnist(small_sample, parent):
+    prepared = prepare(small_sample, parent)
+    assert (prepared.name, prepared.origin) == ("sample", "generated sample images")
+    assert prepared.directory.name.startswith("sample-")
+    manifest = json.loads((prepared.directory / "dataset.json").read_text())
+    assert manifest["dataset"] == "sample"
+
+
+def test_no_image_of_the_sample_is_in_two_splits(small_sample, parent, read):
+    prepared = prepare(small_sample, parent)
+    images = [image for split in SPLITS for image, _ in read(prepared, split)]
+    assert len(set(images)) == len(images) == 70
+
+
+def test_another_seed_gives_another_sample(small_sample, parent, read):
+    first, second = (prepare(small_sample, parent, seed=seed) for seed in (0, 10))
+    assert not set(read(first, "train")) & set(read(second, "train"))

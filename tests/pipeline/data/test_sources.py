@@ -1,0 +1,250 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.data import download, idx, sources
+from pipeline.data.sources import Source
+from pipeline.errors import UserError
+
+
+def no_progress(name, received, total):
+    pass
+
+
+def unreachable(directory, progress):
+    raise download.UnreachableError("nobody answers")
+
+
+def forbidden(directory, progress):
+    pytest.fail("something is downloaded")
+
+
+def put_official(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    for file in idx.OFFICIAL_FILES:
+        (directory / file.name).touch()
+    return directory
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "checkout").mkdir()
+    return tmp_path / "checkout"
+
+
+@pytest.fixture
+def find(project):
+    """Looks from an empty checkout; settings by keyword."""
+
+    def find(environment=None, fetch=forbidden, progress=no_progress, **settings):
+        return sources.find(config.Dataset(**settings), progress, environment or {}, project, fetch)
+
+    return find
+
+
+def test_places_are_looked_at_in_the_documented_order(find, project, tmp_path):
+    by_flag, by_variable = put_official(tmp_path / "flag"), put_official(tmp_path / "variable")
+    data, shared = project / "data", tmp_path / "shared" / "fashion-mnist"
+    put_official(data), put_official(shared)
+    environment = {"FASHION_MNIST_DIR": str(by_variable)}
+    assert find(environment, dir=by_flag) == Source("official", by_flag)
+    assert find(environment) == Source("official", by_variable)
+    assert find() == Source("official", data)
+    for file in data.iterdir():
+        file.unlink()
+    assert find() == Source("official", shared)
+
+
+def test_data_that_lacks_a_file_is_passed_over(find, project, tmp_path):
+    data = put_official(project / "data")
+    shared = put_official(tmp_path / "shared" / "fashion-mnist")
+    (data / idx.OFFICIAL_FILES[-1].name).unlink()
+    assert find() == Source("official", shared)
+
+
+@pytest.mark.parametrize("name", ["auto", "fashion_mnist"])
+def test_what_is_nowhere_is_downloaded_into_data_in_the_checkout(find, project, name):
+    told = []
+
+    def fetch(directory, progress):
+        put_official(directory)
+        progress("a file", 1, 2)
+
+    found = find(name=name, fetch=fetch, progress=lambda *values: told.append(values))
+    assert found == Source("official", project / "data")
+    assert told == [("a file", 1, 2)]
+
+
+def test_a_download_completes_data_that_lacks_a_file(find, project):
+    data = put_official(project / "data")
+    missing = data / idx.OFFICIAL_FILES[0].name
+    missing.unlink()
+    assert find(fetch=lambda directory, _: (directory / missing.name).touch()).directory == data
+    assert missing.exists()
+
+
+def test_auto_falls_back_to_the_sample_where_nothing_is_reachable(find):
+    found = find(name="auto", fetch=unreachable)
+    assert (found.kind, found.fallback_reason) == ("sample", "nobody answers")
+
+
+def test_auto_does_not_fall_back_for_another_reason(find):
+    def full(directory, progress):
+        raise UserError("the disk is full")
+
+    with pytest.raises(UserError, match="the disk is full"):
+        find(name="auto", fetch=full)
+
+
+def test_fashion_mnist_never_falls_back(find):
+    with pytest.raises(download.UnreachableError, match="nobody answers"):
+        find(name="fashion_mnist", fetch=unreachable)
+
+
+def test_the_sample_by_name_is_taken_whatever_there_is(find, project, tmp_path):
+    put_official(project / "data")
+    named = put_official(tmp_path / "named")
+    found = find({"FASHION_MNIST_DIR": str(named)}, name="sample", dir=named)
+    assert (found.kind, found.directory, found.fallback_reason) == ("sample", None, None)
+
+
+@pytest.mark.parametrize("name", ["auto", "fashion_mnist"])
+@pytest.mark.parametrize("by", ["flag", "variable"])
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("none", "There is no directory {}: name one that has the data with --data-dir"),
+        ("file", "There is no directory {}: name one that has the data with --data-dir"),
+        ("empty", "{} has no data: it needs the four official files"),
+        ("other", "{} has no data: it needs the four official files"),
+    ],
+)
+def test_a_named_directory_that_is_wrong_never_falls_back(
+    find, project, tmp_path, refusal, name, by, place, sentence
+):
+    put_official(project / "data")
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "photo.png").touch()
+    named = tmp_path / place
+    with refusal(sentence.format(named)):
+        if by == "flag":
+            find(name=name, dir=named)
+        else:
+            find({"FASHION_MNIST_DIR": str(named)}, name=name)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/data", "loop"])
+def test_a_named_directory_that_leads_nowhere_is_refused(
+    find, tmp_path, refusal, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with refusal("There is no directory", name, "--data-dir"):
+        find(dir=Path(name))
+
+
+@pytest.mark.parametrize("name", ["~/named", "named"])
+def test_a_named_directory_may_be_below_the_home_or_the_working_directory(
+    find, tmp_path, monkeypatch, name
+):
+    named = put_official(tmp_path / "named")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert find(dir=Path(name)) == Source("official", named)
+
+
+def test_what_a_directory_needs_is_said_in_full(find, tmp_path, refusal):
+    names = ", ".join(file.name for file in idx.OFFICIAL_FILES)
+    with refusal(names, "TensorFlow Datasets", "TFRecords named mine/{SPLIT}.tfrecord"):
+        find(dir=tmp_path, pattern="mine/{SPLIT}.tfrecord")
+
+
+def test_a_directory_that_cannot_be_looked_into_is_refused(find, tmp_path, refusal, monkeypatch):
+    # As os.stat answers to everyone but root below a directory without permissions.
+    def exists(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", exists)
+        with refusal(tmp_path, " can't be read: Permission denied; mend its permissions"):
+            find(dir=tmp_path)
+
+
+def test_a_directory_that_cannot_even_be_asked_about_is_refused(find, tmp_path, refusal):
+    # Permissions do not stop root, and a name too long stops everyone in the same place.
+    named = tmp_path / ("x" * 300)
+    with refusal(f"{named} can't be read: File name too long"):
+        find(dir=named)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_one_official_file_makes_a_named_directory_official(find, tmp_path, number):
+    # So that reading it can say which files are missing.
+    (tmp_path / idx.OFFICIAL_FILES[number].name).touch()
+    assert find(dir=tmp_path) == Source("official", tmp_path)
+
+
+def test_an_empty_variable_names_no_directory(find, project):
+    data = put_official(project / "data")
+    assert find({"FASHION_MNIST_DIR": ""}).directory == data
+
+
+@pytest.mark.parametrize("below", [".", "3.0.1", "fashion_mnist/3.0.1"])
+def test_tensorflow_datasets_is_found_at_and_below_a_named_directory(find, tmp_path, below):
+    version = tmp_path / below
+    version.mkdir(parents=True, exist_ok=True)
+    (version / "dataset_info.json").touch()
+    assert find(dir=tmp_path) == Source("tfds", version)
+
+
+def test_the_newest_version_of_tensorflow_datasets_is_taken(find, tmp_path):
+    for version in ("2.0.0", "3.0.1", "3.0.0"):
+        (tmp_path / "fashion_mnist" / version).mkdir(parents=True)
+        (tmp_path / "fashion_mnist" / version / "dataset_info.json").touch()
+    assert find(dir=tmp_path).directory == tmp_path / "fashion_mnist" / "3.0.1"
+
+
+def test_another_dataset_of_tensorflow_datasets_is_not_taken(find, tmp_path, refusal):
+    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+    (tmp_path / "mnist" / "3.0.1" / "dataset_info.json").touch()
+    with refusal(f"{tmp_path} has no data"):
+        find(dir=tmp_path)
+
+
+@pytest.mark.parametrize("split", ["train", "eval", "test"])
+def test_one_split_makes_a_named_directory_one_of_records(find, tmp_path, split):
+    # So that preparing them can say which split is missing.
+    (tmp_path / "span-3" / "version-2").mkdir(parents=True)
+    (tmp_path / "span-3" / "version-2" / f"{split}-00000-of-00001").touch()
+    assert find(dir=tmp_path) == Source("records", tmp_path)
+
+
+def test_records_may_lie_by_a_pattern_of_ones_own(find, tmp_path):
+    (tmp_path / "train.tfrecord").touch()
+    assert find(dir=tmp_path, pattern="{SPLIT}.tfrecord") == Source("records", tmp_path)
+
+
+def test_a_split_has_its_files_of_every_span_and_version_and_no_others(tmp_path):
+    names = ["span-1/version-1/train-0", "span-1/version-2/train-0", "span-2/version-1/train-1"]
+    for name in ["span-1/version-1/eval-0", "span-2/train-0", *reversed(names)]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = sources.glob_split(tmp_path, config.Dataset().pattern, "train")
+    assert found == [tmp_path / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dataset", "origin"),
+    [
+        ("official", "fashion_mnist", "the official files in /data"),
+        ("tfds", "fashion_mnist", "TensorFlow Datasets in /data"),
+        ("records", "fashion_mnist", "the TFRecords in /data"),
+        ("sample", "sample", "generated sample images"),
+    ],
+)
+def test_a_source_says_what_it_is_and_where_it_comes_from(kind, dataset, origin):
+    source = Source(kind, Path("/data"))
+    assert (source.dataset, source.origin) == (dataset, origin)

@@ -1,0 +1,368 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from pipeline import config
+from pipeline.config import PROJECT_DIRECTORY
+from pipeline.data.sources import Source
+from pipeline.engine import supervisor
+from pipeline.engine.protocol import Finished, NodeEvent, Request, StepEvent
+from pipeline.engine.supervisor import run_worker
+from trainer_module import keras_settings
+
+# What the stand-ins for the worker have in common. Each ends by itself before long, so that a
+# test whose subject broke fails instead of hanging.
+PREAMBLE = """
+import json, os, signal, subprocess, sys, time
+
+events = open(int(sys.argv[1]), "w", buffering=1)
+request = json.loads(sys.stdin.readline())
+signal.alarm(20)
+
+def emit(kind, **fields):
+    events.write(json.dumps({"kind": kind, **fields}) + "\\n")
+"""
+
+
+@pytest.fixture
+def request_(tmp_path):
+    return Request(
+        run_id="the run",
+        config=config.Config(),
+        source=Source("sample", None),
+        from_node=None,
+        to_node=None,
+        cache=True,
+    )
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "pipeline.log"
+
+
+@pytest.fixture
+def processes(monkeypatch):
+    """The processes that were started; they end with the test."""
+    started = []
+    popen = subprocess.Popen
+
+    def start(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", start)
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def worker(processes, monkeypatch, tmp_path):
+    """Puts a program in the worker's place."""
+
+    def worker(program: str) -> None:
+        script = tmp_path / "stand_in.py"
+        script.write_text(PREAMBLE + textwrap.dedent(program))
+        start = supervisor.subprocess.Popen
+
+        def start_script(command, **options):
+            assert command[1:3] == ["-m", "pipeline.engine.worker"]
+            return start([sys.executable, "-S", str(script), *command[3:]], **options)
+
+        monkeypatch.setattr(supervisor.subprocess, "Popen", start_script)
+
+    return worker
+
+
+def ignore(event):
+    pass
+
+
+def interrupt(event):
+    raise KeyboardInterrupt
+
+
+def assert_gone(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            with open(f"/proc/{pid}/stat") as stat:
+                # Where nobody collects orphans, one that was killed stays as a zombie.
+                if stat.read().rpartition(")")[2].split()[0] == "Z":
+                    return
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"process {pid} is still running")
+
+
+def test_worker_has_no_settings_of_keras_from_the_machine(worker, request_, log, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", "/hostile")
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    worker("""
+        kept = {k: v for k, v in os.environ.items() if k.startswith(("KERAS", "TF_ENABLE"))}
+        emit("step", text=json.dumps(kept))
+        emit("finished")
+    """)
+    events = []
+    run_worker(request_, log, events.append)
+    assert json.loads(events[0].text) == {
+        **keras_settings.ENVIRONMENT,
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+
+
+def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_, log, processes):
+    worker("""
+        emit("step", text="loading")
+        emit("node", node="Trainer", state="running")
+        emit("node", node="Trainer", state="done")
+        emit("finished", failure={"cause": "no luck", "node": "Pusher"}, usage=True)
+    """)
+    events = []
+    finished = run_worker(request_, log, events.append)
+    assert events == [
+        StepEvent(text="loading"),
+        NodeEvent(node="Trainer", state="running"),
+        NodeEvent(node="Trainer", state="done"),
+        finished,
+    ]
+    assert finished.failure.cause == "no luck"
+    assert finished.usage
+    assert processes[0].returncode == 0
+
+
+def test_an_event_is_handled_as_soon_as_it_is_written(worker, request_, log, tmp_path):
+    # The stand-in waits for the handler of its first event before it ends well.
+    worker(f"""
+        emit("step", text="first")
+        while not os.path.exists({str(tmp_path / "handled")!r}):
+            time.sleep(0.01)
+        emit("finished")
+    """)
+    finished = run_worker(request_, log, lambda event: (tmp_path / "handled").touch())
+    assert finished.failure is None
+
+
+def test_the_worker_gets_the_request(worker, request_, log):
+    worker("""
+        emit("step", text=json.dumps(request))
+        emit("finished")
+    """)
+    events = []
+    run_worker(request_, log, events.append)
+    assert Request.model_validate_json(events[0].text) == request_
+
+
+def test_ctrl_c_in_the_terminal_does_not_reach_the_worker_itself(worker, request_, log):
+    worker("""
+        emit("step", text=str(os.getpgrp()))
+        emit("finished")
+    """)
+    events = []
+    run_worker(request_, log, events.append)
+    assert int(events[0].text) != os.getpgrp()
+
+
+PRINTING = """
+    print("on stdout", flush=True)
+    os.write(2, b"on stderr \\xff\\n")
+    subprocess.run(["echo", "from a child"])
+    emit("finished")
+"""
+
+
+def test_what_is_printed_goes_to_the_log_alone(worker, request_, log, capfd):
+    worker(PRINTING)
+    run_worker(request_, log, ignore)
+    assert log.read_text(encoding="utf-8") == "on stdout\non stderr \ufffd\nfrom a child\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_is_printed_is_echoed_if_asked(worker, request_, log):
+    worker(PRINTING)
+    echo = io.StringIO()
+    run_worker(request_, log, ignore, echo=echo)
+    assert echo.getvalue() == log.read_text(encoding="utf-8")
+    assert "from a child" in echo.getvalue()
+
+
+TALKATIVE = """
+    signal.alarm(3)
+    for number in range(20_000):
+        print("line", number)
+    sys.stdout.flush()
+    emit("finished")
+"""
+
+
+def test_much_output_does_not_stop_the_worker(worker, request_, log):
+    worker(TALKATIVE)
+    assert run_worker(request_, log, ignore).failure is None
+    assert log.read_text().splitlines()[-1] == "line 19999"
+
+
+def test_an_echo_that_nobody_reads_any_more_does_not_stop_the_worker(worker, request_, log):
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    worker(TALKATIVE)
+    assert run_worker(request_, log, ignore, echo=Closed()).failure is None
+    assert log.read_text().splitlines()[-1] == "line 19999"
+
+
+@pytest.mark.parametrize(
+    ("death", "cause"),
+    [
+        ("sys.exit(7)", "the worker process ended with exit code 7 before the run did"),
+        ("sys.exit(0)", "the worker process ended with exit code 0 before the run did"),
+        ("1 / 0", "the worker process ended with exit code 1 before the run did"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            "the worker process was ended by SIGKILL, perhaps for want of memory",
+        ),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "the worker process was ended by SIGSEGV"),
+    ],
+)
+def test_a_worker_that_dies_is_a_failure_that_says_how(worker, request_, log, death, cause):
+    worker(f"""
+        emit("step", text="last words")
+        {death}
+    """)
+    events = []
+    finished = run_worker(request_, log, events.append)
+    assert events == [StepEvent(text="last words")]
+    assert finished == Finished(failure={"cause": cause})
+
+
+def test_a_worker_that_ended_well_counts_though_its_process_then_died(worker, request_, log):
+    # Libraries have crashed while the interpreter shut down.
+    worker("""
+        emit("finished")
+        os.kill(os.getpid(), signal.SIGSEGV)
+    """)
+    assert run_worker(request_, log, ignore) == Finished()
+
+
+WITH_CHILD = """
+    child = subprocess.Popen(["sleep", "20"])
+    emit("step", text=str(child.pid))
+    time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_exception_in_the_handler_ends_the_worker_and_its_children(
+    worker, request_, log, processes, error
+):
+    children = []
+
+    def handle(event):
+        children.append(int(event.text))
+        raise error
+
+    worker(WITH_CHILD)
+    with pytest.raises(error):
+        run_worker(request_, log, handle)
+    assert processes[0].returncode == -signal.SIGTERM
+    assert_gone(children[0])
+
+
+def test_children_do_not_outlive_a_worker_that_ended_well(worker, request_, log):
+    worker("""
+        child = subprocess.Popen(["sleep", "20"])
+        emit("finished", failure={"cause": str(child.pid)})
+    """)
+    started = time.monotonic()
+    finished = run_worker(request_, log, ignore)
+    assert_gone(int(finished.failure.cause))
+    assert time.monotonic() - started < 10
+
+
+def test_an_interrupted_worker_may_clean_up(worker, request_, log, processes):
+    worker("""
+        def clean_up(number, frame):
+            time.sleep(0.2)
+            print("cleaned up")
+            sys.exit(5)
+
+        signal.signal(signal.SIGTERM, clean_up)
+        emit("step", text="ready")
+        time.sleep(20)
+    """)
+    with pytest.raises(KeyboardInterrupt):
+        run_worker(request_, log, interrupt)
+    assert processes[0].returncode == 5
+    assert log.read_text() == "cleaned up\n"
+
+
+def test_a_worker_that_does_not_end_is_killed_after_the_grace_time(
+    worker, request_, log, processes, monkeypatch
+):
+    monkeypatch.setattr(supervisor, "_GRACE_S", 0.5)
+    worker("""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        emit("step", text="ready")
+        time.sleep(20)
+    """)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_worker(request_, log, interrupt)
+    assert processes[0].returncode == -signal.SIGKILL
+    assert 0.5 <= time.monotonic() - started < 10
+
+
+def test_a_second_interrupt_does_not_wait_for_the_cleaning_up(worker, request_, log, processes):
+    # The stand-in answers the first interrupt by sending the second.
+    worker("""
+        def clean_up(number, frame):
+            time.sleep(0.3)
+            os.kill(os.getppid(), signal.SIGINT)
+            time.sleep(20)
+
+        signal.signal(signal.SIGTERM, clean_up)
+        emit("step", text="ready")
+        time.sleep(20)
+    """)
+    # Tests that run in the background have inherited that interrupts are ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            run_worker(request_, log, interrupt)
+        assert time.monotonic() - started < 10
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert processes[0].returncode == -signal.SIGKILL
+
+
+def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
+    processes, request_, log, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(PROJECT_DIRECTORY)
+    data = tmp_path / "data"
+    data.mkdir()
+    request = request_.model_copy(
+        update={
+            "config": config.Config(paths=config.Paths(root=tmp_path / "root")),
+            "source": Source("official", data),
+        }
+    )
+    events = []
+    finished = run_worker(request, log, events.append)
+    assert finished.usage
+    assert str(data) in finished.failure.cause
+    assert events == [StepEvent(text="preparing the data"), finished]

@@ -1,0 +1,209 @@
+import datetime
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from components.report.page import REPORT_FILE
+from pipeline import config, workspace
+from pipeline.data import preparation
+from pipeline.engine import worker
+from pipeline.errors import ExitCode
+from pipeline.runs import pages, results
+from pipeline.runs.results import Failure, Pushed, RunResult, Serving
+from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
+from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
+
+STARTED = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.timezone.utc)
+
+
+@pytest.fixture
+def add_run(tmp_path):
+    """Leaves the result of a run, and perhaps its page, in a root."""
+
+    def add_run(run_id, *, page=True, **fields):
+        directory = workspace.runs(tmp_path) / run_id
+        directory.mkdir(parents=True)
+        (directory / LOG_FILE).touch()
+        result = RunResult(run_id=run_id, started=STARTED, dataset="sample", **fields)
+        (directory / RESULT_FILE).write_text(result.to_json(), encoding="utf-8")
+        if page:
+            (directory / REPORT_FILE).write_text("<p>page</p>")
+        return directory
+
+    return add_run
+
+
+def index(root):
+    pages.write_index(root)
+    return (root / "index.html").read_text(encoding="utf-8")
+
+
+def test_runs_are_listed_newest_first_with_links_to_their_pages(add_run, tmp_path):
+    add_run(
+        "2026-11-24T12-00-00.001",
+        evaluation=evaluation(overall=overall_metrics(accuracy=0.9249)),
+        pushed=Pushed(path="/s/4", version="4"),
+    )
+    add_run("2026-11-24T13-00-00.001", page=False, failure=Failure(cause="no luck"))
+    html = index(tmp_path)
+    assert html.index("no luck") < html.index("0.9249")
+    assert 'href="runs/2026-11-24T12-00-00.001/report.html"' in html
+    assert "runs/2026-11-24T13" not in html
+
+
+def test_paths_of_the_links_lead_to_the_pages(add_run, tmp_path):
+    directory = add_run("2026-11-24T12-00-00.001")
+    [link] = [part.split('"')[0] for part in index(tmp_path).split('href="')[1:] if "runs" in part]
+    assert tmp_path / link == directory / REPORT_FILE
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"evaluation": evaluation()}, ">blessed<"),
+        (
+            {"evaluation": evaluation(), "serving": Serving(reasons=["it is too large"])},
+            ">not pushed<.*it is too large",
+        ),
+        (
+            {
+                "evaluation": evaluation(),
+                "pushed": Pushed(path="/s/3", version="3", live_version="1"),
+            },
+            ">waits for a pin<.*version 1 is pinned and stays live",
+        ),
+        ({"evaluation": evaluation(LOW_RECALL)}, f">not blessed<.*{LOW_RECALL.sentence}"),
+        (
+            {"failure": Failure(node="Trainer", cause="no luck")},
+            ">failed<.*Trainer failed: no luck",
+        ),
+        ({"exit_code": ExitCode.INTERRUPTED, "failure": Failure(cause="x")}, ">interrupted<"),
+        ({}, ">not judged<"),
+    ],
+)
+def test_list_says_what_became_of_each_run_and_why(add_run, tmp_path, fields, words):
+    add_run("2026-11-24T12-00-00.001", **fields)
+    html = index(tmp_path)
+    for word in words.split(".*"):
+        assert word in html
+
+
+def test_run_whose_worker_left_no_page_gets_one_with_the_cause(tmp_path):
+    failure = Failure(cause="the worker was <killed>")
+    pages.write_bare_report(tmp_path, RunResult(run_id="r1", failure=failure))
+    html = (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
+    assert "The run failed" in html
+    assert "the worker was &lt;killed&gt;" in html
+
+
+def test_interrupted_run_is_told_as_such(tmp_path):
+    result = RunResult(
+        run_id="r1", failure=Failure(cause="interrupted"), exit_code=ExitCode.INTERRUPTED
+    )
+    pages.write_bare_report(tmp_path, result)
+    assert "Interrupted" in (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
+
+
+def test_page_that_is_there_is_kept(tmp_path):
+    (tmp_path / REPORT_FILE).write_text("whole")
+    pages.write_bare_report(tmp_path, RunResult(run_id="r1", failure=Failure(cause="x")))
+    assert (tmp_path / REPORT_FILE).read_text() == "whole"
+
+
+def prepared(name):
+    return preparation.Prepared(name, Path("/r/records/data-1"), "*", "somewhere", None)
+
+
+@pytest.mark.parametrize(
+    ("paths", "name", "flags"),
+    [
+        ({"root": "/r"}, "fashion_mnist", "--root /r"),
+        ({"root": "/r s"}, "fashion_mnist", "--root '/r s'"),
+        (
+            {"root": "/r", "serving_dir": "/s"},
+            *("fashion_mnist", "--root /r --serving-dir /s"),
+        ),
+        ({"root": "/r"}, "sample", "--root /r --dataset sample"),
+    ],
+)
+def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, name, flags):
+    settings = config.load_config(flags={f"paths.{key}": value for key, value in paths.items()})
+    place = workspace.workspace(settings.paths, name)
+    facts = pages.report_facts(settings, prepared(name), place, "abc")
+    assert facts.flags == flags
+    assert facts.dataset == "data-1"
+    assert facts.model_source == "abc"
+    assert facts.configuration["training"]["seed"] == 0
+
+
+class FakeRunner:
+    """Stands for the runner, and ends as it is told."""
+
+    error = None
+
+    def __init__(self, run_id, observe, **options):
+        pass
+
+    def run(self, pipeline, run_options):
+        if self.error:
+            raise self.error
+
+
+@pytest.fixture
+def run_graph(tmp_path, monkeypatch):
+    """Runs the worker's part on a graph that ends as told; returns what it told."""
+    from pipeline.engine import dag_runner
+
+    def run_graph(cause=None, before=lambda: None):
+        before()
+        error = dag_runner.NodeFailedError("Trainer")
+        error.__cause__ = cause
+        monkeypatch.setattr(FakeRunner, "error", error if cause else None)
+        monkeypatch.setattr(dag_runner, "ObservedDagRunner", FakeRunner)
+        place = Workspace("p", tmp_path, tmp_path / "serving")
+        place.run_dir("r1").mkdir(parents=True)
+        request = SimpleNamespace(
+            config=config.Config(), run_id="r1", from_node=None, to_node=None, cache=True
+        )
+        finished = worker._run_graph(request, prepared("fashion_mnist"), place, lambda event: None)
+        page = place.run_dir("r1") / REPORT_FILE
+        return finished, page.read_text(encoding="utf-8") if page.exists() else None
+
+    yield run_graph
+    logging.getLogger("trainer_module.progress").handlers.clear()
+
+
+def test_run_that_failed_before_the_evaluator_gets_a_page_with_its_settings(run_graph):
+    finished, page = run_graph(ValueError("no luck"))
+    assert finished.failure == results.Failure(node="Trainer", cause="ValueError: no luck")
+    assert "Trainer failed" in page
+    assert "ValueError: no luck" in page
+    assert "the run did not get past the Evaluator" in page
+    assert "training.seed" in page
+
+
+def test_run_that_was_interrupted_in_a_node_gets_a_page_that_says_so(run_graph):
+    _, page = run_graph(worker._InterruptedError())
+    assert "Interrupted: run it again, and the finished components are kept" in page
+
+
+def test_run_that_ended_early_as_asked_gets_a_page(run_graph):
+    finished, page = run_graph()
+    assert finished.failure is None
+    assert "Ended before the Evaluator" in page
+
+
+def test_page_that_can_not_be_made_does_not_hide_what_the_run_came_to(
+    run_graph, monkeypatch, caplog
+):
+    def fail(*arguments, **options):
+        raise OSError("disk full")
+
+    finished, page = run_graph(
+        ValueError("no luck"), before=lambda: monkeypatch.setattr(pages, "write_report", fail)
+    )
+    assert finished.failure.cause == "ValueError: no luck"
+    assert page is None
+    assert "disk full" in caplog.text

@@ -1,0 +1,200 @@
+import argparse
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline import config
+from pipeline.config import PROJECT_DIRECTORY
+from pipeline.errors import UserError
+from pipeline.screen import command_line
+
+
+def parse(*argv: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    command_line.add_config_flags(parser)
+    return parser.parse_args(argv)
+
+
+def test_without_flags_the_configuration_is_the_default():
+    assert command_line.load(parse()) == config.Config()
+
+
+def test_each_flag_sets_its_setting():
+    settings = command_line.load(
+        parse("--root", "r", "--data-dir", "d", "--dataset", "sample", "--set", "model.dropout=0.5")
+    )
+    assert settings.paths.root == Path("r")
+    assert settings.dataset.dir == Path("d")
+    assert settings.dataset.name == "sample"
+    assert settings.model.dropout == 0.5
+
+
+def test_set_may_be_given_more_than_once():
+    settings = command_line.load(parse("--set", "training.epochs=2", "--set", "training.seed=3"))
+    assert (settings.training.epochs, settings.training.seed) == (2, 3)
+
+
+def test_flags_win_over_set_and_set_over_the_file(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text("[paths]\nroot = 'file'\n[dataset]\nname = 'auto'\nseed = 1\n")
+    arguments = parse(
+        *("--config", str(file), "--root", "flag"),
+        *("--set", "paths.root=set", "--set", "dataset.name=sample"),
+    )
+    settings = command_line.load(arguments)
+    assert settings.paths.root == Path("flag")
+    assert (settings.dataset.name, settings.dataset.seed) == ("sample", 1)
+
+
+def test_a_commands_own_flags_count_where_they_were_given():
+    own = {"training.epochs": 7, "paths.serving_dir": None}
+    settings = command_line.load(parse("--set", "paths.serving_dir=s"), **own)
+    assert settings.training.epochs == 7
+    assert settings.paths.serving_dir == Path("s")
+
+
+def test_a_dataset_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(UserError, match=r"dataset\.name = \"x\".*'fashion_mnist' or 'sample'"):
+        command_line.load(parse("--dataset", "x"))
+
+
+def test_help_names_the_defaults(capsys):
+    with pytest.raises(SystemExit):
+        parse("--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {config.Config().paths.root})" in text
+    assert f"(default: {config.Config().dataset.name})" in text
+
+
+def test_each_file_that_is_downloaded_has_one_line_with_its_bytes():
+    screen = io.StringIO()
+    console = Console(file=screen, width=120)
+    with command_line.download_progress(console) as update:
+        update("images.gz", 100, 4000)
+        update("images.gz", 3000, 4000)
+        update("labels.gz", 1000, 1000)
+    images, labels = screen.getvalue().strip().splitlines()
+    assert "downloading images.gz" in images
+    assert "3.0/4.0 kB" in images
+    assert "downloading labels.gz" in labels
+    assert "1.0/1.0 kB" in labels
+
+
+def test_a_file_of_unknown_size_is_shown_too():
+    screen = io.StringIO()
+    with command_line.download_progress(Console(file=screen, width=120)) as update:
+        update("images.gz", 3000, 0)
+    [line] = screen.getvalue().strip().splitlines()
+    assert "downloading images.gz" in line
+    assert "3.0/? kB" in line
+
+
+def test_the_screen_is_released_when_a_download_is_broken_off():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+
+    def download():
+        with command_line.download_progress(console) as update:
+            update("images.gz", 100, 4000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download()
+    hide, show = "\x1b[?25l", "\x1b[?25h"
+    assert hide in console.file.getvalue()
+    assert show in console.file.getvalue().rpartition(hide)[2]
+
+
+def test_without_a_download_nothing_is_shown():
+    screen = io.StringIO()
+    with command_line.download_progress(Console(file=screen)):
+        pass
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_exits_with_the_code_it_returns(code):
+    with pytest.raises(SystemExit) as ended:
+        command_line.exit_with(lambda: code)
+    assert ended.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [(UserError("No [b]data[/b]."), 2, "error: No [b]data[/b].\n"), (KeyboardInterrupt(), 130, "")],
+)
+def test_a_users_error_is_one_line_and_an_interrupt_is_silent(error, code, said, capsys):
+    def command():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.exit_with(command)
+    assert ended.value.code == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_defect_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        command_line.exit_with(lambda: 1 // 0)
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly():
+    program = (
+        "from pipeline.screen import command_line\n"
+        "command_line.exit_with(lambda: print('line\\n' * 100_000))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 0)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_the_screen_can_not_show_does_not_end_a_command(encoding):
+    program = (
+        "from pipeline import command_line\n"
+        "command_line.exit_with(lambda: print('a \\u2588 b \\udcff c'))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.rstrip().endswith("b \\udcff c")
+
+
+def test_command_that_imports_tensorflow_does_not_see_the_machine_s_settings_of_keras(tmp_path):
+    # One that Keras fails on as it is imported, and TensorFlow with it.
+    (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
+    program = """
+from pipeline.screen import command_line
+
+def command():
+    import tensorflow
+    import keras
+    print(keras.config.backend(), keras.config.floatx())
+    return 0
+
+command_line.exit_with(command)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch"},
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "tensorflow float32\n"), ended.stderr
