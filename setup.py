@@ -5,6 +5,8 @@ Python 3.10 gets TFX 1.16, the last whose wheels run with a glibc before 2.39; l
 Pythons get TFX 1.21.
 """
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 BROAD = "python_version < '3.11'"
@@ -12,8 +14,12 @@ NEWEST = "python_version >= '3.11'"
 
 setup(
     name="fashion-mnist-pipeline",
-    version="0.1.0",
+    version="0.2.0",
     description="A production TFX pipeline: Fashion-MNIST to a served TinyVGG",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline*", "components*", "trainer_module*", "schema*"]),
     package_data={"components.report": ["templates/*"], "schema": ["schema.pbtxt"]},
