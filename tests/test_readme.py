@@ -98,6 +98,13 @@ def test_readme_names_no_flag_that_does_not_exist(capsys):
     assert set(re.findall(r"`(--[a-z][a-z-]+)", section)) <= known
 
 
+def test_every_file_that_the_readme_names_is_there():
+    tops = "benchmarks|components|deploy|pipeline|requirements|schema|tests|trainer_module"
+    named = re.findall(rf"`((?:{tops})/[\w./-]*)`", README)
+    assert named
+    assert not [path for path in named if not (CHECKOUT / path).exists()]
+
+
 # What the README's placeholders may stand for.
 FILLED = {
     "RUN": "2026",
