@@ -1,1 +1,5 @@
-"""The application: configuration, the graph, and the commands that a person types."""
+"""The application: the commands, and below them a room each for screen, engine, runs and data.
+
+Configuration, graph and what else all of them stand on lie beside the commands. Who may import
+whom is held by `tests/test_imports.py`.
+"""

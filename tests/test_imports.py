@@ -1,6 +1,7 @@
 """Who may import whom, and who may spell the features' names."""
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,30 @@ FORBIDDEN = {
     "deploy": {"tests"},
 }
 
+ORDER = {
+    "pipeline": (
+        # The commands, and what a notebook imports.
+        ("local_runner", "dataset", "inspect", "serving", "frames"),
+        ("screen",),
+        ("engine",),
+        ("graph",),
+        ("runs",),
+        ("effect",),
+        ("data",),
+        ("evaluation", "workspace"),
+        ("config",),
+        ("errors", "fingerprint", "nodes"),
+    ),
+    "components": (
+        ("report",),
+        ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
+        ("verdict",),
+        ("evaluation", "model_formats", "model_server", "model_store"),
+        ("blessings", "properties"),
+    ),
+}
+"""The rooms of a package from the top down: each may import those of the lines below it."""
+
 SLOW = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_transform", "ml_metadata")
 
 
@@ -34,20 +59,52 @@ def parse(file: Path) -> ast.Module:
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """Top-level packages of all imports, also of those within functions."""
+    """Dotted names of all imports, also of those within functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             # A relative import could leave the package unseen.
             assert node.level == 0, "imports are absolute"
-            yield node.module.partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("file", sources(*FORBIDDEN), ids=name)
 def test_nothing_imports_upward(file):
     package = file.relative_to(CHECKOUT).parts[0]
-    assert not FORBIDDEN[package] & set(imported(parse(file)))
+    found = {module.partition(".")[0] for module in imported(parse(file))}
+    assert not FORBIDDEN[package] & found
+
+
+def rooms(package: str) -> dict[str, list[Path]]:
+    """The modules of each room; a module that is in no folder is a room of its own."""
+    found = {}
+    for file in sources(package):
+        room = file.relative_to(CHECKOUT / package).with_suffix("").parts[0]
+        found.setdefault(room, []).append(file)
+    del found["__init__"]
+    return found
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_every_room_has_its_place_in_the_order(package):
+    assert sorted(room for line in ORDER[package] for room in line) == sorted(rooms(package))
+
+
+@pytest.mark.parametrize(
+    ("package", "room"), [(package, room) for package in ORDER for room in rooms(package)]
+)
+def test_room_imports_only_itself_and_those_below_it(package, room):
+    lines = iter(ORDER[package])
+    next(line for line in lines if room in line)
+    allowed = {room, *itertools.chain.from_iterable(lines)}
+    found = {
+        (name(file), module)
+        for file in rooms(package)[room]
+        for module in imported(parse(file))
+        if module.startswith(f"{package}.") and module.split(".")[1] not in allowed
+    }
+    assert not found
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
