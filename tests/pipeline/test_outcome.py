@@ -352,6 +352,22 @@ def test_push_that_was_held_back_is_tried_again(mill):
     assert mill.run("second", blessed=0)[nodes.PUSHER] == "done"
 
 
+@pytest.mark.parametrize("damage", [False, True])
+def test_push_that_was_held_back_is_tried_again_if_what_is_aside_is_damaged(mill, damage):
+    mill.run("first", blessed=0)
+    hold_back(mill)
+    aside = mill.root / "serving" / ".withdrawn" / "7"
+    aside.mkdir(parents=True)
+    (aside / "saved_model.pb").write_text("a model")
+    record = Record("now", Facts(), files.checksums(aside), withdrawn="rolled back")
+    manifest.write(mill.root / "serving", manifest.Manifest().with_record(7, record))
+    if damage:
+        (aside / "saved_model.pb").write_text("tampered")
+    forget(mill)
+    again = mill.run("second", blessed=0)[nodes.PUSHER]
+    assert again == ("done" if damage else "cached")
+
+
 def test_nothing_is_known_of_a_serving_check_that_did_not_run(mill):
     assert outcome.read_outcome(mill.metadata, "first").serving is None
     mill.run("first", sound=1, to_nodes=[nodes.EVALUATOR])
