@@ -73,8 +73,9 @@ def forget_outdated(metadata: Path, runs: Collection[str], serving_model_dir: Pa
 def _is_outdated(artifact: metadata_store_pb2.Artifact, serving_model_dir: Path) -> bool:
     """Whether the Pusher would find another serving directory than it left."""
     if version := int_property(artifact, HELD_BACK):
-        versions = Store(serving_model_dir).versions()
-        return not any(one.number == version and not one.visible for one in versions)
+        store = Store(serving_model_dir)
+        aside = [one for one in store.versions() if one.number == version and not one.visible]
+        return not aside or bool(store.faults(aside[0]))
     pushed = read_pushed(artifact, run_id="")
     if pushed is None:
         return False

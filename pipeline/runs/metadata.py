@@ -1,5 +1,6 @@
 """ML Metadata of one pipeline, read without TensorFlow: what each run did and put out."""
 
+import re
 from pathlib import Path
 
 import ml_metadata as mlmd
@@ -41,9 +42,15 @@ def open_store(metadata: Path, *, read_only: bool = False) -> mlmd.MetadataStore
         return mlmd.MetadataStore(connection)
     except RuntimeError as error:
         raise UserError(
-            f"{metadata} can't be read: it is damaged, or a run is writing it just now, so try "
-            "again."
+            f"{metadata} can't be read ({_find_reason(error)}): it is damaged, its disk is full, "
+            "or a run is writing it just now, so try again."
         ) from error
+
+
+def _find_reason(error: RuntimeError) -> str:
+    """SQLite's phrase, which stands between what was tried and the query."""
+    found = re.search(r"(?:query|database): (.+?)(?: query:|$)", str(error), re.DOTALL)
+    return found[1] if found else type(error).__name__
 
 
 def find_output(

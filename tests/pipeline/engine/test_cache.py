@@ -109,6 +109,22 @@ def test_push_that_was_held_back_is_tried_again(mill):
     assert mill.run("second", blessed=0)[nodes.PUSHER] == "done"
 
 
+@pytest.mark.parametrize("damage", [False, True])
+def test_push_that_was_held_back_is_tried_again_if_what_is_aside_is_damaged(mill, damage):
+    mill.run("first", blessed=0)
+    mill.hold_back()
+    aside = mill.root / "serving" / ".withdrawn" / "7"
+    aside.mkdir(parents=True)
+    (aside / "saved_model.pb").write_text("a model")
+    record = Record("now", Facts(), files.checksums(aside), withdrawn="rolled back")
+    manifest.write(mill.root / "serving", manifest.Manifest().with_record(7, record))
+    if damage:
+        (aside / "saved_model.pb").write_text("tampered")
+    forget(mill)
+    again = mill.run("second", blessed=0)[nodes.PUSHER]
+    assert again == ("done" if damage else "cached")
+
+
 def test_refusal_is_not_taken_from_the_cache_and_a_blessing_is(mill):
     mill.run("refused", sound=0)
     forget(mill)

@@ -51,8 +51,13 @@ def test_pushed_model_is_told_by_its_directory_and_version(file, record_run, ver
 
 def test_a_database_that_can_not_be_read_is_one_sentence(file, refusal):
     file.write_text("no database" * 100)
-    with refusal(file, "can't be read: it is damaged, or a run is writing it"):
+    with refusal(file, "can't be read (file is not a database): it is damaged, "):
         metadata.open_store(file, read_only=True)
+
+
+def test_a_database_that_can_not_be_opened_is_one_sentence_with_the_reason(tmp_path, refusal):
+    with refusal("can't be read (unable to open database file): it is damaged, "):
+        metadata.open_store(tmp_path)
 
 
 def test_a_database_is_made_where_there_is_none_unless_it_is_only_read(file, refusal):
