@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _describe_size(path: Path) -> str:
-    files = path.rglob("*") if path.is_dir() else [path]
+    files = [one for one in (path, *path.rglob("*")) if one.is_file()]
     return f"{sum(file.stat().st_size for file in files) / 1e3:,.0f} kB"
 
 
