@@ -67,11 +67,26 @@ def checksums(directory: Path) -> dict[str, str]:
     Raises:
         OSError: a file can't be read.
     """
-    return {
-        path.relative_to(directory).as_posix(): sha256(path)
-        for path in sorted(directory.rglob("*"))
-        if not path.is_dir()
-    }
+    walk = os.walk(directory, onerror=_raise_if_forbidden)
+    paths = sorted(Path(place, name) for place, _, names in walk for name in names)
+    return {path.relative_to(directory).as_posix(): sha256(path) for path in paths}
+
+
+def _raise_if_forbidden(error: OSError) -> None:
+    # Else what a directory has that may not be looked into would pass for missing.
+    if isinstance(error, PermissionError):
+        raise error
+
+
+def may_read(directory: Path) -> bool:
+    """Says whether this user may read all files of a directory."""
+    try:
+        checksums(directory)
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def sha256(path: Path) -> str:

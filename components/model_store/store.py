@@ -134,7 +134,12 @@ class Store:
                         f"({faults[0]}): check the disk."
                     )
                 visible = [version for version in self.versions() if version.visible]
-                damaged = [version.number for version in visible if self.faults(version)]
+                # Of what this user may not read nobody can tell: a server may.
+                damaged = [
+                    version.number
+                    for version in visible
+                    if self.faults(version) and files.may_read(version.path)
+                ]
                 record = Record(pushed=_now(), facts=facts, files=digests, identity=identity)
                 with self._changing() as change:
                     return self._publish(copy, record, damaged, change)

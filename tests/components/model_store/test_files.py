@@ -162,3 +162,32 @@ def test_lock_of_another_user_can_be_held(tmp_path):
         text=True,
     )
     assert ended.stdout == "held\n", ended.stderr
+
+
+@pytest.fixture
+def forbidden(tmp_path, monkeypatch):
+    """A directory that root could read, and this user may not, as far as it is tried."""
+    directory = tmp_path / "forbidden"
+    directory.mkdir()
+    (directory / "a").write_text("one")
+    scan = os.scandir
+
+    def scandir(path):
+        if Path(path) == directory:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return directory
+
+
+def test_directory_that_may_not_be_looked_into_is_not_told_as_empty(forbidden):
+    [phrase] = files.differences({"a": "0123"}, forbidden)
+    assert phrase == f"{forbidden} can't be read: Permission denied"
+    assert not files.may_read(forbidden)
+
+
+def test_what_is_there_or_missing_may_be_read(tmp_path):
+    (tmp_path / "a").write_text("one")
+    assert files.may_read(tmp_path)
+    assert files.may_read(tmp_path / "missing")

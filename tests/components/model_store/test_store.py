@@ -992,3 +992,18 @@ def test_warnings_of_a_damaged_store_are_a_warning(store, push):
     (store.directory / MANIFEST_FILE).write_text("[]")
     [warning] = store.warnings()
     assert "is damaged: restore it, or remove it" in warning
+
+
+def test_version_that_this_user_may_not_read_stays_in_service(store, make_model, monkeypatch):
+    store.push(make_model("boot"), Facts())
+    live = store.find().path
+    read = files.sha256
+
+    def sha256(path):
+        if live in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(files, "sha256", sha256)
+    assert store.push(make_model("sandal"), Facts()).version == 2
+    assert [one.number for one in store.versions() if one.visible] == [2, 1]
