@@ -160,4 +160,11 @@ def exit_with(command: Callable[[], int]) -> None:
     except BrokenPipeError:
         let_go(sys.stdout)
         code = ExitCode.OK
+    except OSError as error:
+        # Of a file it has the name; of the output, as on a full disk, it has none.
+        if error.filename is not None:
+            raise
+        let_go(sys.stdout)
+        print(f"error: The output can't be written: {error.strerror}.", file=sys.stderr)
+        code = ExitCode.FAILED
     sys.exit(code)

@@ -161,7 +161,7 @@ def test_a_reader_that_has_enough_ends_a_command_quietly():
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_what_the_screen_can_not_show_does_not_end_a_command(encoding):
     program = (
-        "from pipeline import command_line\n"
+        "from pipeline.screen import command_line\n"
         "command_line.exit_with(lambda: print('a \\u2588 b \\udcff c'))"
     )
     ended = subprocess.run(
@@ -198,3 +198,27 @@ command_line.exit_with(command)
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (0, "tensorflow float32\n"), ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["pipeline.serving list", "pipeline.dataset info --dataset sample"]
+)
+def test_output_on_a_full_disk_is_a_sentence(command, tmp_path):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", *command.split(), "--root", tmp_path],
+            cwd=PROJECT_DIRECTORY,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "error: The output can't be written: No space left on device.\n"
+
+
+def test_error_of_a_file_is_not_taken_for_one_of_the_output():
+    def fail():
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    with pytest.raises(PermissionError):
+        command_line.exit_with(fail)
