@@ -22,8 +22,7 @@ from benchmarks.loaders import ask, measure, print_table, read_test_images
 from components.model_formats.export import export
 from components.model_formats.formats import FORMATS, INPUT, OUTPUT, missing_packages
 from components.serving_check.probe.loaders import PythonLoader
-
-_SIGNATURE = "predict_images"
+from trainer_module.served import PREDICT_IMAGES
 
 
 class FormatLoader:
@@ -54,7 +53,7 @@ def main() -> None:
             file = export(arguments.version, name, Path(directory, name), "model", {}).file
             load = importlib.import_module(FORMATS[name].module).load
             loaders[name, _describe_size(file)] = FormatLoader(load, file)
-        sides = {key: (loader, _SIGNATURE, INPUT, images) for key, loader in loaders.items()}
+        sides = {key: (loader, PREDICT_IMAGES, INPUT, images) for key, loader in loaders.items()}
         answers = {key: ask(*side) for key, side in sides.items()}
         times = measure(sides, arguments.rounds)
     print_table(("format", "size"), answers, labels, times)

@@ -38,7 +38,7 @@ from pipeline import config, workspace
 from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
 from pipeline.screen import command_line, pictures
-from trainer_module import features
+from trainer_module import features, served
 
 if TYPE_CHECKING:
     from trainer_module.warmup import Warmup
@@ -373,8 +373,10 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
-    answer = loaded.signatures["predict_images"](images=tf.constant(np.stack(images)))
-    probabilities = answer["probabilities"].numpy()
+    answer = loaded.signatures[served.PREDICT_IMAGES](
+        **{served.IMAGES: tf.constant(np.stack(images))}
+    )
+    probabilities = answer[served.PROBABILITIES].numpy()
     wanted = (len(images), features.NUM_CLASSES)
     # Another's model may answer anything.
     if probabilities.shape != wanted or not np.isfinite(probabilities).all():

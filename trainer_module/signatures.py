@@ -4,12 +4,12 @@ import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from trainer_module import features
+from trainer_module import features, served
 from trainer_module.preprocessing import load_scaling
 
 _SIZE = features.IMAGE_SIZE
 _EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
-_IMAGES = tf.TensorSpec([None, _SIZE, _SIZE], tf.uint8, name="images")
+_IMAGES = tf.TensorSpec([None, _SIZE, _SIZE], tf.uint8, name=served.IMAGES)
 
 
 class ServingModel:
@@ -50,9 +50,9 @@ class ServingModel:
         probabilities = self._model(images, training=False)
         label = tf.argmax(probabilities, axis=1)
         return {
-            "probabilities": probabilities,
+            served.PROBABILITIES: probabilities,
             features.LABEL: label,
-            "class_name": tf.gather(tf.constant(features.CLASS_NAMES), label),
+            served.CLASS_NAME: tf.gather(tf.constant(features.CLASS_NAMES), label),
         }
 
 
@@ -82,6 +82,6 @@ def export(model: keras.Model, transform_output: tft.TFTransformOutput, director
     archive.add_endpoint(
         tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, serving.serve_examples, [_EXAMPLES]
     )
-    archive.add_endpoint("predict_images", serving.serve_images, [_IMAGES])
-    archive.add_endpoint("transform_features", serving.transform_features, [_EXAMPLES])
+    archive.add_endpoint(served.PREDICT_IMAGES, serving.serve_images, [_IMAGES])
+    archive.add_endpoint(served.TRANSFORM_FEATURES, serving.transform_features, [_EXAMPLES])
     archive.write_out(directory, verbose=False)

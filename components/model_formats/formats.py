@@ -7,9 +7,9 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainer_module import features
+from trainer_module import features, served
 
-INPUT, OUTPUT = "images", "probabilities"
+INPUT, OUTPUT = served.IMAGES, served.PROBABILITIES
 """The one input, uint8 [N, 28, 28], and the one output, [N, 10], of every format."""
 
 TFLITE, TFLITE_INT8, ONNX, KERAS = "tflite", "tflite-int8", "onnx", "keras"

@@ -17,11 +17,11 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from components.model_formats.formats import INPUT, OUTPUT
 from trainer_module import features, warmup
 from trainer_module.preprocessing import cut
+from trainer_module.served import PREDICT_IMAGES, TRANSFORM_FEATURES
 
 IMAGES = tf.TensorSpec([None, features.IMAGE_SIZE, features.IMAGE_SIZE], tf.uint8, name=INPUT)
 """What a model in another format takes, as `predict_images` does."""
 
-_SIGNATURE, _TRANSFORM = "predict_images", "transform_features"
 # Far below what a step of one pixel changes.
 _TOLERANCE = 1e-6
 
@@ -68,17 +68,17 @@ def read_source(version: Path) -> Source:
             factor and an offset.
     """
     model = tf.saved_model.load(str(version))
-    if lacking := {_SIGNATURE, _TRANSFORM} - set(model.signatures):
+    if lacking := {PREDICT_IMAGES, TRANSFORM_FEATURES} - set(model.signatures):
         raise SourceError(f"it has no signature {min(lacking)}")
-    signature = model.signatures[_SIGNATURE]
+    signature = model.signatures[PREDICT_IMAGES]
 
     def answer(images: np.ndarray) -> np.ndarray:
         # Keeps the model alive, which its signatures do not.
-        return model.signatures[_SIGNATURE](**{INPUT: tf.constant(images)})[OUTPUT].numpy()
+        return model.signatures[PREDICT_IMAGES](**{INPUT: tf.constant(images)})[OUTPUT].numpy()
 
     ramp = make_ramp()
     examples = tf.constant([warmup.make_example(ramp)])
-    transformed = model.signatures[_TRANSFORM](examples=examples)[features.IMAGE].numpy()
+    transformed = model.signatures[TRANSFORM_FEATURES](examples=examples)[features.IMAGE].numpy()
     graph_def, output = _freeze(signature)
     recorded = warmup.read_warmup(version)
     return Source(
@@ -158,5 +158,5 @@ def _find_tensor(
         if value.shape == transformed.shape and np.abs(value - transformed).max() <= _TOLERANCE
     ]
     if not found:
-        raise SourceError(f"{_SIGNATURE} holds nowhere what {_TRANSFORM} answers")
+        raise SourceError(f"{PREDICT_IMAGES} holds nowhere what {TRANSFORM_FEATURES} answers")
     return found[-1]

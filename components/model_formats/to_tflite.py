@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from components.model_formats.formats import INPUT, OUTPUT
 from components.model_formats.source import IMAGES, Source
-
-_SIGNATURE = "predict_images"
+from trainer_module.served import PREDICT_IMAGES
 
 
 def write(source: Source, file: Path) -> None:
@@ -32,10 +31,10 @@ def convert(
     """
     module = tf.Module()
     module.function = tf.function(function, autograph=False)
-    signatures = {_SIGNATURE: module.function.get_concrete_function(images)}
+    signatures = {PREDICT_IMAGES: module.function.get_concrete_function(images)}
     with tempfile.TemporaryDirectory() as directory:
         tf.saved_model.save(module, directory, signatures)
-        converter = tf.lite.TFLiteConverter.from_saved_model(directory, [_SIGNATURE])
+        converter = tf.lite.TFLiteConverter.from_saved_model(directory, [PREDICT_IMAGES])
         adjust(converter)
         return converter.convert()
 
@@ -43,7 +42,7 @@ def convert(
 def load(file: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Loads a model: from uint8 [N, 28, 28] to float32 [N, 10], integers made real."""
     interpreter = tf.lite.Interpreter(str(file))
-    run = interpreter.get_signature_runner(_SIGNATURE)
+    run = interpreter.get_signature_runner(PREDICT_IMAGES)
     scale, zero = run.get_output_details()[OUTPUT]["quantization"]
 
     def answer(images: np.ndarray) -> np.ndarray:

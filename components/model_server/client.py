@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import requests
 
-from trainer_module import features
+from trainer_module import features, served
 
-SIGNATURE = "predict_images"
-INPUT = "images"
-CLASS, PROBABILITIES = "class_name", "probabilities"
+SIGNATURE, INPUT = served.PREDICT_IMAGES, served.IMAGES
+CLASS, PROBABILITIES = served.CLASS_NAME, served.PROBABILITIES
 
 _TIMEOUT_S = 10.0
 

@@ -1,0 +1,19 @@
+"""What a served model is asked by: the names of its signatures, inputs and outputs.
+
+Free of TensorFlow, as a client of a model server is.
+"""
+
+PREDICT_IMAGES = "predict_images"
+"""The signature that classifies bare pixels."""
+
+TRANSFORM_FEATURES = "transform_features"
+"""The signature that transforms examples as for training."""
+
+IMAGES = "images"
+"""What `PREDICT_IMAGES` takes: uint8 [N, 28, 28]."""
+
+PROBABILITIES = "probabilities"
+"""float32 [N, 10], of those that classify."""
+
+CLASS_NAME = "class_name"
+"""string [N], of those that classify: the most probable class."""
