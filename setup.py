@@ -64,7 +64,14 @@ setup(
         "vl-convert-python>=1.9,<2",
     ],
     extras_require={
-        "dev": ["playwright>=1.50,<2", "pytest>=8", "pytest-cov>=6", "pyyaml>=6", "ruff>=0.9"],
+        "dev": [
+            "mypy>=2",
+            "playwright>=1.50,<2",
+            "pytest>=8",
+            "pytest-cov>=6",
+            "pyyaml>=6",
+            "ruff>=0.9",
+        ],
         "formats": ["onnx>=1.17,<2", "onnxruntime>=1.16.3,<2", "tf2onnx>=1.17,<2"],
     },
 )
