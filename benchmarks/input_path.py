@@ -25,7 +25,7 @@ import tensorflow_transform as tft
 from tfx.types import artifact_utils, standard_artifacts
 
 from pipeline.config import Config
-from trainer_module import input as input_
+from trainer_module import loading as input_
 from trainer_module import model, training
 
 

@@ -6,7 +6,7 @@ The screen, the page, the lists of the runs, `--json` and the exit code all go b
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
 State = Literal["running", "open", "good", "refused", "failed", "unusable", "interrupted"]

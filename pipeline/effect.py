@@ -164,7 +164,7 @@ def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
 def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
     """Whether no split is streamed; where that is not known, it may be."""
     # Here, because it imports TensorFlow.
-    from trainer_module.input import EXAMPLE_BYTES
+    from trainer_module.loading import EXAMPLE_BYTES
 
     if data.examples is None:
         return False

@@ -18,7 +18,7 @@ from rich.table import Table as Grid
 
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, lookup
-from pipeline.runs.results import RunResult, dump_json
+from pipeline.runs.run_result import RunResult, dump_json
 from pipeline.screen import command_line, views
 from pipeline.screen.summary import describe_verdict
 from pipeline.screen.tables import Table

@@ -19,7 +19,7 @@ from rich.panel import Panel
 
 from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
-from components.report.page import REPORT_FILE
+from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, workspace
 from pipeline.data import sources
 from pipeline.engine import part
@@ -27,7 +27,7 @@ from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
-from pipeline.runs.results import EXIT_CODES, Failure, RunResult
+from pipeline.runs.run_result import EXIT_CODES, Failure, RunResult
 from pipeline.screen import command_line
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary

@@ -32,7 +32,7 @@ from components.model_server.client import ServerError
 from components.model_server.process import PROGRAM, Server, find_server
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store, Version
-from components.serving_check.report import Report
+from components.serving_check.findings import Findings
 from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
 from pipeline import config, workspace
 from pipeline.data import garment
@@ -251,7 +251,7 @@ def _read_recorded(version: Version) -> "Warmup":
     return warmup.read_warmup(version.path) or warmup.Warmup([warmup.make_black_example()], {})
 
 
-def _probe(version: Version, recorded: "Warmup", settings: config.Serving) -> Report:
+def _probe(version: Version, recorded: "Warmup", settings: config.Serving) -> Findings:
     from trainer_module import warmup
 
     limits = Limits.of(settings.model_dump())
@@ -277,7 +277,7 @@ def _serve(
     )
 
 
-def _describe_measures(report: Report) -> list[str]:
+def _describe_measures(report: Findings) -> list[str]:
     measures = report.measures
     lines = [f"size      {measures['size_mb']:.2f} MB"]
     if "load_s" in measures:

@@ -1,6 +1,6 @@
 """Evaluations to build results from, where a test does not care for the figures."""
 
-from components.evaluation.results import ClassMetrics, Evaluation, Metrics, Miss, OverallMetrics
+from components.evaluation.figures import ClassMetrics, Evaluation, Metrics, Miss, OverallMetrics
 from trainer_module import features
 
 _FIGURES = {

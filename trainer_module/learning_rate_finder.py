@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer_module import progress
+from trainer_module import progress_log
 
 FALLBACK = 4e-3
 """The rate to take where a curve tells nothing: what suits the default network."""
@@ -138,7 +138,7 @@ def _losses(
         network.optimizer.learning_rate = rate
         losses = [step(*next(iterator)) for _ in range(steps_per_point)]
         loss = float(np.mean(losses))
-        progress.log_range_test(point, len(rates), rate, loss)
+        progress_log.log_range_test(point, len(rates), rate, loss)
         yield loss
 
 

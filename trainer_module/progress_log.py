@@ -5,7 +5,7 @@ import time
 
 import keras
 
-LOGGER_NAME = "trainer_module.progress"
+LOGGER_NAME = "trainer_module.progress_log"
 """The logger; each record carries its figures as a dict in `record.progress`."""
 
 _MIN_INTERVAL_S = 0.25

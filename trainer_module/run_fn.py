@@ -13,8 +13,8 @@ import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
 from trainer_module import (
-    input,  # noqa: A004
     keras_settings,
+    loading,
     model,
     plots,
     signatures,
@@ -59,9 +59,9 @@ def run_fn(fn_args: FnArgs) -> None:
     checkpoint_directory = _checkpoint_directory(fn_args)
     # Where the next attempt clears what this one leaves if it is killed.
     with tempfile.TemporaryDirectory(dir=checkpoint_directory.parent) as scratch:
-        eval_split, train_split = input.load_splits(
+        eval_split, train_split = loading.load_splits(
             [
-                input.Records(files, fn_args.data_accessor, transform_output)
+                loading.Records(files, fn_args.data_accessor, transform_output)
                 for files in (fn_args.eval_files, fn_args.train_files)
             ],
             config["memory_mb"],

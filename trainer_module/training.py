@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from trainer_module import augmentation, input, learning_rate, progress  # noqa: A004
+from trainer_module import augmentation, learning_rate, loading, progress_log
 from trainer_module.checkpoints import Checkpoints, History
 
 
@@ -78,7 +78,7 @@ def _smoothed(label_smoothing: float):
     return cross_entropy
 
 
-def make_augment(config: dict[str, Any]) -> input.Augment | None:
+def make_augment(config: dict[str, Any]) -> loading.Augment | None:
     """Binds the arguments of `augment`; None where it would change nothing."""
     if not (config["flip"] or config["shift"] or config["erase"]):
         return None
@@ -87,8 +87,8 @@ def make_augment(config: dict[str, Any]) -> input.Augment | None:
 
 def train(
     network: keras.Model,
-    train_split: input.Split,
-    eval_split: input.Split,
+    train_split: loading.Split,
+    eval_split: loading.Split,
     *,
     epochs: int,
     batch_size: int,
@@ -128,7 +128,7 @@ def train(
     Raises:
         DivergedError: the loss is not finite.
     """
-    steps = input.steps_per_epoch(train_split, batch_size)
+    steps = loading.steps_per_epoch(train_split, batch_size)
     schedule = learning_rate.build_schedule(
         epochs=epochs, steps_per_epoch=steps, **learning_rate_config
     )
@@ -137,7 +137,7 @@ def train(
     done = checkpoints.resume()
     if done < epochs and not checkpoints.out_of_patience:
         network.fit(
-            input.training_batches(
+            loading.training_batches(
                 train_split,
                 batch_size,
                 seed=seed,
@@ -154,7 +154,7 @@ def train(
                 _DivergenceGuard(),
                 learning_rate.LearningRateLogger(),
                 keras.callbacks.TensorBoard(tensorboard_directory),
-                progress.ProgressLogger(steps),
+                progress_log.ProgressLogger(steps),
                 checkpoints,
             ],
         )

@@ -14,7 +14,7 @@ from tfx.utils import io_utils, proto_utils
 from components import blessings
 from components.evaluation.reader import read_evaluation
 from components.model_store.identity import model_identity
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
@@ -63,7 +63,7 @@ class Executor(executor.Executor):
 
     def _destination(
         self, input_dict: _Artifacts, exec_properties: dict[str, Any]
-    ) -> tuple[Store, Facts]:
+    ) -> tuple[Store, ModelFacts]:
         """Where the model goes, and what is to be remembered of it."""
         destination = proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
@@ -73,7 +73,7 @@ class Executor(executor.Executor):
         evaluation = artifact_utils.get_single_uri(
             input_dict[standard_component_specs.EVALUATION_KEY]
         )
-        facts = Facts(
+        facts = ModelFacts(
             run=self._context.pipeline_run_id or "",
             source=config["model_source"],
             dataset=config["dataset"],

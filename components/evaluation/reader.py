@@ -12,7 +12,7 @@ from tensorflow import errors
 from tensorflow_model_analysis.proto import validation_result_pb2
 
 from components.evaluation import metrics, slicing
-from components.evaluation.results import (
+from components.evaluation.figures import (
     OVERALL,
     ClassMetrics,
     Evaluation,

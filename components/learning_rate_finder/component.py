@@ -16,9 +16,9 @@ from tfx.types import standard_artifacts
 from tfx.utils import io_utils
 
 from trainer_module import (
-    input,  # noqa: A004
     keras_settings,
     learning_rate_finder,
+    loading,
     model,
     plots,
     training,
@@ -60,7 +60,7 @@ def LearningRateFinder(  # noqa: N802
     settings = json.loads(config)
     results = Path(tuner_results.uri)
     results.mkdir(parents=True, exist_ok=True)
-    records = input.Records.from_artifact(
+    records = loading.Records.from_artifact(
         examples, "train", tft.TFTransformOutput(transform_graph.uri)
     )
     with tempfile.TemporaryDirectory(dir=results) as scratch:
@@ -77,12 +77,12 @@ def LearningRateFinder(  # noqa: N802
     )
 
 
-def _test(settings: dict, records: input.Records, scratch: Path) -> learning_rate_finder.Curve:
+def _test(settings: dict, records: loading.Records, scratch: Path) -> learning_rate_finder.Curve:
     finder, batch_size = settings["finder"], settings["batch_size"]
     keras_settings.pin()
     keras.utils.set_random_seed(settings["seed"])
-    [split] = input.load_splits([records], settings["memory_mb"], scratch)
-    epoch = input.steps_per_epoch(split, batch_size)
+    [split] = loading.load_splits([records], settings["memory_mb"], scratch)
+    epoch = loading.steps_per_epoch(split, batch_size)
     if finder["form"] == "epochs":
         points, steps_per_point = finder["points"], epoch
     else:
@@ -96,7 +96,7 @@ def _test(settings: dict, records: input.Records, scratch: Path) -> learning_rat
     )
     return learning_rate_finder.range_test(
         network,
-        input.training_batches(
+        loading.training_batches(
             split,
             batch_size,
             seed=settings["seed"],

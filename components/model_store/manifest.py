@@ -26,7 +26,7 @@ class StoreError(Exception):
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelFacts:
     """Where a model comes from.
 
     Attributes:
@@ -55,7 +55,7 @@ class Record:
     """
 
     pushed: str
-    facts: Facts
+    facts: ModelFacts
     files: Mapping[str, str]
     withdrawn: Reason | None = None
     identity: str = ""
@@ -152,7 +152,7 @@ def _parse(document: dict[str, Any]) -> Manifest:
 
 
 def _record(document: dict[str, Any]) -> Record:
-    record = Record(**{**document, "facts": Facts(**document["facts"])})
+    record = Record(**{**document, "facts": ModelFacts(**document["facts"])})
     facts = record.facts
     for text in (record.pushed, record.identity, facts.run, facts.source, facts.dataset):
         _typed(text, str)

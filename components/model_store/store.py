@@ -24,7 +24,7 @@ from typing import Literal
 
 from components.model_store import files, layout
 from components.model_store.change import Change
-from components.model_store.manifest import LAST_NUMBER, Facts, Record, StoreError
+from components.model_store.manifest import LAST_NUMBER, ModelFacts, Record, StoreError
 from components.model_store.snapshot import WITHDRAWN, Snapshot, Version
 
 __all__ = ["Push", "Store", "Version"]
@@ -101,7 +101,7 @@ class Store:
         except StoreError as error:
             return [str(error)]
 
-    def push(self, model: Path, facts: Facts, identity: str = "") -> Push:
+    def push(self, model: Path, facts: ModelFacts, identity: str = "") -> Push:
         """Makes a model the newest version, unless it is there already or was rolled back.
 
         Visible versions that are no longer as they were pushed are moved aside, once a sound

@@ -10,8 +10,8 @@ from typing import Any
 
 import altair as alt
 
-from components.evaluation.results import ClassMetrics, Evaluation
-from components.report.page import Page, RangeTest, Training
+from components.evaluation.figures import ClassMetrics, Evaluation
+from components.report.contents import Page, RangeTest, TrainingHistory
 from trainer_module import features
 from trainer_module.loss_range import loss_range
 
@@ -175,7 +175,7 @@ def _draw_confusion(confusion: list[list[int]]) -> alt.LayerChart:
     )
 
 
-def _draw_history(training: Training, metric: str, title: str) -> alt.LayerChart:
+def _draw_history(training: TrainingHistory, metric: str, title: str) -> alt.LayerChart:
     """A metric by epoch on train and eval, with a point at the exported epoch."""
     rows = [
         {"epoch": epoch, "split": split, "value": value}
@@ -205,7 +205,7 @@ def _draw_history(training: Training, metric: str, title: str) -> alt.LayerChart
     )
 
 
-def _draw_rate(training: Training) -> alt.LayerChart:
+def _draw_rate(training: TrainingHistory) -> alt.LayerChart:
     rates = training.history["learning_rate"]
     rows = [{"epoch": epoch, "rate": rate} for epoch, rate in enumerate(rates, start=1)]
     line = (
@@ -222,7 +222,7 @@ def _draw_rate(training: Training) -> alt.LayerChart:
     )
 
 
-def _epochs(training: Training) -> alt.X:
+def _epochs(training: TrainingHistory) -> alt.X:
     last = training.epochs
     # Vega would put ticks between the epochs where there are few.
     ticks = list(range(1, last + 1, -(-last // _MOST_TICKS)))

@@ -5,8 +5,8 @@ from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
 from tfx.utils import json_utils
 
+from components.report.contents import RunFacts
 from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
-from components.report.page import Facts
 
 _INPUTS = {
     "examples": standard_artifacts.Examples,
@@ -53,7 +53,7 @@ class Report(base_component.BaseComponent):
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, facts: Facts, source: str, **inputs: types.BaseChannel | None):
+    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None):
         """Constructs the component.
 
         Args:

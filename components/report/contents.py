@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
 
 REPORT_FILE = "report.html"
@@ -51,7 +51,7 @@ class Artifact(NamedTuple):
         return cls(proto.id, type_name, proto.uri, properties)
 
 
-class Facts(NamedTuple):
+class RunFacts(NamedTuple):
     """What is known of a run from its start.
 
     Attributes:
@@ -73,7 +73,7 @@ class Facts(NamedTuple):
     notes: Sequence[str] = []
 
 
-class Training(NamedTuple):
+class TrainingHistory(NamedTuple):
     """How the model was trained; the fields of the Trainer's summary, and its history.
 
     Attributes:
@@ -163,17 +163,17 @@ class Page:
     Attributes:
         problem: why there is no evaluation, where that is known; a sentence.
         anomalies: None where the data was not validated.
-        measures: of the serving check, by the names in `serving_check.runner.Report`.
+        measures: of the serving check, by the names in `serving_check.findings.Findings`.
         version: the model's in the serving directory.
         artifacts: by the name of the output.
         libraries: versions by name.
     """
 
-    facts: Facts
+    facts: RunFacts
     verdict: Verdict
     evaluation: Evaluation | None = None
     problem: str | None = None
-    training: Training | None = None
+    training: TrainingHistory | None = None
     range_test: RangeTest | None = None
     mistakes: Mistakes | None = None
     statistics: Sequence[FeatureStatistics] = ()
@@ -184,7 +184,7 @@ class Page:
     libraries: Mapping[str, str] = field(default_factory=dict)
 
 
-class Entry(NamedTuple):
+class RunEntry(NamedTuple):
     """A run in the list of the runs.
 
     Attributes:

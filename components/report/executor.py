@@ -9,7 +9,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact
 from tfx.utils import io_utils
 
-from components.report.page import REPORT_FILE, Artifact, Facts
+from components.report.contents import REPORT_FILE, Artifact, RunFacts
 from components.report.reading import read_page
 from components.report.render import render_report
 
@@ -46,6 +46,6 @@ class Executor(base_executor.BaseExecutor):
         io_utils.write_string_file(str(Path(report.uri, REPORT_FILE)), render_report(page))
 
 
-def read_facts(exec_properties: Mapping[str, Any], run: str) -> Facts:
+def read_facts(exec_properties: Mapping[str, Any], run: str) -> RunFacts:
     """Takes the facts out of the component's parameters, with the run's id."""
-    return Facts(**json.loads(exec_properties[CONFIG_KEY])["facts"])._replace(run=run)
+    return RunFacts(**json.loads(exec_properties[CONFIG_KEY])["facts"])._replace(run=run)

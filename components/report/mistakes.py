@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.report.page import Mistake, Mistakes
+from components.report.contents import Mistake, Mistakes
 from trainer_module import features
 
 _BATCH = 512

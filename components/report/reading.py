@@ -6,20 +6,20 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 
+from components.evaluation.figures import Evaluation, EvaluationError
 from components.evaluation.reader import read_evaluation
-from components.evaluation.results import Evaluation, EvaluationError
 from components.learning_rate_finder.component import CURVE_FILE
-from components.report.data import read_anomalies, read_statistics
-from components.report.mistakes import find_mistakes
-from components.report.page import (
+from components.report.contents import (
     Artifact,
-    Facts,
     Mistakes,
     Page,
     RangeTest,
-    Training,
+    RunFacts,
+    TrainingHistory,
 )
-from components.serving_check.report import Report, read_report
+from components.report.data import read_anomalies, read_statistics
+from components.report.mistakes import find_mistakes
+from components.serving_check.findings import Findings, read_report
 from components.verdict import (
     Failure,
     Verdict,
@@ -40,7 +40,7 @@ _TEST_DIRECTORY = "Split-test"
 
 
 def read_page(
-    artifacts: Mapping[str, Artifact], facts: Facts, failure: Failure | None = None
+    artifacts: Mapping[str, Artifact], facts: RunFacts, failure: Failure | None = None
 ) -> Page:
     """Reads all that there is to tell of a run.
 
@@ -95,9 +95,9 @@ def _read_evaluation(directory: Path | None) -> tuple[Evaluation | None, str | N
 def _judge(
     evaluation: Evaluation | None,
     problem: str | None,
-    check: Report | None,
+    check: Findings | None,
     pushed: Mapping[str, int | str],
-    facts: Facts,
+    facts: RunFacts,
 ) -> Verdict:
     if problem:
         return Verdict("failed", "not judged", "Not judged", [problem])
@@ -105,9 +105,9 @@ def _judge(
     return judge(evaluation, refusals, read_standing(pushed, facts.run), flags=facts.flags)
 
 
-def _read_training(directory: Path) -> Training:
+def _read_training(directory: Path) -> TrainingHistory:
     summary = json.loads((directory / SUMMARY_FILE).read_text())
-    return Training(**summary, history=json.loads((directory / HISTORY_FILE).read_text()))
+    return TrainingHistory(**summary, history=json.loads((directory / HISTORY_FILE).read_text()))
 
 
 def _read_range_test(directory: Path) -> RangeTest:

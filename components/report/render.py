@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jinja2
 
 from components.evaluation import slicing
-from components.report.page import ORIGINAL, Entry, Page
+from components.report.contents import ORIGINAL, Page, RunEntry
 from trainer_module import features
 
 _MINUS = "−"
@@ -74,7 +74,7 @@ def render_report(page: Page) -> str:
     )
 
 
-def render_index(entries: Sequence[Entry]) -> str:
+def render_index(entries: Sequence[RunEntry]) -> str:
     """Makes the list of the runs.
 
     Args:

@@ -14,7 +14,7 @@ from tfx.utils import io_utils, path_utils
 
 from components import blessings
 from components.properties import SKIPPED
-from components.serving_check.report import REPORT_FILE, Report
+from components.serving_check.findings import REPORT_FILE, Findings
 from components.serving_check.runner import Limits, run_check
 from trainer_module import features, warmup
 
@@ -53,7 +53,7 @@ class Executor(base_executor.BaseExecutor):
             [examples] = input_dict[standard_component_specs.EXAMPLES_KEY]
             report = _check(model, examples, json.loads(exec_properties[CONFIG_KEY]))
         else:
-            report = Report(["not checked, since the Evaluator did not bless it"])
+            report = Findings(["not checked, since the Evaluator did not bless it"])
             blessing.set_string_custom_property(SKIPPED, "not blessed")
         for reason in report.reasons:
             logging.error("The model is not sound to serve: %s", reason)
@@ -80,7 +80,7 @@ class InfraValidatorExecutor(infra_validator.Executor):
         blessings.name_model(blessing, model)
 
 
-def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) -> Report:
+def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) -> Findings:
     old = path_utils.is_old_model_artifact(model)
     directory = Path(path_utils.serving_model_path(model.uri, old))
     split = artifact_utils.get_split_uri([examples], _SPLIT)

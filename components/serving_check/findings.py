@@ -9,7 +9,7 @@ REPORT_FILE = "report.json"
 
 
 @dataclass(frozen=True)
-class Report:
+class Findings:
     """The verdict.
 
     Attributes:
@@ -26,7 +26,7 @@ class Report:
         return json.dumps(asdict(self), indent=1)
 
 
-def read_report(directory: Path, *, blessed: bool) -> Report:
+def read_report(directory: Path, *, blessed: bool) -> Findings:
     """Reads the report out of the directory of a blessing.
 
     Args:
@@ -38,5 +38,5 @@ def read_report(directory: Path, *, blessed: bool) -> Report:
     """
     file = directory / REPORT_FILE
     if file.exists():
-        return Report(**json.loads(file.read_text(encoding="utf-8")))
-    return Report([] if blessed else ["TFX's InfraValidator refused it: see the log"])
+        return Findings(**json.loads(file.read_text(encoding="utf-8")))
+    return Findings([] if blessed else ["TFX's InfraValidator refused it: see the log"])

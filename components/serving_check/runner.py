@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from components.serving_check.report import Report
+from components.serving_check.findings import Findings
 
 TOLERANCE = 1e-5
 """How far a probability may be from the one that was evaluated."""
@@ -68,7 +68,7 @@ def run_check(
     expected: Mapping[str, Sequence],
     limits: Limits,
     image_feature: str,
-) -> Report:
+) -> Findings:
     """Checks a SavedModel.
 
     Args:
@@ -96,7 +96,7 @@ def run_check(
     }
     reasons, measures = _probe(request, limits)
     measures["size_mb"] = _size_mb(model)
-    return Report(reasons + _exceeded(measures, limits), measures)
+    return Findings(reasons + _exceeded(measures, limits), measures)
 
 
 def _size_mb(model: Path) -> float:

@@ -22,7 +22,7 @@ from components.properties import SKIPPED
 from pipeline.engine import earlier
 from pipeline.engine.part import Part, decide
 from pipeline.runs.metadata import outputs, text_property
-from pipeline.runs.results import NodeState
+from pipeline.runs.run_result import NodeState
 
 Observer = Callable[[str, NodeState, str], None]
 """Called with a node's name when it starts, and again when it ends, and why it did nothing."""

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.sources import Source
-from pipeline.runs.results import Failure, NodeState, Pushed, Serving, Training
+from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
 
 
 class _Message(pydantic.BaseModel):
@@ -58,7 +58,7 @@ class NodeEvent(_Message):
 
 
 class TrainingEvent(_Message):
-    """How far the training is; see `trainer_module.progress`."""
+    """How far the training is; see `trainer_module.progress_log`."""
 
     kind: Literal["training"] = "training"
     epoch: int
@@ -72,7 +72,7 @@ class TrainingEvent(_Message):
 
 
 class RangeTestEvent(_Message):
-    """How far the learning-rate finder is; see `trainer_module.progress`."""
+    """How far the learning-rate finder is; see `trainer_module.progress_log`."""
 
     kind: Literal["range_test"] = "range_test"
     point: int
@@ -85,9 +85,9 @@ class Finished(_Message):
     """The run ended, well or not; `usage` says that the failure is for the user to mend."""
 
     kind: Literal["finished"] = "finished"
-    training: Training | None = None
+    training: TrainingResult | None = None
     evaluation: Evaluation | None = None
-    serving: Serving | None = None
+    serving: ServingResult | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
     notes: list[str] = []

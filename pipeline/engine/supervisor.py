@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pipeline.engine.protocol import Event, Finished, Request, parse_event
-from pipeline.runs.results import Failure
+from pipeline.runs.run_result import Failure
 from trainer_module import keras_settings
 
 # TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves

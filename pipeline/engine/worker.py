@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from components.evaluation.results import EvaluationError
+from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import effect, nodes
@@ -28,7 +28,7 @@ from pipeline.engine.protocol import (
     make_event,
 )
 from pipeline.errors import UserError
-from pipeline.runs.results import Failure
+from pipeline.runs.run_result import Failure
 from pipeline.workspace import Workspace, workspace
 
 Emit = Callable[[Event], None]
@@ -149,7 +149,7 @@ def _run_graph(
 
 def _forward_training(emit: Emit) -> None:
     """Makes events of what the Trainer and the finder log of their progress."""
-    from trainer_module.progress import LOGGER_NAME
+    from trainer_module.progress_log import LOGGER_NAME
 
     class _Forward(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

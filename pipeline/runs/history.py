@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
-from pipeline.runs.results import Failure, RunResult
+from pipeline.runs.run_result import Failure, RunResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 
 # Colons have a meaning in paths of many tools.

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from components.evaluation.results import Evaluation, EvaluationError
+from components.evaluation.figures import Evaluation, EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import config, nodes, workspace
 from pipeline.errors import UserError
 from pipeline.runs import history
-from pipeline.runs.results import RunResult
+from pipeline.runs.run_result import RunResult
 from pipeline.workspace import Workspace
 
 SERVING = "serving"

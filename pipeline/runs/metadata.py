@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import LIVE_VERSION, PUSHED_BY
 from pipeline.errors import UserError
-from pipeline.runs.results import NodeResult, NodeState, Pushed
+from pipeline.runs.run_result import NodeResult, NodeState, Pushed
 
 _Event = metadata_store_pb2.Event
 _Execution = metadata_store_pb2.Execution

@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.evaluation.figures import Evaluation
 from components.evaluation.reader import read_evaluation
-from components.evaluation.results import Evaluation
 from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
-from components.report.page import Artifact
-from components.serving_check.report import read_report
+from components.report.contents import Artifact
+from components.serving_check.findings import read_report
 from components.verdict import read_refusals
 from pipeline import nodes
 from pipeline.runs.metadata import find_output, int_property, open_store, read_pushed
-from pipeline.runs.results import Pushed, Serving, Training
+from pipeline.runs.run_result import Pushed, ServingResult, TrainingResult
 from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 
@@ -32,9 +32,9 @@ class Outcome(NamedTuple):
         pictures: the curves, in the artifacts' directories.
     """
 
-    training: Training | None
+    training: TrainingResult | None
     evaluation: Evaluation | None
-    serving: Serving | None
+    serving: ServingResult | None
     pushed: Pushed | None
     pictures: list[Path]
 
@@ -70,18 +70,18 @@ def read_outcome(metadata: Path, run_id: str) -> Outcome:
 
 def _read_training(
     model_run: metadata_store_pb2.Artifact, finder: metadata_store_pb2.Artifact | None
-) -> Training:
+) -> TrainingResult:
     summary = json.loads(Path(model_run.uri, SUMMARY_FILE).read_text())
     curve = json.loads(Path(finder.uri, CURVE_FILE).read_text()) if finder else {}
-    return Training(**summary, learning_rate_warning=curve.get("warning"))
+    return TrainingResult(**summary, learning_rate_warning=curve.get("warning"))
 
 
 def _read_serving(
     blessing: metadata_store_pb2.Artifact, pushed: metadata_store_pb2.Artifact | None
-) -> Serving:
+) -> ServingResult:
     report = read_report(Path(blessing.uri), blessed=bool(int_property(blessing, "blessed")))
     properties = Artifact.of(pushed, pushed.type).properties if pushed else {}
-    return Serving(
+    return ServingResult(
         reasons=list(read_refusals(report.reasons, properties)), measures=report.measures
     )
 

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.model_store.files import write_atomically
-from components.report.page import (
+from components.report.contents import (
     INDEX_FILE,
     REPORT_FILE,
     Artifact,
-    Entry,
-    Facts,
     Page,
+    RunEntry,
+    RunFacts,
 )
 from components.report.render import render_index, render_report
 from components.verdict import Failure
 from pipeline import config, effect, nodes, workspace
 from pipeline.data import preparation
-from pipeline.runs import history, results
+from pipeline.runs import history, run_result
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
@@ -29,7 +29,7 @@ def report_facts(
     data: preparation.Prepared,
     place: workspace.Workspace,
     model_source: str,
-) -> Facts:
+) -> RunFacts:
     """Collects what is known of a run from its start.
 
     Args:
@@ -38,7 +38,7 @@ def report_facts(
         place: where artifacts, metadata and served models go.
         model_source: the fingerprint of the code that makes the model.
     """
-    return Facts(
+    return RunFacts(
         run="",
         dataset=data.directory.name,
         model_source=model_source,
@@ -64,7 +64,7 @@ def write_report(
     pipeline: "tfx.dsl.Pipeline",
     place: workspace.Workspace,
     run_id: str,
-    failure: results.Failure | None,
+    failure: run_result.Failure | None,
     *,
     interrupted: bool,
 ) -> None:
@@ -102,7 +102,7 @@ def write_report(
     write_atomically(target, render_report(page))
 
 
-def write_bare_report(run_dir: Path, result: results.RunResult) -> None:
+def write_bare_report(run_dir: Path, result: run_result.RunResult) -> None:
     """Writes a page with the failure alone, where the worker left none.
 
     Args:
@@ -112,7 +112,7 @@ def write_bare_report(run_dir: Path, result: results.RunResult) -> None:
     target = run_dir / REPORT_FILE
     if target.exists() or not result.failure:
         return
-    facts = Facts(run=result.run_id, dataset=result.dataset or "")
+    facts = RunFacts(run=result.run_id, dataset=result.dataset or "")
     page = Page(facts=facts, verdict=result.verdict)
     write_atomically(target, render_report(page))
 
@@ -127,10 +127,10 @@ def write_index(root: Path) -> None:
     write_atomically(root / INDEX_FILE, render_index(entries))
 
 
-def _make_entry(root: Path, result: results.RunResult) -> Entry:
+def _make_entry(root: Path, result: run_result.RunResult) -> RunEntry:
     page = workspace.runs(root) / result.run_id / REPORT_FILE
     evaluation = result.evaluation
-    return Entry(
+    return RunEntry(
         run=result.run_id,
         started=result.started.astimezone().strftime("%Y-%m-%d %H:%M") if result.started else "–",
         dataset=result.dataset or "–",

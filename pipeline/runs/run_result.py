@@ -7,7 +7,7 @@ from typing import Literal
 import pydantic
 
 from components import verdict
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from components.verdict import RUNNING, Standing, State, Verdict, judge, judge_failure
 from pipeline import nodes
 from pipeline.errors import ExitCode
@@ -40,7 +40,7 @@ class NodeResult(_Result):
     note: str = ""
 
 
-class Training(_Result):
+class TrainingResult(_Result):
     """How the model was trained.
 
     `learning_rate` is the peak of the rate; `learning_rate_warning` says why the finder could
@@ -59,11 +59,11 @@ class Training(_Result):
     learning_rate_warning: str | None = None
 
 
-class Serving(_Result):
+class ServingResult(_Result):
     """What the serving check and the serving directory said to a blessed model.
 
     `reasons` has a phrase for each that keeps it from being served. `measures` has size, load
-    time, latency and memory, as `components.serving_check.report.Report`.
+    time, latency and memory, as `components.serving_check.findings.Findings`.
     """
 
     reasons: list[str]
@@ -105,9 +105,9 @@ class RunResult(_Result):
     running: bool = False
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
-    training: Training | None = None
+    training: TrainingResult | None = None
     evaluation: Evaluation | None = None
-    serving: Serving | None = None
+    serving: ServingResult | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
     report: str | None = None

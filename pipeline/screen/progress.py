@@ -19,7 +19,7 @@ from pipeline.engine.protocol import (
     TrainingEvent,
 )
 from pipeline.nodes import NODES
-from pipeline.runs.results import NodeResult, NodeState
+from pipeline.runs.run_result import NodeResult, NodeState
 
 _MARKS: Mapping[NodeState, tuple[str, str]] = {
     "waiting": ("·", "dim"),

@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from components.verdict import State
-from pipeline.runs.results import RunResult, Training
+from pipeline.runs.run_result import RunResult, TrainingResult
 
 _STYLES: Mapping[State, str] = {
     "running": "bold yellow",
@@ -45,7 +45,7 @@ def print_summary(console: Console, result: RunResult) -> None:
         console.print(f"log: {escape(result.log)}", style="dim", soft_wrap=True)
 
 
-def _describe_training(training: Training) -> list[str]:
+def _describe_training(training: TrainingResult) -> list[str]:
     epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs} epochs"
     lines = [
         f"TinyVGG with {training.parameters:,} parameters, {epochs} at a learning rate of up to "

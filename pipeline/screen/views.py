@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from components.evaluation import slicing
-from components.evaluation.results import Figures, Metrics
+from components.evaluation.figures import Figures, Metrics
 from pipeline import nodes
 from pipeline.errors import UserError
-from pipeline.runs.results import RunResult
+from pipeline.runs.run_result import RunResult
 from pipeline.screen.tables import Column, Table, Value
 from trainer_module import features
 

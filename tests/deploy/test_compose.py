@@ -14,7 +14,7 @@ import yaml
 
 from components.model_server import image
 from components.model_server.client import ask_grpc, ask_rest
-from components.model_store.manifest import SERVER_DIRECTORY, Facts
+from components.model_store.manifest import SERVER_DIRECTORY, ModelFacts
 from components.model_store.store import Store
 from deploy import client
 
@@ -70,7 +70,7 @@ def running(tmp_path, model_directory):
     if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
         pytest.skip("needs docker compose")
     store = Store(tmp_path / "serving" / "tinyvgg")
-    store.push(Path(model_directory), Facts())
+    store.push(Path(model_directory), ModelFacts())
     rest, grpc = free_port(), free_port()
     environment = {
         **os.environ,

@@ -9,7 +9,7 @@ from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
 from components.atomic_pusher.executor import HELD_BACK
-from components.serving_check.report import REPORT_FILE
+from components.serving_check.findings import REPORT_FILE
 from pipeline import nodes
 from pipeline.engine.dag_runner import ObservedDagRunner
 

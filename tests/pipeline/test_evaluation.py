@@ -6,7 +6,7 @@ from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
 from tensorflow_model_analysis.utils import config_util
 
-from components.evaluation.results import ClassMetrics, OverallMetrics
+from components.evaluation.figures import ClassMetrics, OverallMetrics
 from pipeline import config, evaluation
 from trainer_module import features
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline import frames, workspace
-from pipeline.runs.results import RunResult
+from pipeline.runs.run_result import RunResult
 from tests import evaluations
 from trainer_module import features
 

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from pipeline import inspect, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.run_result import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features
 
@@ -65,7 +65,7 @@ def runs(keep, root):
     model = root / "model"
     model.mkdir(parents=True)
     (model / "saved_model.pb").write_text("a model")
-    push = Store(root / "serving" / "tinyvgg").push(model, Facts(run=FIRST))
+    push = Store(root / "serving" / "tinyvgg").push(model, ModelFacts(run=FIRST))
     pushed = Pushed(path=str(push.path), version="1")
     components = {node: NodeResult(state="done") for node in nodes.NODES}
     keep(FIRST, evaluation=evaluation(recall=0.95), pushed=pushed, components=components)

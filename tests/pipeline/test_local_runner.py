@@ -16,11 +16,11 @@ from pipeline.engine import supervisor
 from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
 from pipeline.runs import history
-from pipeline.runs.results import Failure, Pushed, Serving
+from pipeline.runs.run_result import Failure, Pushed, ServingResult
 from tests.evaluations import LOW_RECALL, evaluation
 
 BLESSED = evaluation()
-UNSOUND = Serving(reasons=["it is too large"])
+UNSOUND = ServingResult(reasons=["it is too large"])
 REFUSED = evaluation(LOW_RECALL)
 PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from components.model_formats.export import Export
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
-from components.serving_check.report import Report
+from components.serving_check.findings import Findings
 from pipeline import serving
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
@@ -44,7 +44,7 @@ def store(root):
         model.mkdir(parents=True)
         (model / "saved_model.pb").write_text(f"model {number}")
         metrics = {"accuracy": 0.9 + number / 1000}
-        store.push(model, Facts(run=f"run-{number}", metrics=metrics))
+        store.push(model, ModelFacts(run=f"run-{number}", metrics=metrics))
     return store
 
 
@@ -85,7 +85,7 @@ def test_list_fits_a_terminal_of_80_columns(store, run, root):
     for version in (store.directory / "1795508572", model := root / "another"):
         version.mkdir()
         (version / "saved_model.pb").write_text("another model")
-    store.push(model, Facts(run="2026-11-24T12-22-11.726", metrics={"accuracy": 0.9}))
+    store.push(model, ModelFacts(run="2026-11-24T12-22-11.726", metrics={"accuracy": 0.9}))
     store.pin(1795508573)
     _, lines = run("list")
     row = lines[2]
@@ -258,7 +258,7 @@ def report(monkeypatch):
     """What the fresh process is to report."""
     reasons = []
     monkeypatch.setattr(serving, "_read_recorded", lambda *_: None)
-    monkeypatch.setattr(serving, "_probe", lambda *_: Report(reasons, MEASURES))
+    monkeypatch.setattr(serving, "_probe", lambda *_: Findings(reasons, MEASURES))
     return reasons
 
 
@@ -536,7 +536,7 @@ class TestRealModel:
     @pytest.fixture
     def store(self, root, model):
         store = Store(root / "serving" / "tinyvgg")
-        store.push(model, Facts())
+        store.push(model, ModelFacts())
         return store
 
     def test_check_loads_it_and_compares_its_answers(self, store, run):

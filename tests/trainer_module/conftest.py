@@ -24,7 +24,7 @@ import schema
 from pipeline import config
 from trainer_module import (
     features,
-    input,  # noqa: A004
+    loading,
     ordering,
     preprocessing,
 )
@@ -190,19 +190,19 @@ def split_files(examples_artifact) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
-def records(split_files, data_accessor, transform_output) -> dict[str, input.Records]:
+def records(split_files, data_accessor, transform_output) -> dict[str, loading.Records]:
     """Each split as it lies on disk."""
     return {
-        name: input.Records(split_files(name), data_accessor, transform_output) for name in SIZES
+        name: loading.Records(split_files(name), data_accessor, transform_output) for name in SIZES
     }
 
 
 @pytest.fixture(scope="session")
-def splits(records, tmp_path_factory) -> dict[str, input.MemorySplit]:
+def splits(records, tmp_path_factory) -> dict[str, loading.MemorySplit]:
     """The train and the eval split, as loaded for training."""
     names = ("eval", "train")
     scratch = tmp_path_factory.mktemp("scratch")
-    loaded = input.load_splits([records[name] for name in names], 1000, scratch)
+    loaded = loading.load_splits([records[name] for name in names], 1000, scratch)
     return dict(zip(names, loaded, strict=True))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module import input, learning_rate_finder, model, progress, training  # noqa: A004
+from trainer_module import learning_rate_finder, loading, model, progress_log, training
 from trainer_module.learning_rate_finder import Curve, Finding
 
 FALLBACK = 0.004
@@ -106,7 +106,7 @@ def test_the_test_ends_at_a_loss_that_is_not_finite():
 
 
 def test_each_point_is_logged(caplog):
-    caplog.set_level(logging.DEBUG, progress.LOGGER_NAME)
+    caplog.set_level(logging.DEBUG, progress_log.LOGGER_NAME)
     curve = run(single_weight(itself), batches(5))
     assert [record.progress for record in caplog.records if hasattr(record, "progress")] == [
         {"kind": "range_test", "point": point, "points": 5, "rate": rate, "loss": loss}
@@ -116,13 +116,13 @@ def test_each_point_is_logged(caplog):
 
 def test_the_same_seed_gives_the_same_curve_and_another_another(raw_splits, model_config):
     images, labels = raw_splits["train"]
-    split = input.MemorySplit(tf.constant(images[..., np.newaxis] / np.float32(255)), labels)
+    split = loading.MemorySplit(tf.constant(images[..., np.newaxis] / np.float32(255)), labels)
 
     def measure(seed):
         keras.utils.set_random_seed(seed)
         network = model.build_model(**{**model_config, "batch_norm": True, "dropout": 0.3})
         training.compile_network(network, 1e-4, weight_decay=0.01, label_smoothing=0.1)
-        given = input.training_batches(split, 32, seed=seed, epochs=1)
+        given = loading.training_batches(split, 32, seed=seed, epochs=1)
         return run(network, given, points=8, lowest=1e-4)
 
     first, second, third = map(measure, (1, 1, 2))

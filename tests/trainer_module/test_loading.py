@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module import augmentation, input  # noqa: A004
+from trainer_module import augmentation, loading
 
 BATCH, STEPS, LAST = 32, 2, 28
 """The eval split's 60 examples in batches."""
@@ -17,7 +17,7 @@ def load(records, tmp_path_factory):
 
     def load(*names, memory_mb):
         scratch = tmp_path_factory.mktemp("scratch")
-        return input.load_splits([records[name] for name in names], memory_mb, scratch)
+        return loading.load_splits([records[name] for name in names], memory_mb, scratch)
 
     return load
 
@@ -87,7 +87,7 @@ def test_the_eval_split_is_scaled_by_the_range_of_the_train_split(splits, raw_sp
 
 @pytest.mark.parametrize("memory_mb", [0, 1])
 def test_a_split_longer_than_a_reading_batch_is_read_whole(monkeypatch, load, splits, memory_mb):
-    monkeypatch.setattr(input, "_READ_BATCH", 16)
+    monkeypatch.setattr(loading, "_READ_BATCH", 16)
     [split] = load("eval", memory_mb=memory_mb)
     assert_equal(splits["eval"].batches(BATCH).as_numpy_iterator(), split.batches(BATCH))
     assert split.size == 60
@@ -101,9 +101,9 @@ def test_an_empty_split_is_an_error_that_names_its_files(load, memory_mb):
 
 @pytest.mark.parametrize("memory_mb", [0, 1000])
 def test_a_split_is_read_from_its_files_once(load, monkeypatch, memory_mb):
-    read = input.Records.read
+    read = loading.Records.read
     seen = []
-    monkeypatch.setattr(input.Records, "read", lambda self: seen.append(self) or read(self))
+    monkeypatch.setattr(loading.Records, "read", lambda self: seen.append(self) or read(self))
     load("eval", "train", memory_mb=memory_mb)
     assert len(seen) == 2
 
@@ -114,36 +114,36 @@ def kinds(splits):
 
 def test_all_splits_are_kept_in_memory_where_they_fit(load):
     splits = load("eval", "train", memory_mb=2)
-    assert kinds(splits) == [input.MemorySplit] * 2
+    assert kinds(splits) == [loading.MemorySplit] * 2
     assert [split.size for split in splits] == [60, 300]
 
 
 def test_without_memory_all_splits_are_streamed(load):
     splits = load("eval", "train", memory_mb=0)
-    assert kinds(splits) == [input.StreamedSplit] * 2
+    assert kinds(splits) == [loading.StreamedSplit] * 2
     assert [split.size for split in splits] == [60, 300]
 
 
 def test_the_budget_goes_to_the_splits_in_their_order(load):
     # The train split alone fits into a megabyte, and so does eval, but not both.
-    assert 300 * input.EXAMPLE_BYTES < 10**6 < 360 * input.EXAMPLE_BYTES
+    assert 300 * loading.EXAMPLE_BYTES < 10**6 < 360 * loading.EXAMPLE_BYTES
     for names in (["eval", "train"], ["train", "eval"]):
         splits = load(*names, memory_mb=1)
-        assert kinds(splits) == [input.MemorySplit, input.StreamedSplit]
+        assert kinds(splits) == [loading.MemorySplit, loading.StreamedSplit]
 
 
 def test_an_example_takes_its_pixels_and_its_label(splits):
     images, labels = splits["eval"]
     taken = images.numpy().nbytes + labels.numpy().nbytes
-    assert input.EXAMPLE_BYTES * len(labels) == taken
+    assert loading.EXAMPLE_BYTES * len(labels) == taken
 
 
 def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, load):
-    monkeypatch.setattr(input, "_READ_BATCH", 16)
+    monkeypatch.setattr(loading, "_READ_BATCH", 16)
     [none_left] = load("train", memory_mb=0)
     _, some_left = load("eval", "train", memory_mb=1)
     assert none_left.shuffle_buffer == 16
-    assert some_left.shuffle_buffer == 10**6 // input.EXAMPLE_BYTES - 60
+    assert some_left.shuffle_buffer == 10**6 // loading.EXAMPLE_BYTES - 60
     assert load("eval", memory_mb=0)[0].shuffle_buffer == 16
 
 
@@ -166,33 +166,33 @@ def test_the_last_batch_is_smaller(split, identify):
 
 
 def test_a_batch_may_be_larger_than_the_split(split, identify):
-    [batch] = identify(input.training_batches(split, 64, seed=3, epochs=1))
+    [batch] = identify(loading.training_batches(split, 64, seed=3, epochs=1))
     assert sorted(batch) == list(range(60))
 
 
 def test_training_batches_hold_images_and_labels_that_belong_together(split, splits):
     images, labels = (part.numpy() for part in splits["eval"])
     label_of = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    batches = input.training_batches(split, BATCH, seed=3, epochs=1)
+    batches = loading.training_batches(split, BATCH, seed=3, epochs=1)
     for images, labels in batches.as_numpy_iterator():
         assert (images.dtype, labels.dtype) == (np.float32, np.int64)
         assert [label_of[image.tobytes()] for image in images] == labels.tolist()
 
 
 def test_every_epoch_has_each_example_once_in_an_order_of_its_own(split, identify):
-    epochs = epochs_of(identify(input.training_batches(split, BATCH, seed=3, epochs=3)))
+    epochs = epochs_of(identify(loading.training_batches(split, BATCH, seed=3, epochs=3)))
     assert [sorted(epoch) for epoch in epochs] == [list(range(60))] * 3
     assert len({tuple(epoch) for epoch in [list(range(60)), *epochs]}) == 4
 
 
 def test_no_batch_straddles_two_epochs(split, identify):
-    batches = identify(input.training_batches(split, BATCH, seed=3, epochs=3))
+    batches = identify(loading.training_batches(split, BATCH, seed=3, epochs=3))
     assert [len(batch) for batch in batches] == [BATCH, LAST] * 3
 
 
 def test_the_same_seed_gives_the_same_orders(split, identify):
     first, second = (
-        identify(input.training_batches(split, BATCH, seed=3, epochs=2)) for _ in range(2)
+        identify(loading.training_batches(split, BATCH, seed=3, epochs=2)) for _ in range(2)
     )
     assert first == second
 
@@ -201,7 +201,9 @@ def test_neighbouring_seeds_share_no_order(split, identify):
     orders = [
         tuple(epoch)
         for seed in (3, 4)
-        for epoch in epochs_of(identify(input.training_batches(split, BATCH, seed=seed, epochs=2)))
+        for epoch in epochs_of(
+            identify(loading.training_batches(split, BATCH, seed=seed, epochs=2))
+        )
     ]
     assert len(set(orders)) == 4
 
@@ -211,7 +213,7 @@ def test_the_lowest_and_the_largest_seed_are_taken(split, seed):
     # As the Trainer does.
     keras.utils.set_random_seed(seed)
     augment = partial(augmentation.augment, flip=True, shift=1, erase=0.0, erase_size=1)
-    batches = input.training_batches(split, BATCH, seed=seed, epochs=1, augment=augment)
+    batches = loading.training_batches(split, BATCH, seed=seed, epochs=1, augment=augment)
     assert [len(labels) for _, labels in batches.as_numpy_iterator()] == [BATCH, LAST]
 
 
@@ -220,7 +222,7 @@ def test_the_lowest_and_the_largest_seed_are_taken(split, seed):
 def test_later_epochs_are_those_of_the_unbroken_training(split, augmented, first_epoch):
     augment = partial(augmentation.augment, flip=True, shift=2, erase=0.5, erase_size=9)
     batches = partial(
-        input.training_batches,
+        loading.training_batches,
         split,
         BATCH,
         seed=3,
@@ -232,7 +234,7 @@ def test_later_epochs_are_those_of_the_unbroken_training(split, augmented, first
 
 
 def test_augmentation_gets_the_images_alone(split):
-    batches = partial(input.training_batches, split, BATCH, seed=3, epochs=1)
+    batches = partial(loading.training_batches, split, BATCH, seed=3, epochs=1)
     plain = [labels.tolist() for _, labels in batches().as_numpy_iterator()]
     erased = list(batches(augment=lambda images, _: images * 0).as_numpy_iterator())
     assert [labels.tolist() for _, labels in erased] == plain
@@ -245,14 +247,14 @@ def test_the_seed_of_an_augmentation_is_the_training_s_and_the_step(split, part,
         assert seed.dtype == tf.int64
         return tf.zeros_like(images) + tf.cast(seed[part], tf.float32)
 
-    batches = input.training_batches(split, BATCH, seed=3, epochs=3, augment=show)
+    batches = loading.training_batches(split, BATCH, seed=3, epochs=3, augment=show)
     assert [images.max() for images, _ in batches.as_numpy_iterator()] == expected
 
 
 def test_an_image_is_augmented_anew_in_each_epoch(split):
     augment = partial(augmentation.augment, flip=False, shift=2, erase=0.0, erase_size=1)
     batches = list(
-        input.training_batches(split, 64, seed=3, epochs=2, augment=augment).as_numpy_iterator()
+        loading.training_batches(split, 64, seed=3, epochs=2, augment=augment).as_numpy_iterator()
     )
     first, second = ({image.tobytes() for image in images} for images, _ in batches)
     assert len(first & second) < 20
@@ -260,16 +262,16 @@ def test_an_image_is_augmented_anew_in_each_epoch(split):
 
 @pytest.mark.parametrize("augment", [None, lambda images, _: images])
 def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoch(split, augment):
-    training = input.training_batches(split, BATCH, seed=3, epochs=1, augment=augment)
+    training = loading.training_batches(split, BATCH, seed=3, epochs=1, augment=augment)
     for batches in (training, split.batches(BATCH)):
         assert batches.options().autotune.enabled is False
 
 
 def test_workers_hand_on_batches_in_order(split):
-    for batches in (input.training_batches(split, BATCH, seed=3, epochs=1), split.batches(BATCH)):
+    for batches in (loading.training_batches(split, BATCH, seed=3, epochs=1), split.batches(BATCH)):
         assert batches.options().deterministic is True
 
 
 @pytest.mark.parametrize(("batch_size", "steps"), [(1, 60), (30, 2), (32, 2), (59, 2), (60, 1)])
 def test_steps_of_an_epoch_include_its_smaller_last_batch(split, batch_size, steps):
-    assert input.steps_per_epoch(split, batch_size) == steps
+    assert loading.steps_per_epoch(split, batch_size) == steps

@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from trainer_module import progress
+from trainer_module import progress_log
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def records():
     emitted = []
     handler = logging.Handler()
     handler.emit = emitted.append
-    logger = logging.getLogger(progress.LOGGER_NAME)
+    logger = logging.getLogger(progress_log.LOGGER_NAME)
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
@@ -25,13 +25,13 @@ def records():
 def clock(monkeypatch):
     """Lets a test set the time."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_log.time, "monotonic", lambda: now[0])
     return now
 
 
 @pytest.fixture
 def callback():
-    callback = progress.ProgressLogger(steps_per_epoch=40)
+    callback = progress_log.ProgressLogger(steps_per_epoch=40)
     callback.set_params({"epochs": 3})
     callback.on_epoch_begin(0)
     return callback
@@ -98,7 +98,7 @@ def test_steps_without_figures_are_logged_too(records, clock, callback):
 
 
 def test_a_point_of_a_range_test_is_logged_at_debug_level_with_its_figures(records):
-    progress.log_range_test(7, 100, 0.002, 1.5)
+    progress_log.log_range_test(7, 100, 0.002, 1.5)
     [record] = records
     assert record.levelno == logging.DEBUG
     assert record.progress == {

@@ -13,9 +13,9 @@ from tfx.v1.components import FnArgs
 from components.model_store.identity import model_identity
 from trainer_module import (
     checkpoints,
-    input,  # noqa: A004
     keras_settings,
-    progress,
+    loading,
+    progress_log,
     run_fn,
     warmup,
 )
@@ -69,7 +69,7 @@ def run(make_arguments, tmp_path_factory):
     records = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.progress)
-    logger = logging.getLogger(progress.LOGGER_NAME)
+    logger = logging.getLogger(progress_log.LOGGER_NAME)
     level = logger.level
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
@@ -302,7 +302,7 @@ def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monke
     arguments.custom_config["memory_mb"] = 1
     with pytest.raises(SeenError) as seen:
         run_fn.run_fn(arguments)
-    assert seen.value.args == (input.StreamedSplit, input.MemorySplit)
+    assert seen.value.args == (loading.StreamedSplit, loading.MemorySplit)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer_module import checkpoints, input, model, progress, training  # noqa: A004
+from trainer_module import checkpoints, loading, model, progress_log, training
 
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
 
@@ -31,7 +31,7 @@ class KilledError(Exception):
 def splits(raw_splits):
     """The train and the eval split, scaled by hand."""
     return {
-        name: input.MemorySplit(tf.constant(images[..., np.newaxis] / np.float32(255)), labels)
+        name: loading.MemorySplit(tf.constant(images[..., np.newaxis] / np.float32(255)), labels)
         for name, (images, labels) in raw_splits.items()
     }
 
@@ -110,7 +110,7 @@ def kill_after(monkeypatch):
 @pytest.fixture
 def trained_epochs(caplog):
     """The epochs that were trained to their end, from 1, in a list that grows."""
-    caplog.set_level(logging.INFO, progress.LOGGER_NAME)
+    caplog.set_level(logging.INFO, progress_log.LOGGER_NAME)
     return lambda: [
         record.progress["epoch"] for record in caplog.records if hasattr(record, "progress")
     ]
@@ -238,7 +238,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_says_what_to_do(train, 
 
 def test_a_loss_that_is_not_finite_on_the_eval_split_ends_it_too(train, splits, tmp_path):
     images, labels = splits["eval"]
-    broken = input.MemorySplit(images * math.nan, labels)
+    broken = loading.MemorySplit(images * math.nan, labels)
     # On a CPU, the pooling and the ReLU of TinyVGG make zero of what is not a number.
     linear = keras.Sequential(
         [
@@ -273,7 +273,7 @@ def test_a_training_killed_within_an_epoch_repeats_that_epoch(
             raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(progress.ProgressLogger, "on_train_batch_end", on_train_batch_end)
+        patch.setattr(progress_log.ProgressLogger, "on_train_batch_end", on_train_batch_end)
         with pytest.raises(KilledError):
             train_everything(tmp_path)
     network, trained = train_everything(tmp_path)

@@ -11,7 +11,7 @@ from components.model_store.files import sha256
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from components.properties import HELD_BACK, SKIPPED
-from components.report.page import Artifact
+from components.report.contents import Artifact
 from components.verdict import Standing, read_refusals, read_standing
 
 METRICS = {"accuracy": 0.9, "loss": 0.3}

@@ -7,7 +7,7 @@ from tfx.orchestration import metadata
 from tfx.types import artifact_utils, standard_artifacts
 
 from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 
 Model, ModelBlessing = standard_artifacts.Model, standard_artifacts.ModelBlessing
@@ -51,7 +51,7 @@ class Shelf:
         (copy / "saved_model.pb").write_text(str(model))
         pushed = PushedModel()
         pushed.set_string_custom_property(
-            "pushed_destination", str(served.push(copy, Facts()).path)
+            "pushed_destination", str(served.push(copy, ModelFacts()).path)
         )
         artifact = self._put(pushed)
         kind = metadata_store_pb2.ExecutionType(name="Pusher")

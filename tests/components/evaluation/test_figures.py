@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from components.evaluation.results import Miss
+from components.evaluation.figures import Miss
 from tests.evaluations import LOW_RECALL, class_metrics, evaluation
 
 NAN = float("nan")

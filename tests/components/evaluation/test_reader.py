@@ -16,8 +16,8 @@ from tfx.types import artifact_utils, standard_artifacts
 
 import schema
 from components.evaluation import extractors, tally
+from components.evaluation.figures import EvaluationError
 from components.evaluation.reader import read_evaluation
-from components.evaluation.results import EvaluationError
 from pipeline import config, evaluation
 from trainer_module import features
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.model_store import files, manifest
-from components.model_store.manifest import Facts, StoreError
+from components.model_store.manifest import ModelFacts, StoreError
 from components.model_store.store import Store
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -28,7 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 OPERATE = """
 import os, signal, sys
 from pathlib import Path
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 
 store, operation, model, kill_at = Store(Path(sys.argv[1])), *sys.argv[2:4], int(sys.argv[4])
@@ -43,7 +43,7 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 if operation == "push":
-    store.push(Path(model), Facts())
+    store.push(Path(model), ModelFacts())
 elif operation == "rollback":
     store.rollback(1)
 elif operation == "pin":
@@ -73,7 +73,7 @@ def found(directory):
 def served(store, make_model):
     """A store with three versions, the newest of them live; returns what is found there."""
     for name in ("a", "b", "c"):
-        store.push(make_model(name), Facts(run=name))
+        store.push(make_model(name), ModelFacts(run=name))
     return found(store.directory)
 
 
@@ -135,7 +135,7 @@ def test_push_that_is_killed_leaves_what_was_served_or_the_whole_new_version(
         after = look("push killed", store, *served.values(), new)
         assert {number: after[number] for number in served} == served
         outcomes.add(len(after) - len(served))
-        push = store.push(model, Facts())
+        push = store.push(model, ModelFacts())
         assert found(store.directory)[push.version] == new
         assert not list((store.directory / ".incoming").iterdir())
         # The next point starts from where this one did.
@@ -227,7 +227,7 @@ def test_rollback_over_strays_that_is_killed_leaves_them_where_they_are(
         copy.recover()
         assert copy.find().number == (1 if begun else 3)
         assert all(place.exists() for place in strays.values())
-        assert copy.push(make_model(f"new-{point}"), Facts()).version == 10
+        assert copy.push(make_model(f"new-{point}"), ModelFacts()).version == 10
 
 
 def test_rollback_to_where_a_copy_is_that_is_killed_loses_neither(store, served, tmp_path, look):
@@ -265,9 +265,9 @@ def test_full_disk_is_a_sentence_and_the_next_push_recovers(
     with monkeypatch.context() as patch:
         fill_disk(patch, size)
         with pytest.raises(StoreError, match="No space left on device; what was served still is"):
-            store.push(model, Facts())
+            store.push(model, ModelFacts())
     assert look("disk full", store, *served.values()) == served
-    assert store.push(model, Facts()).version == 4
+    assert store.push(model, ModelFacts()).version == 4
 
 
 def test_rollback_to_what_is_aside_on_a_full_disk_changes_nothing(store, served, monkeypatch, look):
@@ -301,14 +301,14 @@ def fill_disk(patch, free):
 PUSH_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from components.model_store.manifest import Facts, StoreError
+from components.model_store.manifest import ModelFacts, StoreError
 from components.model_store.store import Store
 
 os.chdir(sys.argv[1])
 if os.getuid() == 0:
     os.setuid(65534)
 try:
-    Store(Path("serving/tinyvgg")).push(Path("models/new"), Facts())
+    Store(Path("serving/tinyvgg")).push(Path("models/new"), ModelFacts())
 except StoreError as error:
     print(error)
 """
@@ -342,7 +342,7 @@ def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
     (store.directory / ".incoming").chmod(0o755)
     assert "Permission denied; what was served still is" in ended.stdout, ended.stderr
     assert look("directory read-only", store, *served.values()) == served
-    assert store.push(model, Facts()).state == "pushed"
+    assert store.push(model, ModelFacts()).state == "pushed"
 
 
 def test_serving_directory_of_another_user_does_not_fail_pushes(served, store, make_model, look):
@@ -384,21 +384,21 @@ def test_directory_that_vanishes_during_a_push_is_a_sentence_and_the_next_push_m
 
         patch.setattr(files, "copy_tree", copy_and_lose)
         with pytest.raises(StoreError):
-            store.push(model, Facts())
+            store.push(model, ModelFacts())
     lost = Store(store.directory.with_name("lost"))
     assert look("directory vanished", lost, *served.values()) == served
-    assert store.push(model, Facts()).version == 1
+    assert store.push(model, ModelFacts()).version == 1
     assert list(found(store.directory).values()) == [files.checksums(model)]
 
 
 PUSH_MANY = """
 import sys
 from pathlib import Path
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 
 for model in sys.argv[2:]:
-    print(Store(Path(sys.argv[1])).push(Path(model), Facts()).version)
+    print(Store(Path(sys.argv[1])).push(Path(model), ModelFacts()).version)
 """
 
 
@@ -448,7 +448,7 @@ def test_rollback_does_not_wait_for_a_push_that_is_copying(
     monkeypatch.setattr(files, "copy_tree", copy_slowly)
     pushed = []
     model = make_model("new")
-    push = threading.Thread(target=lambda: pushed.append(store.push(model, Facts())))
+    push = threading.Thread(target=lambda: pushed.append(store.push(model, ModelFacts())))
     push.start()
     assert copying.wait(30)
     assert store.rollback().number == 2
@@ -464,7 +464,7 @@ def test_rollback_of_the_model_that_is_being_pushed_again_holds_it_back(
     store, served, make_model, monkeypatch, look
 ):
     model = make_model("bad")
-    store.push(model, Facts())
+    store.push(model, ModelFacts())
     copy_tree = files.copy_tree
 
     def roll_back_meanwhile(source, target):
@@ -472,7 +472,7 @@ def test_rollback_of_the_model_that_is_being_pushed_again_holds_it_back(
         return copy_tree(source, target)
 
     monkeypatch.setattr(files, "copy_tree", roll_back_meanwhile)
-    assert store.push(model, Facts()).state == "held back"
+    assert store.push(model, ModelFacts()).state == "held back"
     assert look("rollback while a push runs", store, *served.values()) == served
 
 
@@ -489,7 +489,7 @@ def test_tampered_version_is_never_gone_back_to_and_the_next_push_moves_it_aside
     (store.directory / "3" / "saved_model.pb").write_text("tampered")
     (store.directory / "2" / "variables" / "variables.data-1").unlink()
     model = make_model("new")
-    assert store.push(model, Facts()).version == 4
+    assert store.push(model, ModelFacts()).version == 4
     whole = (served[1], files.checksums(model))
     assert set(look("version tampered with", store, *whole)) == {1, 4}
     assert store.rollback().number == 1
@@ -502,12 +502,12 @@ def test_cleaning_up_leaves_a_push_that_is_under_way_alone(store, served, make_m
 
     def push_other_meanwhile(source, target):
         monkeypatch.setattr(files, "copy_tree", copy_tree)
-        assert Store(store.directory).push(other, Facts()).version == 4
+        assert Store(store.directory).push(other, ModelFacts()).version == 4
         store.recover()
         return copy_tree(source, target)
 
     monkeypatch.setattr(files, "copy_tree", push_other_meanwhile)
-    assert store.push(model, Facts()).version == 5
+    assert store.push(model, ModelFacts()).version == 5
 
 
 def test_listing_taken_all_the_time_during_pushes_never_shows_a_part_of_a_version(
@@ -527,7 +527,7 @@ def test_listing_taken_all_the_time_during_pushes_never_shows_a_part_of_a_versio
     watcher = threading.Thread(target=watch)
     watcher.start()
     for model in models:
-        store.push(model, Facts())
+        store.push(model, ModelFacts())
     ended.set()
     watcher.join(30)
     whole = {size(model) for model in models}

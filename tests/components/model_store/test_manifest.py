@@ -3,9 +3,9 @@ import json
 import pytest
 
 from components.model_store import manifest
-from components.model_store.manifest import Facts, Manifest, Record, StoreError
+from components.model_store.manifest import Manifest, ModelFacts, Record, StoreError
 
-FACTS = Facts(run="r1", source="0123", dataset="drawn", metrics={"accuracy": 0.9})
+FACTS = ModelFacts(run="r1", source="0123", dataset="drawn", metrics={"accuracy": 0.9})
 RECORD = Record("now", FACTS, files={"a/b": "0"}, withdrawn="damaged", identity="1")
 RAW = {"pushed": "now", "facts": {}, "files": {}, "withdrawn": None}
 
@@ -48,7 +48,7 @@ def test_manifest_of_an_earlier_version_is_read(tmp_path):
     (tmp_path / manifest.MANIFEST_FILE).write_text(json.dumps(document))
     known = manifest.read(tmp_path)
     assert known.server_directory == "/models"
-    assert known.records[7] == Record("now", Facts(), files={})
+    assert known.records[7] == Record("now", ModelFacts(), files={})
 
 
 def set_field(name, value):

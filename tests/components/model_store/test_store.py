@@ -10,10 +10,10 @@ import pytest
 from google.protobuf import text_format
 
 from components.model_store import change, files, manifest
-from components.model_store.manifest import MANIFEST_FILE, Facts, StoreError
+from components.model_store.manifest import MANIFEST_FILE, ModelFacts, StoreError
 from components.model_store.store import Store
 
-FACTS = Facts(run="r1", source="0123456789abcdef", dataset="drawn", metrics={"accuracy": 0.9})
+FACTS = ModelFacts(run="r1", source="0123456789abcdef", dataset="drawn", metrics={"accuracy": 0.9})
 
 
 def visible(store):
@@ -80,7 +80,7 @@ def test_same_model_is_not_pushed_twice(store, make_model):
     model, other = make_model("a"), make_model("b")
     store.push(model, FACTS)
     store.push(other, FACTS)
-    again = store.push(model, Facts(run="r2"))
+    again = store.push(model, ModelFacts(run="r2"))
     assert (again.state, again.version) == ("there", 1)
     assert visible(store) == [1, 2]
 
@@ -445,7 +445,7 @@ def test_model_that_is_held_back_can_be_rolled_back_to_though_its_files_were_los
     store.rollback()
     lose(store)
     again = make_model("bad in other bytes")
-    assert store.push(again, Facts(run="later"), "same").state == "held back"
+    assert store.push(again, ModelFacts(run="later"), "same").state == "held back"
     assert (visible(store), live(store)) == ([1], 1)
     version = store.rollback(2)
     assert (version.live, version.record.facts) == (True, FACTS)
@@ -995,7 +995,7 @@ def test_warnings_of_a_damaged_store_are_a_warning(store, push):
 
 
 def test_version_that_this_user_may_not_read_stays_in_service(store, make_model, monkeypatch):
-    store.push(make_model("boot"), Facts())
+    store.push(make_model("boot"), ModelFacts())
     live = store.find().path
     read = files.sha256
 
@@ -1005,5 +1005,5 @@ def test_version_that_this_user_may_not_read_stays_in_service(store, make_model,
         return read(path)
 
     monkeypatch.setattr(files, "sha256", sha256)
-    assert store.push(make_model("sandal"), Facts()).version == 2
+    assert store.push(make_model("sandal"), ModelFacts()).version == 2
     assert [one.number for one in store.versions() if one.visible] == [2, 1]

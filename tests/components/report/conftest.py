@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.evaluation.results import Figures
+from components.evaluation.figures import Figures
 from components.evaluation.slicing import PARTS
-from components.report.page import (
+from components.report.contents import (
     Anomaly,
     Artifact,
-    Facts,
     FeatureStatistics,
     Mistake,
     Mistakes,
     Page,
     RangeTest,
-    Training,
+    RunFacts,
+    TrainingHistory,
 )
 from components.verdict import Verdict
 from tests.evaluations import (
@@ -68,7 +68,7 @@ def page(png) -> Page:
         LOW_RECALL, **make_figures(0.9), baseline=Figures(**make_figures(0.92)), notes=["a note"]
     )
     return Page(
-        facts=Facts(
+        facts=RunFacts(
             run="r1",
             dataset="fashion_mnist-1",
             model_source="0123abcd",
@@ -77,7 +77,7 @@ def page(png) -> Page:
         ),
         verdict=Verdict("refused", "a label", "Not blessed, and not pushed", judged.reasons),
         evaluation=judged,
-        training=Training(12_794, 0.01, 3, 3, 3, 0.8, 0.5, history),
+        training=TrainingHistory(12_794, 0.01, 3, 3, 3, 0.8, 0.5, history),
         range_test=RangeTest(
             0.01, 0.001, 0.1, None, [1e-4, 1e-2, 1.0], [2.0, 1.0, None], [2.0, 1.5, None]
         ),

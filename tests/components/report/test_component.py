@@ -8,10 +8,10 @@ from tfx.types import standard_artifacts
 
 from components.report import executor
 from components.report.component import _INPUTS, HtmlReport, Report
-from components.report.page import Artifact, Facts
+from components.report.contents import Artifact, RunFacts
 from components.verdict import Verdict
 
-FACTS = Facts(run="", dataset="d", configuration={"training": {"seed": 1}})
+FACTS = RunFacts(run="", dataset="d", configuration={"training": {"seed": 1}})
 
 
 @pytest.fixture

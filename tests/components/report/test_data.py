@@ -1,7 +1,7 @@
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
+from components.report.contents import Anomaly, FeatureStatistics
 from components.report.data import read_anomalies, read_statistics
-from components.report.page import Anomaly, FeatureStatistics
 
 
 def write(directory, split, file, message):

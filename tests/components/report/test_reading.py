@@ -3,7 +3,7 @@ import json
 import pytest
 
 from components.report import reading
-from components.report.page import Artifact, Facts
+from components.report.contents import Artifact, RunFacts
 from components.verdict import Failure, Verdict
 from tests.evaluations import LOW_RECALL, evaluation
 
@@ -27,7 +27,7 @@ def read(tmp_path, monkeypatch):
             (tmp_path / "report.json").write_text(json.dumps(check))
         if pushed is not None:
             artifacts["pushed_model"] = Artifact(4, "PushedModel", str(tmp_path), pushed)
-        return reading.read_page(artifacts, Facts(run="r1"), failure)
+        return reading.read_page(artifacts, RunFacts(run="r1"), failure)
 
     return read
 
@@ -81,7 +81,7 @@ def test_evaluation_that_was_cut_off_is_a_sentence_and_the_rest_is_told(tmp_path
         "evaluation": Artifact(3, "ModelEvaluation", str(tmp_path), {}),
         "infra_blessing": Artifact(4, "InfraBlessing", str(tmp_path), {"blessed": 1}),
     }
-    page = reading.read_page(artifacts, Facts(run="r1"))
+    page = reading.read_page(artifacts, RunFacts(run="r1"))
     assert page.evaluation is None
     assert str(tmp_path) in page.problem
     assert page.verdict == Verdict("failed", "not judged", "Not judged", [page.problem])
@@ -90,7 +90,7 @@ def test_evaluation_that_was_cut_off_is_a_sentence_and_the_rest_is_told(tmp_path
 
 def test_infra_validator_gives_no_measures(tmp_path):
     blessing = Artifact(2, "InfraBlessing", str(tmp_path), {"blessed": 0})
-    page = reading.read_page({"infra_blessing": blessing}, Facts(run="r1"))
+    page = reading.read_page({"infra_blessing": blessing}, RunFacts(run="r1"))
     assert page.measures == {}
 
 

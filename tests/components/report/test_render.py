@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from components.evaluation.slicing import INK, PARTS
-from components.report.page import Entry, Facts, Mistakes, Page
+from components.report.contents import Mistakes, Page, RunEntry, RunFacts
 from components.report.render import render_index, render_report
 from components.verdict import Failure, judge_failure
 from tests.evaluations import evaluation, slice_metrics
@@ -57,7 +57,7 @@ def test_page_needs_no_network_and_nothing_beside_it_but_the_list_of_the_runs(pa
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_links_within_the_page_lead_somewhere(page, whole):
-    bare = Page(facts=Facts(run="r1"), verdict=judge_failure(Failure("x")))
+    bare = Page(facts=RunFacts(run="r1"), verdict=judge_failure(Failure("x")))
     reader = Reader(render_report(page if whole else bare))
     assert {link[1:] for link in reader.links if link.startswith("#")} <= reader.ids
 
@@ -161,7 +161,7 @@ def test_predictions_that_are_not_numbers_are_told(page):
 def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
     failure, headline, cause
 ):
-    text = read(Page(facts=Facts(run="r1"), verdict=judge_failure(failure)))
+    text = read(Page(facts=RunFacts(run="r1"), verdict=judge_failure(failure)))
     assert headline in text
     assert cause in text
     assert "There are no figures: the run did not get past the Evaluator." in text
@@ -176,20 +176,22 @@ def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
 
 
 def test_evaluation_that_can_not_be_read_is_told():
-    page = Page(Facts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
+    page = Page(RunFacts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
     assert "There are no figures: It was cut off." in read(page)
 
 
 def test_page_without_charts_has_no_script():
-    html = render_report(Page(facts=Facts(run="r1"), verdict=judge_failure(Failure("x"))))
+    html = render_report(Page(facts=RunFacts(run="r1"), verdict=judge_failure(Failure("x"))))
     assert "<script" not in html
 
 
 def test_list_of_the_runs_links_to_their_pages():
     html = render_index(
         [
-            Entry("r2", "today", "sample", None, "failed", None, "it <broke>", None),
-            Entry("r1", "yesterday", "fashion_mnist", 0.9249, "blessed", "3", "", "runs/r1/r.html"),
+            RunEntry("r2", "today", "sample", None, "failed", None, "it <broke>", None),
+            RunEntry(
+                "r1", "yesterday", "fashion_mnist", 0.9249, "blessed", "3", "", "runs/r1/r.html"
+            ),
         ]
     )
     reader = Reader(html)

@@ -9,7 +9,7 @@ from components import blessings
 from components.properties import SKIPPED
 from components.serving_check import executor, runner
 from components.serving_check.executor import Executor
-from components.serving_check.report import REPORT_FILE, Report
+from components.serving_check.findings import REPORT_FILE, Findings
 
 LIMITS = {
     "max_size_mb": 10,
@@ -99,7 +99,7 @@ def test_answers_are_held_against_the_evaluators_on_the_test_split(check, export
 
     def run_check(model, examples, expected, limits, image_feature):
         seen.append((len(examples), expected))
-        return Report()
+        return Findings()
 
     monkeypatch.setattr(executor, "run_check", run_check)
     check(export(serving_default="sound"))
@@ -124,7 +124,7 @@ def test_what_was_not_checked_says_that_it_was_skipped_and_why(check, export):
 
 @pytest.mark.parametrize("blessed", [0, 1])
 def test_blessing_says_which_model_it_is_of(check, export, monkeypatch, tmp_path, blessed):
-    monkeypatch.setattr(executor, "_check", lambda *_: Report())
+    monkeypatch.setattr(executor, "_check", lambda *_: Findings())
     blessing = check(export(serving_default="sound"), blessed=blessed)
     model = standard_artifacts.Model()
     model.uri, model.id = str(tmp_path / "trained"), 7

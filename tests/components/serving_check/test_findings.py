@@ -1,10 +1,10 @@
 import pytest
 
-from components.serving_check.report import REPORT_FILE, Report, read_report
+from components.serving_check.findings import REPORT_FILE, Findings, read_report
 
 
 @pytest.mark.parametrize(
-    "report", [Report(), Report(["it is too large"], {"size_mb": 7.5, "difference": 0.0})]
+    "report", [Findings(), Findings(["it is too large"], {"size_mb": 7.5, "difference": 0.0})]
 )
 def test_report_that_was_kept_is_read_whatever_the_blessing_says(report, tmp_path):
     (tmp_path / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
@@ -12,10 +12,10 @@ def test_report_that_was_kept_is_read_whatever_the_blessing_says(report, tmp_pat
 
 
 def test_blessing_of_tfxs_own_has_neither_reasons_nor_measures(tmp_path):
-    assert read_report(tmp_path, blessed=True) == Report()
+    assert read_report(tmp_path, blessed=True) == Findings()
 
 
 def test_refusal_of_tfxs_own_has_a_reason_made_up_for_it(tmp_path):
-    assert read_report(tmp_path, blessed=False) == Report(
+    assert read_report(tmp_path, blessed=False) == Findings(
         ["TFX's InfraValidator refused it: see the log"]
     )

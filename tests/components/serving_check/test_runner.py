@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from components.serving_check import runner
-from components.serving_check.report import Report
+from components.serving_check.findings import Findings
 from components.serving_check.runner import Limits, run_check
 
 IMAGE = "picture"
@@ -46,7 +46,7 @@ def sound_model(export):
     return export(serving_default="sound", predict_images="pixels")
 
 
-def check(model, examples, expected=EXPECTED, **limits) -> Report:
+def check(model, examples, expected=EXPECTED, **limits) -> Findings:
     return run_check(
         model, examples, expected, dataclasses.replace(GENEROUS, **limits), image_feature=IMAGE
     )

@@ -5,7 +5,7 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 
 from components.model_store import files, manifest
-from components.model_store.manifest import Facts, Record
+from components.model_store.manifest import ModelFacts, Record
 from pipeline import nodes
 from pipeline.engine.cache import forget_outdated
 from pipeline.runs import outcome
@@ -74,7 +74,7 @@ def test_pusher_that_pushed_nothing_has_nothing_to_forget(mill):
 def test_push_that_was_tampered_with_is_forgotten(mill):
     mill.run("first")
     [version] = mill.versions()
-    record = Record(pushed="", facts=Facts(), files=files.checksums(version))
+    record = Record(pushed="", facts=ModelFacts(), files=files.checksums(version))
     manifest.write(version.parent, manifest.Manifest().with_record(int(version.name), record))
     forget(mill)
     assert mill.pushed_models() == {str(version): Artifact.LIVE}
@@ -116,7 +116,7 @@ def test_push_that_was_held_back_is_tried_again_if_what_is_aside_is_damaged(mill
     aside = mill.root / "serving" / ".withdrawn" / "7"
     aside.mkdir(parents=True)
     (aside / "saved_model.pb").write_text("a model")
-    record = Record("now", Facts(), files.checksums(aside), withdrawn="rolled back")
+    record = Record("now", ModelFacts(), files.checksums(aside), withdrawn="rolled back")
     manifest.write(mill.root / "serving", manifest.Manifest().with_record(7, record))
     if damage:
         (aside / "saved_model.pb").write_text("tampered")

@@ -22,9 +22,9 @@ from tfx.dsl.components.base import base_executor, executor_spec
 from components import blessings
 from components.atomic_pusher import executor as pusher
 from components.model_store.store import Store
-from components.report.page import REPORT_FILE
+from components.report.contents import REPORT_FILE
 from components.serving_check import executor as serving_check
-from components.serving_check.report import Report
+from components.serving_check.findings import Findings
 from pipeline import graph, local_runner, nodes, workspace
 from pipeline.data import records
 from pipeline.engine import dag_runner, part, worker
@@ -137,11 +137,11 @@ class Plant:
         try:
             return worker._run(request, handle)
         finally:
-            logging.getLogger("trainer_module.progress").handlers.clear()
+            logging.getLogger("trainer_module.progress_log").handlers.clear()
 
     @staticmethod
     def _check(model, examples, config):
-        return Report(["it is too large"] if config["max_size_mb"] < 1 else [])
+        return Findings(["it is too large"] if config["max_size_mb"] < 1 else [])
 
     @property
     def place(self):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pydantic
 import pytest
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from pipeline import config
 from pipeline.data.sources import Source
 from pipeline.engine.protocol import (
@@ -15,7 +15,7 @@ from pipeline.engine.protocol import (
     TrainingEvent,
     parse_event,
 )
-from pipeline.runs.results import Failure, Pushed
+from pipeline.runs.run_result import Failure, Pushed
 from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 NAN, INFINITY = float("nan"), float("inf")

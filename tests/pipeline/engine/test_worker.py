@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.evaluation.results import EvaluationError
+from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from pipeline import config
 from pipeline.data.preparation import Prepared
@@ -23,7 +23,7 @@ from pipeline.engine.protocol import (
     parse_event,
 )
 from pipeline.errors import UserError
-from pipeline.runs.results import Failure
+from pipeline.runs.run_result import Failure
 
 COUNTS = {"train": {"Shirt": 2, "Bag": 3}, "test": {"Shirt": 1, "Bag": 0}}
 
@@ -221,7 +221,7 @@ def test_worker_is_interrupted_when_the_command_is_gone():
 def test_what_trainer_and_finder_log_becomes_events(monkeypatch):
     # A stand-in, since the real module imports Keras.
     monkeypatch.setitem(
-        sys.modules, "trainer_module.progress", SimpleNamespace(LOGGER_NAME="tests.training")
+        sys.modules, "trainer_module.progress_log", SimpleNamespace(LOGGER_NAME="tests.training")
     )
     logger = logging.getLogger("tests.training")
     events = []

@@ -7,7 +7,7 @@ import pytest
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
 from pipeline.runs import history
-from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.run_result import Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
 OLDER, NEWER = "2026-11-24T13-20-16.112", "2026-11-25T09-00-00.000"

@@ -1,10 +1,10 @@
 import pytest
 
-from components.model_store.manifest import Facts
+from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from pipeline import config, nodes, workspace
 from pipeline.runs import lookup
-from pipeline.runs.results import NodeResult, RunResult
+from pipeline.runs.run_result import NodeResult, RunResult
 from tests import evaluations
 
 FIRST, SECOND, THIRD = (
@@ -38,7 +38,7 @@ def push(tmp_path):
         model = tmp_path / f"model of {run_id}"
         model.mkdir()
         (model / "saved_model.pb").write_text(run_id)
-        return Store(place.serving_model_dir).push(model, Facts(run=run_id)).path
+        return Store(place.serving_model_dir).push(model, ModelFacts(run=run_id)).path
 
     return push
 

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline import nodes
 from pipeline.runs import metadata
-from pipeline.runs.results import Pushed
+from pipeline.runs.run_result import Pushed
 
 
 @pytest.fixture

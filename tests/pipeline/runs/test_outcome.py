@@ -5,7 +5,7 @@ import pytest
 from pipeline import nodes
 from pipeline.engine.dag_runner import NodeFailedError
 from pipeline.runs import outcome
-from pipeline.runs.results import Training
+from pipeline.runs.run_result import TrainingResult
 from tests.pipeline.mill import TRAINED, Mill
 
 
@@ -34,7 +34,7 @@ def read(mill):
 def test_training_is_known_once_the_trainer_is_done(mill):
     mill.run("first", to_nodes=[nodes.TRAINER])
     found = outcome.read_outcome(mill.metadata, "first")
-    assert found.training == Training(**TRAINED, learning_rate_warning=None)
+    assert found.training == TrainingResult(**TRAINED, learning_rate_warning=None)
     assert [picture.name for picture in found.pictures] == ["learning_curves.png"]
 
 

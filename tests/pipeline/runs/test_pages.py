@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from components.report.page import REPORT_FILE
+from components.report.contents import REPORT_FILE
 from pipeline import config, workspace
 from pipeline.data import preparation
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
-from pipeline.runs import pages, results
-from pipeline.runs.results import Failure, Pushed, RunResult, Serving
+from pipeline.runs import pages, run_result
+from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
 
@@ -64,7 +64,7 @@ def test_paths_of_the_links_lead_to_the_pages(add_run, tmp_path):
     [
         ({"evaluation": evaluation()}, ">blessed<"),
         (
-            {"evaluation": evaluation(), "serving": Serving(reasons=["it is too large"])},
+            {"evaluation": evaluation(), "serving": ServingResult(reasons=["it is too large"])},
             ">not pushed<.*it is too large",
         ),
         (
@@ -172,12 +172,12 @@ def run_graph(tmp_path, monkeypatch):
         return finished, page.read_text(encoding="utf-8") if page.exists() else None
 
     yield run_graph
-    logging.getLogger("trainer_module.progress").handlers.clear()
+    logging.getLogger("trainer_module.progress_log").handlers.clear()
 
 
 def test_run_that_failed_before_the_evaluator_gets_a_page_with_its_settings(run_graph):
     finished, page = run_graph(ValueError("no luck"))
-    assert finished.failure == results.Failure(node="Trainer", cause="ValueError: no luck")
+    assert finished.failure == run_result.Failure(node="Trainer", cause="ValueError: no luck")
     assert "Trainer failed" in page
     assert "ValueError: no luck" in page
     assert "the run did not get past the Evaluator" in page

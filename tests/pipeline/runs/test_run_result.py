@@ -4,10 +4,17 @@ import math
 
 import pytest
 
-from components.evaluation.results import Evaluation
+from components.evaluation.figures import Evaluation
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
+from pipeline.runs.run_result import (
+    Failure,
+    NodeResult,
+    Pushed,
+    RunResult,
+    ServingResult,
+    TrainingResult,
+)
 from tests.evaluations import LOW_RECALL, class_metrics, evaluation, overall_metrics
 
 
@@ -26,8 +33,8 @@ def strict(text: str) -> dict:
     return json.loads(text, parse_constant=refuse)
 
 
-def trained() -> Training:
-    return Training(
+def trained() -> TrainingResult:
+    return TrainingResult(
         parameters=12_794,
         epochs=25,
         best_epoch=24,
@@ -47,7 +54,7 @@ def test_json_has_everything_of_a_run():
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
         training=trained(),
         evaluation=judged(),
-        serving=Serving(reasons=["it is too large"], measures={"size_mb": 30.5}),
+        serving=ServingResult(reasons=["it is too large"], measures={"size_mb": 30.5}),
         pushed=Pushed(path="/s/tinyvgg/7", version="7", live_version="7"),
         pictures=["/r/learning_curves.png"],
         report="/r/report.html",
@@ -129,7 +136,10 @@ def test_figures_that_are_null_are_read_back_as_not_a_number():
     [
         ({}, []),
         ({"evaluation": evaluation()}, []),
-        ({"evaluation": evaluation(), "serving": Serving(reasons=["it is slow"])}, ["it is slow"]),
+        (
+            {"evaluation": evaluation(), "serving": ServingResult(reasons=["it is slow"])},
+            ["it is slow"],
+        ),
         ({"evaluation": judged()}, [LOW_RECALL.sentence]),
         (
             {

@@ -14,7 +14,7 @@ from pipeline.engine.protocol import (
     TrainingEvent,
 )
 from pipeline.nodes import NODES
-from pipeline.runs.results import NodeResult
+from pipeline.runs.run_result import NodeResult
 from pipeline.screen import progress
 from pipeline.screen.progress import LiveDisplay, NodeClock, PlainDisplay, make_display
 

@@ -3,10 +3,17 @@ import io
 import pytest
 from rich.console import Console
 
-from components.evaluation.results import ClassMetrics
+from components.evaluation.figures import ClassMetrics
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
-from pipeline.runs.results import Failure, NodeResult, Pushed, RunResult, Serving, Training
+from pipeline.runs.run_result import (
+    Failure,
+    NodeResult,
+    Pushed,
+    RunResult,
+    ServingResult,
+    TrainingResult,
+)
 from pipeline.screen.summary import print_summary
 from tests.evaluations import (
     LOW_ACCURACY,
@@ -119,12 +126,12 @@ CACHED_PUSHER = {node: NodeResult(state="cached" if node == "Pusher" else "done"
         (
             run_result(
                 evaluation=BLESSED,
-                serving=Serving(reasons=["it is [large]", "slow"]),
+                serving=ServingResult(reasons=["it is [large]", "slow"]),
             ),
             ["Blessed, but not pushed:", "  • it is [large]", "  • slow"],
         ),
         (
-            run_result(evaluation=BLESSED, serving=Serving(reasons=[]), pushed=PUSHED),
+            run_result(evaluation=BLESSED, serving=ServingResult(reasons=[]), pushed=PUSHED),
             ["Blessed and pushed as version 7 in /served/tinyvgg/7"],
         ),
         (
@@ -177,10 +184,10 @@ def test_the_log_is_named_last_whole_and_as_it_is_spelled():
     assert printed(run_result(log=log))[-1] == f"log: {log}"
 
 
-def trained(**fields: object) -> Training:
+def trained(**fields: object) -> TrainingResult:
     figures = {"eval_accuracy": 0.92, "eval_loss": 0.22, "learning_rate": 0.0033}
     epochs = {"epochs": 25, "best_epoch": 24, "exported_epoch": 24}
-    return Training(parameters=12_794, **{**figures, **epochs, **fields})
+    return TrainingResult(parameters=12_794, **{**figures, **epochs, **fields})
 
 
 def test_summary_says_how_the_model_was_trained():

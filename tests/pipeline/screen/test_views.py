@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ExitCode
-from pipeline.runs.results import Failure, Pushed, RunResult
+from pipeline.runs.run_result import Failure, Pushed, RunResult
 from pipeline.screen import views
 from tests import evaluations
 from trainer_module import features
