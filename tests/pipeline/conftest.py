@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline import config
 from pipeline.data import idx, preparation, sources
 from pipeline.errors import UserError
+from tests.conftest import require
 from trainer_module import features
 
 
@@ -24,7 +25,7 @@ from trainer_module import features
 def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
     if fashion_mnist.kind != "official":
-        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+        require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     return fashion_mnist.directory
 
 

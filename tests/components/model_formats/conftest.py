@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.data import idx
 from tests import served_model
+from tests.conftest import require
 
 
 class Labelled(NamedTuple):
@@ -19,7 +20,7 @@ class Labelled(NamedTuple):
 def official(fashion_mnist) -> tuple[Labelled, Labelled]:
     """Real images uint8 [N, 28, 28] with their labels: some to train on, and others."""
     if fashion_mnist.kind != "official":
-        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+        require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     train, test = idx.read_official(fashion_mnist.directory)
     return Labelled(train.images[:6000], train.labels[:6000]), Labelled(
         test.images[:1000], test.labels[:1000]
