@@ -14,17 +14,6 @@ INDEX_FILE = "index.html"
 """The list of the runs, in their root."""
 
 
-class Reference(NamedTuple):
-    """Figures on the same test images to hold a model against."""
-
-    accuracy: float
-    loss: float
-
-
-ORIGINAL = Reference(accuracy=0.9002, loss=0.372)
-"""What the project that this one grew from reached."""
-
-
 class Artifact(NamedTuple):
     """An artifact of the run, as ML Metadata knows it.
 
