@@ -104,7 +104,10 @@ def _script() -> str:
     """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`."""
     import vl_convert
 
-    script = vl_convert.javascript_bundle(vl_version=vl_convert.get_vegalite_versions()[-1])
+    # Its stub forgets that a snippet may be left out.
+    script = vl_convert.javascript_bundle(  # type: ignore[call-arg]
+        vl_version=vl_convert.get_vegalite_versions()[-1]
+    )
     # Nothing in it may end the element that it stands in.
     return script.replace("</script", r"<\/script")
 

@@ -1,7 +1,7 @@
 """A TinyVGG that has learned a little of Fashion-MNIST, as a pushed version."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from pipeline.data.kinds import OfficialFiles
 from tests import served_model
 
 
-class Labelled(NamedTuple):
+@dataclass(frozen=True)
+class Labelled:
     images: np.ndarray
     labels: np.ndarray
 

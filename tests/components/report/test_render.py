@@ -171,7 +171,9 @@ def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
 
 
 def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
-    noted = dataclasses.replace(page, facts=page.facts._replace(notes=["it has no effect"]))
+    noted = dataclasses.replace(
+        page, facts=dataclasses.replace(page.facts, notes=["it has no effect"])
+    )
     assert "Note: a note. Note: it has no effect." in read(noted)
 
 
