@@ -1,4 +1,4 @@
-"""Who may import whom, and who may spell the features' names."""
+"""Who may import whom, and who may spell a name that has its one place."""
 
 import ast
 import itertools
@@ -38,7 +38,7 @@ ORDER = {
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties"),
+        ("blessings", "properties", "quiet"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -145,3 +145,12 @@ def test_the_names_of_the_features_are_spelled_in_one_file():
     found = {name(file): literals(parse(file)) & names for file in sources(*FORBIDDEN)}
     strays = {file: spelled for file, spelled in found.items() if spelled}
     assert strays == {"trainer_module/features.py": {"image", "label"}}
+
+
+def test_how_tensorflow_is_silenced_is_spelled_in_one_file():
+    spelled = {
+        name(file)
+        for file in sources(*FORBIDDEN, "benchmarks", "tests")
+        if file != Path(__file__) and any("TF_CPP" in str(one) for one in literals(parse(file)))
+    }
+    assert spelled == {"components/quiet.py", "tests/components/test_quiet.py"}
