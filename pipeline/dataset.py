@@ -5,7 +5,6 @@ python -m pipeline.dataset info        say which data would be taken, and what i
 """
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -46,8 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         command_line.add_config_flags(command)
         command.set_defaults(run=run)
     arguments = parser.parse_args(argv)
-    # TensorFlow's greetings are not for the screen.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return arguments.run(command_line.load(arguments))
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom, and who may spell what the features and the dataset are called."""
+"""Who may import whom, and who may spell a name that has its one place."""
 
 import ast
 import itertools
@@ -41,7 +41,7 @@ ORDER = {
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties"),
+        ("blessings", "properties", "quiet"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -184,3 +184,12 @@ def test_no_template_spells_what_is_the_datasets_own():
     found = {name(file): words.findall(file.read_text(encoding="utf-8")) for file in templates}
     assert found
     assert not {file: spelled for file, spelled in found.items() if spelled}
+
+
+def test_how_tensorflow_is_silenced_is_spelled_in_one_file():
+    spelled = {
+        name(file)
+        for file in sources(*FORBIDDEN, "benchmarks", "tests")
+        if file != Path(__file__) and any("TF_CPP" in str(one) for one in literals(parse(file)))
+    }
+    assert spelled == {"components/quiet.py", "tests/components/test_quiet.py"}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
+from components import quiet
 from components.serving_check.findings import Findings
 
 TOLERANCE = 1e-5
@@ -131,7 +132,7 @@ def _probe(request: dict[str, Any], limits: Limits) -> tuple[list[str], dict[str
     """Runs the process; returns the reasons and the measures that it came to."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **quiet.ENVIRONMENT,
     }
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(

@@ -1,13 +1,13 @@
 """Finds the run that a person names, and reads it with its figures."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from components import quiet
 from components.evaluation.figures import Evaluation, EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
@@ -140,7 +140,8 @@ def _read_evaluation(found: Found) -> Evaluation | None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps to themselves what TensorFlow and TFMA log of their own future and of plots."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Also where no command does, as in a notebook.
+    quiet.silence_tensorflow()
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

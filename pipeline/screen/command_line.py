@@ -19,6 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from components import quiet
 from pipeline import config
 from pipeline.errors import ExitCode, UserError
 from trainer_module import features, keras_settings
@@ -151,6 +152,7 @@ def exit_with(command: Callable[[], int]) -> None:
     open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
+    quiet.silence_tensorflow()
     try:
         code = command()
         sys.stdout.flush()
