@@ -41,7 +41,7 @@ _ENDED_WELL: dict[int, NodeState] = {
 class NodeFailedError(Exception):
     """A node failed; the cause, where there is one, is its `__cause__`."""
 
-    def __init__(self, node: str):
+    def __init__(self, node: str) -> None:
         """Takes the node's name."""
         super().__init__(node)
         self.node = node
@@ -58,7 +58,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
         prepare: Callable[[Collection[str]], None] = lambda runs: None,
-    ):
+    ) -> None:
         """Prepares a run.
 
         Args:
