@@ -8,8 +8,8 @@ import gzip
 import math
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from pipeline.fingerprint import sha256
 from trainer_module import features
 
 
-class OfficialFile(NamedTuple):
+@dataclass(frozen=True)
+class OfficialFile:
     """One official file: its name and the SHA-256 of its gzipped bytes."""
 
     name: str
     sha256: str
 
 
-class LabelledImages(NamedTuple):
+@dataclass(frozen=True)
+class LabelledImages:
     """Images uint8 [N, 28, 28] with their labels int64 [N]."""
 
     images: np.ndarray
