@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.config import PROJECT_DIRECTORY
+from trainer_module import features
 
 PRESETS = PROJECT_DIRECTORY / "pipeline" / "presets"
 RECORD = Path(__file__).with_suffix(".jsonl")
@@ -75,7 +76,7 @@ def measure(name: str, seed: int, root: str) -> dict[str, object]:
     command = [sys.executable, "-m", "pipeline.local_runner", "--json", "--root", root]
     command += [
         "--dataset",
-        "fashion_mnist",
+        features.DATASET.name,
         "--config",
         str(PRESETS / f"{experiment.preset}.toml"),
     ]

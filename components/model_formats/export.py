@@ -109,7 +109,6 @@ def _convert(version: Path, name: str, file: Path) -> dict[str, Any]:
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
             text=True,
             check=False,
         )

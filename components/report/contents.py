@@ -18,18 +18,6 @@ INDEX_FILE = "index.html"
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Figures on the same test images to hold a model against."""
-
-    accuracy: float
-    loss: float
-
-
-ORIGINAL = Reference(accuracy=0.9002, loss=0.372)
-"""What the project that this one grew from reached."""
-
-
-@dataclass(frozen=True)
 class Artifact:
     """An artifact of the run, as ML Metadata knows it.
 

@@ -19,13 +19,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
+from components import quiet
 from components.serving_check.findings import Findings
 
 TOLERANCE = 1e-5
 """How far a probability may be from the one that was evaluated."""
 
 BATCHES = ((1, 200), (64, 50))
-"""Sizes of batches whose latency is measured, and how often."""
+"""Sizes of batches whose latency is measured, in the order of their limits, and how often."""
 
 _PROBE = Path(__file__).with_name("probe")
 # None of ours, and none that only training needs: a server has neither.
@@ -92,7 +93,12 @@ def run_check(
         "expected": dict(expected),
         "image_feature": image_feature,
         "tolerance": TOLERANCE,
-        "batches": BATCHES,
+        "batches": [
+            (size, repeats, bound)
+            for (size, repeats), bound in zip(
+                BATCHES, (limits.max_latency_ms, limits.max_batch_latency_ms), strict=True
+            )
+        ],
     }
     reasons, measures = _probe(request, limits)
     measures["size_mb"] = _size_mb(model)
@@ -126,7 +132,7 @@ def _probe(request: dict[str, Any], limits: Limits) -> tuple[list[str], dict[str
     """Runs the process; returns the reasons and the measures that it came to."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **quiet.ENVIRONMENT,
     }
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(

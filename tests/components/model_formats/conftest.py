@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.data import idx
+from pipeline.data.kinds import OfficialFiles
 from tests import served_model
 
 
@@ -19,7 +20,7 @@ class Labelled:
 @pytest.fixture(scope="session")
 def official(fashion_mnist) -> tuple[Labelled, Labelled]:
     """Real images uint8 [N, 28, 28] with their labels: some to train on, and others."""
-    if fashion_mnist.kind != "official":
+    if not isinstance(fashion_mnist, OfficialFiles):
         pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
     train, test = idx.read_official(fashion_mnist.directory)
     return Labelled(train.images[:6000], train.labels[:6000]), Labelled(
