@@ -9,6 +9,7 @@ with its ratio to the first row's.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
-from pipeline.data import idx, records, sources
+from pipeline.data import records, sources
+from pipeline.data.kinds import OriginalSet
 from trainer_module import features
 
 SIZES = (1, 64)
@@ -73,7 +75,9 @@ def main() -> None:
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] and labels int64 [N] of the official test set."""
     source = sources.find(config.Dataset(name=features.DATASET.name), lambda *_: None)
-    _, test = idx.read_official(source.directory)
+    if not isinstance(source, OriginalSet):
+        sys.exit(f"The test set is not in {source.origin}: unset ${features.DATASET.variable}.")
+    _, test = source.read_original()
     return test.images, test.labels
 
 
