@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from components import quiet
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 FACTS = """
@@ -84,7 +86,7 @@ def run(copy):
     """Runs Python in the copy."""
 
     def run(*arguments):
-        environment = {**os.environ, "PYTHONPATH": str(copy), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = {**os.environ, "PYTHONPATH": str(copy), **quiet.ENVIRONMENT}
         return subprocess.run(
             [sys.executable, *map(str, arguments)],
             cwd=copy,
