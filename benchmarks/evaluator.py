@@ -21,7 +21,6 @@ from pathlib import Path
 
 # As the pipeline's own process has it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
@@ -49,7 +48,7 @@ def main() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)
     ours = evaluation.build_eval_config(Config().evaluation)
     sides = {TFMA: (tfma_config(ours), None), "ours": (ours, extractors.__name__)}
-    times = {name: [] for name in sides}
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(arguments.rounds):
         for name, side in sides.items():
             times[name].append(clock(arguments.root / "artifacts", *side))

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import config
 from pipeline.data import download, sources
+from pipeline.data.preparation import Source
 from pipeline.errors import UserError
 
 REQUIRE_ALL = "REQUIRE_ALL"
@@ -31,7 +32,7 @@ def require(thing: str, obstacle: str | None) -> None:
 
 
 @pytest.fixture(scope="session")
-def fashion_mnist() -> sources.Source:
+def fashion_mnist() -> Source:
     """Where this machine has it."""
 
     def refuse(directory, progress):

@@ -31,7 +31,7 @@ _BATCH = 1000
 class Figure(metric_types.Metric):
     """One of `tally.FIGURES` or, binarized by classes, of `tally.CLASS_FIGURES`."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         """Names the figure."""
         super().__init__(metric_util.merge_per_key_computations(_figure), name=name)
 
@@ -39,7 +39,7 @@ class Figure(metric_types.Metric):
 class Examples(metric_types.Metric):
     """The number of examples; those whose prediction is not a number count too."""
 
-    def __init__(self, name: str = EXAMPLES):
+    def __init__(self, name: str = EXAMPLES) -> None:
         """Names the count."""
         super().__init__(metric_util.merge_per_key_computations(_examples), name=name)
 
@@ -52,7 +52,7 @@ class Examples(metric_types.Metric):
 class ConfusionMatrix(metric_types.Metric):
     """The confusion matrix, as the plot that TFMA knows."""
 
-    def __init__(self, name: str = CONFUSION):
+    def __init__(self, name: str = CONFUSION) -> None:
         """Names the plot."""
         super().__init__(metric_util.merge_per_key_computations(_confusion), name=name)
 
@@ -144,7 +144,7 @@ def _derive_value(
 class _Prediction(metric_types.Preprocessor):
     """Picks label and probabilities of one model, once for all slices of an example."""
 
-    def __init__(self, model_name: str, eval_config: config_pb2.EvalConfig | None):
+    def __init__(self, model_name: str, eval_config: config_pb2.EvalConfig | None) -> None:
         super().__init__(name=f"prediction of {model_name}")
         self._model_name = model_name
         self._eval_config = eval_config
@@ -164,7 +164,7 @@ class _Counted:
     accumulators a slice.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._tally: Tally | None = None
         self._labels: list[int] = []
         self._probabilities: list[np.ndarray] = []
@@ -192,7 +192,7 @@ class _Counted:
 class _Count(beam.CombineFn):
     """Counts the predictions of one model in one slice."""
 
-    def __init__(self, key: metric_types.MetricKey):
+    def __init__(self, key: metric_types.MetricKey) -> None:
         self._key = key
 
     def create_accumulator(self) -> _Counted:

@@ -1,21 +1,21 @@
-"""Pictures of any size as Fashion-MNIST has them: 28×28, grey, bright on black.
+"""Pictures of any size as the classifier takes them: square, grey, bright on black.
 
-A picture that is 28×28 and grey already is taken as it is. Any other is
+A picture of that size that is grey already is taken as it is. Any other is
 
 1. turned upright as its camera says, and made grey, by the weights of ITU-R 601,
 2. where it is transparent, laid on black or white: on what is unlike the garment, if that
    stands free, else on what its edge is like,
 3. inverted if its edge is bright on the average, since photographs of garments are mostly
-   taken before something bright, and Fashion-MNIST's background is black,
-4. scaled to 28 pixels on its longer side, averaged over what falls together, and centred on
-   black.
+   taken before something bright, and the background of the dataset is black,
+4. scaled to `IMAGE_SIZE` pixels on its longer side, averaged over what falls together, and
+   centred on black.
 
 Of an animation the first picture is taken.
 """
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -35,11 +35,12 @@ _LEAST_CONTRAST = 16
 _PNG_DEPTH = 24
 
 
-class Garment(NamedTuple):
+@dataclass(frozen=True)
+class Garment:
     """A picture as the classifier takes it.
 
     Attributes:
-        pixels: uint8 [28, 28].
+        pixels: uint8 [IMAGE_SIZE, IMAGE_SIZE].
         blank: whether it shows nothing, so that a class would mean nothing.
     """
 
@@ -76,9 +77,9 @@ def _read(file: Path) -> Garment:
             _mend_transparency(picture, file)
         grey = _to_grey(ImageOps.exif_transpose(picture))
         as_it_is = picture.size == _SIZE and _is_grey(picture)
-    darkest, brightest = grey.getextrema()
-    fitted = grey if as_it_is else _fit(grey)
-    return Garment(np.asarray(fitted), brightest - darkest < _LEAST_CONTRAST)
+    values = np.asarray(grey)
+    fitted = values if as_it_is else np.asarray(_fit(grey))
+    return Garment(fitted, int(values.max()) - int(values.min()) < _LEAST_CONTRAST)
 
 
 def _mend_transparency(picture: Image.Image, file: Path) -> None:

@@ -1,7 +1,7 @@
 """TFRecords of labelled images: writing our splits, reading those of TensorFlow Datasets.
 
-An example has `image`, PNG bytes of 28×28 grey pixels, and `label`, int64: the features of
-`fashion_mnist` in TensorFlow Datasets. TensorFlow is imported when a function needs it.
+An example has `image`, PNG bytes of grey pixels, and `label`, int64: the features of
+images in TensorFlow Datasets. TensorFlow is imported when a function needs it.
 """
 
 import io
@@ -115,7 +115,7 @@ def _encode_png(image: np.ndarray) -> bytes:
 
 
 def to_example(image: np.ndarray, label: int) -> bytes:
-    """Makes a raw example: a serialized `tf.Example` of an image uint8 [28, 28] and its label."""
+    """Makes a raw example: a serialized `tf.Example` of an image uint8 [H, W] and its label."""
     from tensorflow import train
 
     png = train.Feature(bytes_list=train.BytesList(value=[_encode_png(image)]))
@@ -141,7 +141,7 @@ def read_labelled_images(files: list[Path]) -> LabelledImages:
         features.LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
 
-    def parse(record):
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = tf.io.parse_single_example(record, spec)
         return decode_image(example[features.IMAGE])[..., 0], example[features.LABEL]
 
@@ -149,13 +149,13 @@ def read_labelled_images(files: list[Path]) -> LabelledImages:
         parse, num_parallel_calls=tf.data.AUTOTUNE
     )
     try:
-        images, labels = zip(*parsed.as_numpy_iterator(), strict=True)
+        images, numbers = zip(*parsed.as_numpy_iterator(), strict=True)
     except (tf.errors.OpError, ValueError) as error:
         reason = _reason(error) if isinstance(error, tf.errors.OpError) else "they are empty"
         raise UserError(
             f"The records {files[0]} and on can't be read: {reason}; prepare them anew."
         ) from error
-    labels = np.array(labels)
+    labels = np.array(numbers)
     wrong = np.flatnonzero((labels < 0) | (labels >= features.NUM_CLASSES))
     if wrong.size:
         raise UserError(

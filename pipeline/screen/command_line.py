@@ -1,13 +1,14 @@
 """What commands have in common: their flags, the progress of a download, how they end."""
 
 import argparse
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.progress import (
@@ -19,9 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from components import quiet
 from pipeline import config
 from pipeline.errors import ExitCode, UserError
-from trainer_module import keras_settings
+from trainer_module import features, keras_settings
 
 
 def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
@@ -41,12 +43,14 @@ def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> N
             type=Path,
             metavar="DIR",
             help="the official files, a directory of TensorFlow Datasets, or TFRecords of your "
-            "own (default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+            f"own (default: ${features.DATASET.variable}, data/, "
+            f"../shared/{features.DATASET.shared_directory}, then download)",
         )
     group.add_argument(
         "--dataset",
         metavar="NAME",
-        help="auto, fashion_mnist (never falls back) or sample (generated) (default: auto)",
+        help=f"{config.AUTO}, {features.DATASET.name} (never falls back) or {config.SAMPLE} "
+        f"(generated) (default: {config.AUTO})",
     )
     group.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     group.add_argument(
@@ -125,11 +129,11 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     # What takes its place in a test or a notebook has no such handler.
-    if getattr(sys.stdout, "errors", None) == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def let_go(stream: TextIO) -> None:
+def let_go(stream: IO[str]) -> None:
     """Sends to the null device what else is written: who read it has enough, as `head`.
 
     Else Python would try once more as it exits.
@@ -149,6 +153,7 @@ def exit_with(command: Callable[[], int]) -> None:
     open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
+    quiet.silence_tensorflow()
     try:
         code = command()
         sys.stdout.flush()

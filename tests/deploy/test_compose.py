@@ -67,8 +67,8 @@ def free_port():
 def running(tmp_path, model_directory):
     """The server on two pushes; its REST address, its gRPC address and the store."""
     require("TensorFlow Serving in Docker", image.find_obstacle())
-    found = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
-    require("Docker Compose", None if found else "`docker compose version` fails")
+    asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    require("Docker Compose", "`docker compose version` fails" if asked.returncode else None)
     store = Store(tmp_path / "serving" / "tinyvgg")
     store.push(Path(model_directory), ModelFacts())
     rest, grpc = free_port(), free_port()

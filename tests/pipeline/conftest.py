@@ -15,16 +15,18 @@ import pytest
 from PIL import Image
 
 from pipeline import config
-from pipeline.data import idx, preparation, sources
+from pipeline.data import idx, kinds, sources
+from pipeline.data.preparation import SPLITS
 from pipeline.errors import UserError
 from tests.conftest import require
 from trainer_module import features
+from trainer_module.facts import OfficialFile
 
 
 @pytest.fixture(scope="session")
 def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
-    if fashion_mnist.kind != "official":
+    if not isinstance(fashion_mnist, kinds.OfficialFiles):
         require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     return fashion_mnist.directory
 
@@ -89,7 +91,7 @@ def make_official(tmp_path, monkeypatch) -> Callable[..., Path]:
             _write_idx(directory / f"{prefix}-images-idx3-ubyte.gz", images)
             _write_idx(directory / f"{prefix}-labels-idx1-ubyte.gz", np.array(labels, np.uint8))
         files = tuple(
-            idx.OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
+            OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
             for name in (file.name for file in idx.OFFICIAL_FILES)
         )
         monkeypatch.setattr(idx, "OFFICIAL_FILES", files)
@@ -129,10 +131,11 @@ def write_records(encode_png) -> Callable[..., None]:
     def write_records(file: Path, examples: Sequence[dict | int]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tf.io.TFRecordWriter(str(file), "GZIP" if file.suffix == ".gz" else "") as writer:
-            for example in examples:
-                if isinstance(example, int):
-                    png = encode_png(np.full((28, 28), example, np.uint8))
-                    example = {features.IMAGE: png, features.LABEL: example}
+            for one in examples:
+                example = one
+                if isinstance(one, int):
+                    png = encode_png(np.full((28, 28), one, np.uint8))
+                    example = {features.IMAGE: png, features.LABEL: one}
                 feature = {name: to_feature(value) for name, value in example.items()}
                 message = tf.train.Example(features=tf.train.Features(feature=feature))
                 writer.write(message.SerializeToString())
@@ -161,13 +164,13 @@ def read_records() -> Callable[..., list[tuple[bytes, int]]]:
 
 
 @pytest.fixture
-def official(small_official) -> sources.Source:
+def official(small_official) -> kinds.OfficialFiles:
     """Twelve training and four test images of each class."""
-    return sources.Source("official", small_official)
+    return kinds.OfficialFiles(small_official)
 
 
 @pytest.fixture
-def tfds(tmp_path, write_records) -> sources.Source:
+def tfds(tmp_path, write_records) -> kinds.TensorFlowDatasets:
     """What TensorFlow Datasets makes: 40 training and 20 test images."""
     version = tmp_path / "fashion_mnist" / "3.0.1"
     for split, labels in (("train", [*range(10)] * 4), ("test", [*range(9, -1, -1)] * 2)):
@@ -177,19 +180,19 @@ def tfds(tmp_path, write_records) -> sources.Source:
 
 
 @pytest.fixture
-def own(tmp_path, write_records) -> sources.Source:
+def own(tmp_path, write_records) -> kinds.OwnRecords:
     """TFRecords of one's own, in the default pattern."""
     directory = tmp_path / "own"
-    for split in sources.SPLITS:
+    for split in SPLITS:
         write_records(directory / "span-2" / "version-3" / f"{split}-00000.tfrecord.gz", [1, 2])
-    return sources.Source("records", directory)
+    return kinds.OwnRecords(directory)
 
 
 @pytest.fixture
-def small_sample(monkeypatch) -> sources.Source:
+def small_sample(monkeypatch) -> kinds.Sample:
     """The sample, of 70 images."""
-    monkeypatch.setattr(preparation, "_SAMPLE_SIZES", {"train": 40, "eval": 20, "test": 10})
-    return sources.Source("sample", None)
+    monkeypatch.setattr(kinds, "_SAMPLE_SIZES", {"train": 40, "eval": 20, "test": 10})
+    return kinds.Sample()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from pipeline import local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
@@ -80,7 +80,7 @@ def run(tmp_path, capsys):
 @pytest.fixture
 def found(monkeypatch, tmp_path):
     """Has the real data found."""
-    source = Source("official", tmp_path / "data")
+    source = OfficialFiles(tmp_path / "data")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     return source
 
@@ -108,7 +108,11 @@ SLOW = {
 
 def test_help_answers_without_loading_what_is_slow():
     ended = subprocess.run(
-        [sys.executable, "-c", HELP], cwd=PROJECT_DIRECTORY, capture_output=True, text=True
+        [sys.executable, "-c", HELP],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     text, _, modules = ended.stdout.partition("modules:")
@@ -123,6 +127,7 @@ def test_wrong_use_is_a_line_on_stderr_and_no_traceback():
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "error: There is no setting training.epoch: did you mean epochs?\n"
@@ -181,7 +186,7 @@ def test_flags_reach_the_worker(run, worker, tmp_path):
     assert (request.config.training.epochs, request.config.training.seed) == (7, 3)
     assert request.config.paths.serving_dir == Path("s")
     assert not request.cache
-    assert request.source == Source("sample", None)
+    assert request.source == Sample()
 
 
 def test_without_flags_the_whole_graph_runs_with_its_cache(run, worker):
@@ -260,7 +265,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
 
     monkeypatch.setattr(supervisor.subprocess, "Popen", start)
     monkeypatch.setattr(local_runner, "run_worker", supervisor.run_worker)
-    monkeypatch.setattr(sources, "find", lambda *_: Source("official", Path("data")))
+    monkeypatch.setattr(sources, "find", lambda *_: OfficialFiles(Path("data")))
     local_runner.main(["--root", "root"])
     assert f"{tmp_path / 'root'} {tmp_path / 'data'} …" in capsys.readouterr().out
 
@@ -371,6 +376,7 @@ def test_command_runs_with_any_of_its_descriptors_closed(tmp_path, closed):
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
@@ -436,6 +442,7 @@ def test_an_argument_that_is_not_utf_8_is_refused_like_any_other():
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert ended.returncode == 2, ended.stderr
     assert the_object(ended.stdout)["failure"]["cause"].startswith("The configuration none-")
@@ -526,7 +533,7 @@ def test_the_sample_is_announced_in_a_banner_with_the_place_it_stays_in(run, tmp
 
 
 def test_the_banner_says_why_it_is_the_sample_where_nobody_asked_for_it(run, monkeypatch):
-    source = Source("sample", None, fallback_reason="The [moon] is not reachable.")
+    source = Sample(fallback_reason="The [moon] is not reachable.")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     out = run()[1]
     assert "not Fashion-MNIST" in out

@@ -1,17 +1,19 @@
 """A TinyVGG that has learned a little of Fashion-MNIST, as a pushed version."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from pipeline.data import idx
+from pipeline.data.kinds import OfficialFiles
 from tests import served_model
 from tests.conftest import require
 
 
-class Labelled(NamedTuple):
+@dataclass(frozen=True)
+class Labelled:
     images: np.ndarray
     labels: np.ndarray
 
@@ -19,7 +21,7 @@ class Labelled(NamedTuple):
 @pytest.fixture(scope="session")
 def official(fashion_mnist) -> tuple[Labelled, Labelled]:
     """Real images uint8 [N, 28, 28] with their labels: some to train on, and others."""
-    if fashion_mnist.kind != "official":
+    if not isinstance(fashion_mnist, OfficialFiles):
         require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     train, test = idx.read_official(fashion_mnist.directory)
     return Labelled(train.images[:6000], train.labels[:6000]), Labelled(

@@ -13,8 +13,8 @@ import json
 import logging
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from tfx.dsl.components.base import base_executor, executor_spec
@@ -91,7 +91,8 @@ def read_evaluation(uri):
     return evaluation(*([] if blessed else [LOW_ACCURACY]))
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     code: int
     verdict: dict
     states: dict
@@ -329,7 +330,8 @@ def test_part_comes_to_what_a_whole_run_comes_to_or_says_what_it_lacks(state):
     plant, argv = state
     whole, served = plant.run(*argv), plant.served()
     assert whole.code in (0, 3)
-    for start in STARTS:
+    for asked in STARTS:
+        start = asked
         plant.restore()
         before = [path.name for path in plant.place.serving_model_dir.glob("[0-9]*")]
         answer = plant.run(*argv, from_node=start)

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import Finished, NodeEvent, Request, StepEvent
 from pipeline.engine.supervisor import run_worker
@@ -36,7 +37,7 @@ def request_(tmp_path):
     return Request(
         run_id="the run",
         config=config.Config(),
-        source=Source("sample", None),
+        source=Sample(),
         from_node=None,
         to_node=None,
         cache=True,
@@ -96,7 +97,7 @@ def assert_gone(pid: int) -> None:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
-            with open(f"/proc/{pid}/stat") as stat:
+            with Path(f"/proc/{pid}/stat").open() as stat:
                 # Where nobody collects orphans, one that was killed stays as a zombie.
                 if stat.read().rpartition(")")[2].split()[0] == "Z":
                     return
@@ -358,7 +359,7 @@ def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
     request = request_.model_copy(
         update={
             "config": config.Config(paths=config.Paths(root=tmp_path / "root")),
-            "source": Source("official", data),
+            "source": OfficialFiles(data),
         }
     )
     events = []
