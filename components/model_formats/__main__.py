@@ -32,7 +32,7 @@ def main() -> None:
         json.dump(report, out)
 
 
-def _convert(version: Path, module_name: str, file: Path) -> dict[str, float]:
+def _convert(version: Path, module_name: str, file: Path) -> dict[str, object]:
     from components.model_formats.source import make_ramp, read_source
 
     module = importlib.import_module(module_name)

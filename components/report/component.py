@@ -1,5 +1,7 @@
 """The report: one HTML file on all that the run came to."""
 
+import dataclasses
+
 from tfx.v1.types import standard_artifacts
 
 from components.report.contents import RunFacts
@@ -57,7 +59,7 @@ class Report(base_component.BaseComponent):
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None):
+    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None) -> None:
         """Constructs the component.
 
         Args:
@@ -68,7 +70,7 @@ class Report(base_component.BaseComponent):
                 `pushed_model`; `tuner_results` where a finder ran.
         """
         given = {name: channel for name, channel in inputs.items() if channel}
-        config = {"source": source, "facts": facts._asdict()}
+        config = {"source": source, "facts": dataclasses.asdict(facts)}
         super().__init__(
             spec=ReportSpec(
                 **given,

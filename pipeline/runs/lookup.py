@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.runs import history
 from pipeline.runs.run_result import RunResult
 from pipeline.workspace import Workspace
+from trainer_module import features
 
 SERVING = "serving"
 """Names the run whose model is live."""
@@ -29,9 +30,9 @@ class Found(NamedTuple):
 
 
 def find_places(settings: config.Config) -> list[Workspace]:
-    """The pipelines whose runs are meant: Fashion-MNIST's and the sample's, if none is named."""
+    """The pipelines whose runs are meant: the dataset's and the sample's, if none is named."""
     named = settings.dataset.name
-    datasets = ("fashion_mnist", "sample") if named == "auto" else (named,)
+    datasets = (features.DATASET.name, config.SAMPLE) if named == config.AUTO else (named,)
     return [workspace.workspace(settings.paths, dataset) for dataset in datasets]
 
 

@@ -22,7 +22,7 @@ from rich.progress import (
 from components import quiet
 from pipeline import config
 from pipeline.errors import ExitCode, UserError
-from trainer_module import keras_settings
+from trainer_module import features, keras_settings
 
 
 def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
@@ -42,12 +42,14 @@ def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> N
             type=Path,
             metavar="DIR",
             help="the official files, a directory of TensorFlow Datasets, or TFRecords of your "
-            "own (default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+            f"own (default: ${features.DATASET.variable}, data/, "
+            f"../shared/{features.DATASET.shared_directory}, then download)",
         )
     group.add_argument(
         "--dataset",
         metavar="NAME",
-        help="auto, fashion_mnist (never falls back) or sample (generated) (default: auto)",
+        help=f"{config.AUTO}, {features.DATASET.name} (never falls back) or {config.SAMPLE} "
+        f"(generated) (default: {config.AUTO})",
     )
     group.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     group.add_argument(
