@@ -8,6 +8,7 @@ from tfx.v1.types import standard_artifacts
 from components.model_server.image import SERVER_TAG
 from components.serving_check.executor import CONFIG_KEY, Executor, InfraValidatorExecutor
 from components.tfx_public import tfx
+from trainer_module import served
 from trainer_module.tfx_internals import (
     base_component,
     component_spec,
@@ -110,7 +111,7 @@ def create_serving_check(
         ),
         request_spec=tfx.proto.RequestSpec(
             tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
-                signature_names=["serving_default"]
+                signature_names=[served.SERVING_DEFAULT]
             ),
             split_name="test",
             num_examples=8,

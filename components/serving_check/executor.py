@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from absl import logging
 from tfx.v1.dsl import Artifact
 
@@ -12,7 +11,8 @@ from components import blessings
 from components.properties import SKIPPED
 from components.serving_check.findings import REPORT_FILE, Findings
 from components.serving_check.runner import Limits, run_check
-from trainer_module import features, warmup
+from trainer_module import features, served, warmup
+from trainer_module.signature_calls import load_signature
 from trainer_module.tfx_internals import (
     artifact_utils,
     base_executor,
@@ -95,7 +95,4 @@ def _check(model: Artifact, examples: Artifact, config: dict) -> Findings:
 
 def _predict(model: Path, examples: list[bytes]) -> dict[str, list]:
     """What the signature that is evaluated answers, by output, as `run_check` takes it."""
-    loaded = tf.saved_model.load(str(model))
-    [key] = loaded.signatures["serving_default"].structured_input_signature[1]
-    answers = loaded.signatures["serving_default"](**{key: tf.constant(examples, tf.string)})
-    return warmup.to_plain({name: value.numpy() for name, value in answers.items()})
+    return warmup.to_plain(load_signature(model, served.SERVING_DEFAULT)(examples))
