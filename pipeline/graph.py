@@ -17,8 +17,6 @@ Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Tra
 
 import json
 
-from tfx import v1 as tfx
-
 import components
 import schema
 import trainer_module
@@ -27,6 +25,7 @@ from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
+from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
 from pipeline.data.preparation import SPLITS, Prepared
 from pipeline.fingerprint import fingerprint, sha256

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.runs.metadata import executions_by_node, find_origin, outputs
+from trainer_module.tfx_internals import pipeline_pb2
 
 _Execution = metadata_store_pb2.Execution
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)

@@ -94,20 +94,20 @@ def _run_graph(
 ) -> Finished:
     # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
     from absl import logging as absl_logging
-    from tfx.orchestration.pipeline import RunOptions
 
     from pipeline import graph
     from pipeline.engine.cache import find_changes, forget_outdated
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.runs.outcome import read_outcome
     from pipeline.runs.pages import serving_flags, write_report
+    from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
     pipeline = graph.create_pipeline(request.config, data, place)
     part = None
     if request.from_node or request.to_node:
-        part = RunOptions(
+        part = tfx_pipeline.RunOptions(
             from_nodes=request.from_node and [request.from_node],
             to_nodes=request.to_node and [request.to_node],
         )
