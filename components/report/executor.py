@@ -14,7 +14,7 @@ from components.report.reading import read_page
 from components.report.render import render_report
 
 CONFIG_KEY = "config"
-"""Execution property: the facts, and the fingerprint of the source, as JSON."""
+"""Execution property: the facts, as JSON."""
 
 OUTPUT_KEY = "report"
 
@@ -48,4 +48,4 @@ class Executor(base_executor.BaseExecutor):
 
 def read_facts(exec_properties: Mapping[str, Any], run: str) -> RunFacts:
     """Takes the facts out of the component's parameters, with the run's id."""
-    return RunFacts(**json.loads(exec_properties[CONFIG_KEY])["facts"])._replace(run=run)
+    return RunFacts(**json.loads(exec_properties[CONFIG_KEY]))._replace(run=run)

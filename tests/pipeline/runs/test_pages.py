@@ -131,10 +131,9 @@ def prepared(name):
 def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, name, flags):
     settings = config.load_config(flags={f"paths.{key}": value for key, value in paths.items()})
     place = workspace.workspace(settings.paths, name)
-    facts = pages.report_facts(settings, prepared(name), place, "abc")
+    facts = pages.report_facts(settings, prepared(name), place)
     assert facts.flags == flags
     assert facts.dataset == "data-1"
-    assert facts.model_source == "abc"
     assert facts.configuration["training"]["seed"] == 0
 
 
@@ -165,7 +164,12 @@ def run_graph(tmp_path, monkeypatch):
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r1").mkdir(parents=True)
         request = SimpleNamespace(
-            config=config.Config(), run_id="r1", from_node=None, to_node=None, cache=True
+            config=config.Config(),
+            run_id="r1",
+            from_node=None,
+            to_node=None,
+            cache=True,
+            keep_versions=False,
         )
         finished = worker._run_graph(request, prepared("fashion_mnist"), place, lambda event: None)
         page = place.run_dir("r1") / REPORT_FILE
