@@ -1,6 +1,6 @@
 """Every knob of the pipeline, once: typed, checked, with its default and unit.
 
-The default run, `python -m pipeline.local_runner`, trains for 25 epochs on Fashion-MNIST;
+The default run, `python -m pipeline.local_runner`, trains for 25 epochs;
 README.md says what it reaches and how long it takes. A TOML file (`--config`) has a table
 for each group below, and `--set group.key=value` changes one value.
 """
@@ -30,6 +30,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Floors = dict[str, Fraction]
 
+AUTO, SAMPLE = "auto", "sample"
+"""What a dataset may be called besides its own name."""
+
 DEFAULT = "default"
 """In a table by classes, what holds for those that are not named."""
 
@@ -56,10 +59,11 @@ class Paths(Group):
 class Dataset(Group):
     """What is learnt from."""
 
-    name: Literal["auto", "fashion_mnist", "sample"] = Field(
-        "auto",
-        description="`fashion_mnist` never falls back; `sample` is generated; `auto` takes "
-        "Fashion-MNIST, or the sample where it is neither on disk nor reachable.",
+    name: Literal[AUTO, features.DATASET.name, SAMPLE] = Field(  # type: ignore[valid-type]
+        AUTO,
+        description=f"`{features.DATASET.name}` never falls back; `{SAMPLE}` is generated; "
+        f"`{AUTO}` takes {features.DATASET.title}, or the sample where it is neither on disk nor "
+        "reachable.",
     )
     dir: Path | None = Field(
         None,
@@ -105,7 +109,7 @@ class Augmentation(Group):
         0.0, description="Fraction of images in which a random rectangle is erased."
     )
     erase_size: int = Field(
-        10, ge=1, le=28, description="Longest side of that rectangle, in pixels."
+        10, ge=1, le=features.IMAGE_SIZE, description="Longest side of that rectangle, in pixels."
     )
 
 
@@ -200,15 +204,13 @@ class Evaluation(Group):
     # The default reaches 0.22, and the original project 0.37: a model of that accuracy with more is
     # too sure of its mistakes.
     max_loss: float = Field(0.5, gt=0, description="Highest cross-entropy overall, in nats.")
-    # Shirt reaches 0.76; below a half, it would be more often missed than found. The others reach
-    # 0.88 and more.
     min_recall: Floors = Field(
-        {DEFAULT: 0.75, "Shirt": 0.5},
+        {DEFAULT: 0.75, **features.DATASET.min_recall},
         description="Lowest recall in a class, by its name; `default` is for all others.",
     )
-    # Recall alone would let a model call everything a Shirt. F1 is 0.77 for Shirt, 0.875 and more
-    # for the others.
-    min_f1: Floors = Field({DEFAULT: 0.75, "Shirt": 0.55}, description="Lowest F1 of a class, too.")
+    min_f1: Floors = Field(
+        {DEFAULT: 0.75, **features.DATASET.min_f1}, description="Lowest F1 of a class, too."
+    )
     # Three standard errors of an accuracy of 0.9 on 10,000 images: less may be chance.
     max_accuracy_drop: Fraction = Field(
         0.01, description="Largest loss of overall accuracy against the baseline."
@@ -375,7 +377,8 @@ def _describe(error: Mapping[str, Any]) -> str:
         return f"{key} = {json.dumps(error['input'])} is not allowed: it should have two values."
     message = error["msg"].removeprefix("Input should be ")
     if error["type"] == "dict_type":
-        message = f"a table by classes, such as {{ {DEFAULT} = 0.75, Shirt = 0.5 }}"
+        name = json.dumps(features.CLASS_NAMES[-1])
+        message = f"a table by classes, such as {{ {DEFAULT} = 0.75, {name} = 0.5 }}"
     return f"{key} = {json.dumps(error['input'])} is not allowed: it should be {message}."
 
 

@@ -1,11 +1,10 @@
-"""Fashion-MNIST as TFRecords: verify it, split it, write it.
+"""The dataset as TFRecords: verify it, split it, write it.
 
 python -m pipeline.dataset prepare     make the TFRecords that the pipeline reads
 python -m pipeline.dataset info        say which data would be taken, and what it holds
 """
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,8 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import config, workspace
-from pipeline.data import download, preparation, records, sources
-from pipeline.data.idx import LabelledImages
+from pipeline.data import download, sources
 from pipeline.errors import ExitCode
 from pipeline.screen import command_line
 from pipeline.screen.command_line import download_progress
@@ -32,11 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, 0.
 
     Raises:
-        UserError: see `sources.find` and `preparation.prepare`.
+        UserError: see `sources.find` and `Source.prepare`.
     """
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.dataset",
-        description="Finds, verifies and splits Fashion-MNIST.",
+        description=f"Finds, verifies and splits {features.DATASET.title}.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, run, text in (
@@ -47,8 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         command_line.add_config_flags(command)
         command.set_defaults(run=run)
     arguments = parser.parse_args(argv)
-    # TensorFlow's greetings are not for the screen.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return arguments.run(command_line.load(arguments))
 
 
@@ -58,8 +54,8 @@ def _command_prepare(settings: config.Config) -> int:
         source = sources.find(settings.dataset, progress)
     place = workspace.workspace(settings.paths, source.dataset)
     with console.status(f"preparing {escape(source.origin)} …"):
-        prepared = preparation.prepare(settings.dataset, source, place.records)
-    line = f"{prepared.directory}: {prepared.name}, from {prepared.origin}"
+        prepared = source.prepare(settings.dataset, place.records)
+    line = f"{prepared.directory}: {source.dataset}, from {source.origin}"
     console.print(line, soft_wrap=True, markup=False)
     if prepared.examples:
         console.print(_count_table(prepared.examples))
@@ -67,29 +63,27 @@ def _command_prepare(settings: config.Config) -> int:
 
 
 def _command_info(settings: config.Config) -> int:
+    fetch = "fetch it with `python -m pipeline.dataset prepare`, or "
+    fetch = fetch if features.DATASET.official else ""
+
     def refuse(directory: Path, progress: download.Progress) -> None:
         raise download.UnreachableError(
-            "Fashion-MNIST is not on this machine: fetch it with `python -m pipeline.dataset "
-            "prepare`, or name a directory that has it with --data-dir."
+            f"{features.DATASET.title} is not on this machine: {fetch}name a directory that has it "
+            "with --data-dir."
         )
 
     # Never the fallback: info tells what is there, and downloads nothing to find out.
     asked = settings.dataset
-    if asked.name == "auto":
-        asked = asked.model_copy(update={"name": "fashion_mnist"})
+    if asked.name == config.AUTO:
+        asked = asked.model_copy(update={"name": features.DATASET.name})
     source = sources.find(asked, lambda name, received, total: None, fetch=refuse)
     console = Console()
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    if source.kind in ("official", "tfds"):
-        train, test = preparation.read_original(source)
-        if source.kind == "official":
-            console.print("The four files are the official ones, by their SHA-256.")
-        console.print(_count_table({"training set": _counts(train), "test set": _counts(test)}))
+    if counts := source.count():
+        if source.verified:
+            console.print(source.verified)
+        console.print(_count_table(counts))
     return ExitCode.OK
-
-
-def _counts(split: LabelledImages) -> dict[str, int]:
-    return records.count_classes(split.labels)
 
 
 def _count_table(examples: Mapping[str, Mapping[str, int]]) -> Table:

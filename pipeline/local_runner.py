@@ -22,6 +22,7 @@ from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, workspace
 from pipeline.data import sources
+from pipeline.data.kinds import Sample
 from pipeline.engine import part
 from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
@@ -32,6 +33,7 @@ from pipeline.screen import command_line
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
 from pipeline.workspace import LOG_FILE, RESULT_FILE
+from trainer_module import features
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,8 +89,8 @@ def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunR
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.local_runner",
-        description="Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
-        "directory if it is blessed.",
+        description=f"Trains TinyVGG on {features.DATASET.title}, evaluates it, and pushes it to "
+        "the serving directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
         "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
         "get into service; 130 interrupted.",
@@ -183,10 +185,11 @@ def _check_server(settings: config.Serving) -> None:
 
 
 def _print_heading(console: Console, request: Request, run_dir: Path) -> None:
-    if request.source.dataset == "sample":
+    if isinstance(request.source, Sample):
         text = (
-            "These are generated sample images, not Fashion-MNIST. Everything made from them "
-            f"stays in {run_dir.parents[1]}, and nothing reaches the real serving directory."
+            f"These are generated sample images, not {features.DATASET.title}. Everything made "
+            f"from them stays in {run_dir.parents[1]}, and nothing reaches the real serving "
+            "directory."
         )
         if request.source.fallback_reason:
             text += f"\n\n{request.source.fallback_reason}"

@@ -14,10 +14,8 @@ python -m pipeline.serving prune --keep N     delete all but the newest versions
 
 import argparse
 import datetime
-import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -245,7 +243,6 @@ def _describe_checksums(version: Version) -> str:
 
 def _read_recorded(version: Version) -> "Warmup":
     """The requests that the version brings, with their answers; one without where it has none."""
-    _silence_tensorflow()
     from trainer_module import warmup
 
     return warmup.read_warmup(version.path) or warmup.Warmup([warmup.make_black_example()], {})
@@ -368,7 +365,6 @@ def _find_sound(store: Store, number: int | None) -> Version:
 
 def _classify(model: Path, images: Sequence) -> list[list[float]]:
     """Returns the probability of each class for each picture."""
-    _silence_tensorflow()
     import numpy as np
     import tensorflow as tf
 
@@ -382,12 +378,6 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
     if probabilities.shape != wanted or not np.isfinite(probabilities).all():
         raise ValueError("it does not answer with a probability for each class")
     return probabilities.tolist()
-
-
-def _silence_tensorflow() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Of what it imports, about Pythons to come.
-    warnings.simplefilter("ignore", FutureWarning)
 
 
 def _probability_table(probabilities: Sequence[float]) -> Table:

@@ -40,7 +40,7 @@ class AtomicPusher(tfx.components.Pusher):
         evaluation: types.BaseChannel,
         base_directory: str,
         server_dir: str | None = None,
-    ):
+    ) -> None:
         """Constructs the component.
 
         Args:

@@ -1,5 +1,7 @@
 """The report: one HTML file on all that the run came to."""
 
+import dataclasses
+
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
@@ -53,7 +55,7 @@ class Report(base_component.BaseComponent):
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, facts: RunFacts, **inputs: types.BaseChannel | None):
+    def __init__(self, facts: RunFacts, **inputs: types.BaseChannel | None) -> None:
         """Constructs the component.
 
         Args:
@@ -67,7 +69,7 @@ class Report(base_component.BaseComponent):
             spec=ReportSpec(
                 **given,
                 **{
-                    CONFIG_KEY: json_utils.dumps(facts._asdict()),
+                    CONFIG_KEY: json_utils.dumps(dataclasses.asdict(facts)),
                     OUTPUT_KEY: types.Channel(type=HtmlReport),
                 },
             )

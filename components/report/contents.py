@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
@@ -18,23 +18,12 @@ INDEX_FILE = "index.html"
 MODEL_DIRECTORY = "Format-Serving"
 """The SavedModel, in the directory of the Trainer's model: TFX names it so."""
 
-
-class Reference(NamedTuple):
-    """Figures on the same test images to hold a model against."""
-
-    accuracy: float
-    loss: float
-
-
-ORIGINAL = Reference(accuracy=0.9002, loss=0.372)
-"""What the project that this one grew from reached."""
-
-
 _TRAINING = ("model", "augmentation", "training", "learning_rate")
 """The groups of settings that a model tells of itself."""
 
 
-class Artifact(NamedTuple):
+@dataclass(frozen=True)
+class Artifact:
     """An artifact of the run, as ML Metadata knows it.
 
     Attributes:
@@ -60,7 +49,8 @@ class Artifact(NamedTuple):
         return cls(proto.id, type_name, proto.uri, properties)
 
 
-class RunFacts(NamedTuple):
+@dataclass(frozen=True)
+class RunFacts:
     """What is known of a run from its start.
 
     Attributes:
@@ -74,13 +64,14 @@ class RunFacts(NamedTuple):
 
     run: str
     dataset: str = ""
-    configuration: Mapping[str, Mapping[str, Any]] = {}
+    configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flags: str = ""
     serving_dir: str = ""
-    notes: Sequence[str] = []
+    notes: Sequence[str] = field(default_factory=list)
 
 
-class TrainingHistory(NamedTuple):
+@dataclass(frozen=True)
+class TrainingHistory:
     """How the model was trained; the fields of the Trainer's summary, and its history.
 
     Attributes:
@@ -98,7 +89,8 @@ class TrainingHistory(NamedTuple):
     history: Mapping[str, Sequence[float]]
 
 
-class RangeTest(NamedTuple):
+@dataclass(frozen=True)
+class RangeTest:
     """The learning-rate finder's curve and pick; None in the lists stands for NaN."""
 
     learning_rate: float
@@ -110,7 +102,8 @@ class RangeTest(NamedTuple):
     smoothed: Sequence[float | None]
 
 
-class Mistake(NamedTuple):
+@dataclass(frozen=True)
+class Mistake:
     """A test image that the model takes for another class.
 
     Attributes:
@@ -128,7 +121,8 @@ class Mistake(NamedTuple):
     truth_probability: float
 
 
-class Mistakes(NamedTuple):
+@dataclass(frozen=True)
+class Mistakes:
     """What the model gets wrong on the test split.
 
     Attributes:
@@ -144,7 +138,8 @@ class Mistakes(NamedTuple):
     not_numbers: int
 
 
-class FeatureStatistics(NamedTuple):
+@dataclass(frozen=True)
+class FeatureStatistics:
     """A feature in a split; `detail` is a phrase on its values."""
 
     split: str
@@ -155,7 +150,8 @@ class FeatureStatistics(NamedTuple):
     detail: str
 
 
-class Anomaly(NamedTuple):
+@dataclass(frozen=True)
+class Anomaly:
     """Where the data departs from the schema."""
 
     split: str
@@ -211,7 +207,8 @@ class Page:
         return {name: one for name, one in self.facts.configuration.items() if name not in told}
 
 
-class RunEntry(NamedTuple):
+@dataclass(frozen=True)
+class RunEntry:
     """A run in the list of the runs.
 
     Attributes:

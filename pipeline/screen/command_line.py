@@ -19,9 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from components import quiet
 from pipeline import config
 from pipeline.errors import ExitCode, UserError
-from trainer_module import keras_settings
+from trainer_module import features, keras_settings
 
 
 def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
@@ -41,12 +42,14 @@ def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> N
             type=Path,
             metavar="DIR",
             help="the official files, a directory of TensorFlow Datasets, or TFRecords of your "
-            "own (default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+            f"own (default: ${features.DATASET.variable}, data/, "
+            f"../shared/{features.DATASET.shared_directory}, then download)",
         )
     group.add_argument(
         "--dataset",
         metavar="NAME",
-        help="auto, fashion_mnist (never falls back) or sample (generated) (default: auto)",
+        help=f"{config.AUTO}, {features.DATASET.name} (never falls back) or {config.SAMPLE} "
+        f"(generated) (default: {config.AUTO})",
     )
     group.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
     group.add_argument(
@@ -149,6 +152,7 @@ def exit_with(command: Callable[[], int]) -> None:
     open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
+    quiet.silence_tensorflow()
     try:
         code = command()
         sys.stdout.flush()

@@ -19,7 +19,6 @@ def command(monkeypatch, tmp_path):
     find = functools.partial(sources.find, project=tmp_path / "checkout", fetch=fetch)
     monkeypatch.setattr(sources, "find", find)
     monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # Or the command leaves it set.
 
     def command(name, *arguments, root=tmp_path / "root"):
         return dataset.main([name, "--root", str(root), *map(str, arguments)])

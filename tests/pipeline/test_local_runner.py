@@ -11,7 +11,7 @@ import pytest
 from pipeline import local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.nodes import NODES
@@ -80,7 +80,7 @@ def run(tmp_path, capsys):
 @pytest.fixture
 def found(monkeypatch, tmp_path):
     """Has the real data found."""
-    source = Source("official", tmp_path / "data")
+    source = OfficialFiles(tmp_path / "data")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     return source
 
@@ -181,7 +181,7 @@ def test_flags_reach_the_worker(run, worker, tmp_path):
     assert (request.config.training.epochs, request.config.training.seed) == (7, 3)
     assert request.config.paths.serving_dir == Path("s")
     assert not request.cache
-    assert request.source == Source("sample", None)
+    assert request.source == Sample()
 
 
 def test_without_flags_the_whole_graph_runs_with_its_cache(run, worker):
@@ -260,7 +260,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
 
     monkeypatch.setattr(supervisor.subprocess, "Popen", start)
     monkeypatch.setattr(local_runner, "run_worker", supervisor.run_worker)
-    monkeypatch.setattr(sources, "find", lambda *_: Source("official", Path("data")))
+    monkeypatch.setattr(sources, "find", lambda *_: OfficialFiles(Path("data")))
     local_runner.main(["--root", "root"])
     assert f"{tmp_path / 'root'} {tmp_path / 'data'} …" in capsys.readouterr().out
 
@@ -526,7 +526,7 @@ def test_the_sample_is_announced_in_a_banner_with_the_place_it_stays_in(run, tmp
 
 
 def test_the_banner_says_why_it_is_the_sample_where_nobody_asked_for_it(run, monkeypatch):
-    source = Source("sample", None, fallback_reason="The [moon] is not reachable.")
+    source = Sample(fallback_reason="The [moon] is not reachable.")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     out = run()[1]
     assert "not Fashion-MNIST" in out
