@@ -270,7 +270,7 @@ def train_on(request, make_arguments, write_artifact, tmp_path_factory):
 
 def test_weights_follow_from_the_examples_and_not_from_how_their_files_have_them(train_on):
     in_order = train_on(shards=1, seed=None)
-    for shards, seed in ((1, 1), (3, 2), (7, 3)):
+    for shards, seed in ((1, 1), (7, 3)):
         assert train_on(shards, seed) == in_order
 
 
