@@ -22,7 +22,7 @@ from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
 from pipeline.data import records, sources
 from pipeline.data.kinds import OriginalSet
-from trainer_module import features
+from trainer_module import features, served
 
 SIZES = (1, 64)
 _BATCH = 1000
@@ -74,8 +74,8 @@ def main() -> None:
     images, labels = read_test_images()
     examples = [records.to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
     given = {
-        "serving_default": ("examples", np.array(examples, object)),
-        "predict_images": ("images", images),
+        served.SERVING_DEFAULT: (served.EXAMPLES, np.array(examples, object)),
+        served.PREDICT_IMAGES: (served.IMAGES, images),
     }
     loaders = [
         loader(str(arguments.version)) for loader in (PythonLoader, SessionLoader, ServerLoader)
@@ -137,8 +137,8 @@ def print_table(
     print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
     [first, *_] = answers
     for name, answer in answers.items():
-        probabilities = answer["probabilities"]
-        difference = np.abs(probabilities - answers[first]["probabilities"]).max()
+        probabilities = answer[served.PROBABILITIES]
+        difference = np.abs(probabilities - answers[first][served.PROBABILITIES]).max()
         accuracy = (probabilities.argmax(axis=1) == labels).mean()
         print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
         for size in SIZES:
