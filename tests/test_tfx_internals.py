@@ -271,8 +271,6 @@ def test_a_component_of_ours_is_made_of_its_spec():
     made = component(spec=spec(config="{}", page=page))
     assert made.exec_properties == {"config": "{}"}
     assert [*made.outputs] == ["page"]
-    # `source` in a graph adds to the key of the cache by it.
-    assert callable(made.executor_spec.add_extra_flags)
 
 
 def test_the_compiled_graph_has_what_is_set_in_it():
