@@ -10,8 +10,8 @@ BROKE = "the run before, r1, did not finish it"
 
 
 def decide(from_node, to_node=None, **faults):
-    runs, takes = part.decide(GRAPH, from_node, to_node, faults)
-    return set(runs), set(takes)
+    decided = part.decide(GRAPH, from_node, to_node, faults)
+    return set(decided.runs), set(decided.takes)
 
 
 @pytest.mark.parametrize(
