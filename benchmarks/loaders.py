@@ -20,8 +20,9 @@ import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
-from pipeline.data import kinds, records, sources
-from trainer_module import features
+from pipeline.data import records, sources
+from pipeline.data.kinds import OriginalSet
+from trainer_module import features, served
 
 SIZES = (1, 64)
 _BATCH = 1000
@@ -73,8 +74,8 @@ def main() -> None:
     images, labels = read_test_images()
     examples = [records.to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
     given = {
-        "serving_default": ("examples", np.array(examples, object)),
-        "predict_images": ("images", images),
+        served.SERVING_DEFAULT: (served.EXAMPLES, np.array(examples, object)),
+        served.PREDICT_IMAGES: (served.IMAGES, images),
     }
     loaders = [
         loader(str(arguments.version)) for loader in (PythonLoader, SessionLoader, ServerLoader)
@@ -92,8 +93,8 @@ def main() -> None:
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] and labels int64 [N] of the official test set."""
     source = sources.find(config.Dataset(name=features.DATASET.name), lambda *_: None)
-    if not isinstance(source, kinds.OfficialFiles):
-        sys.exit(f"The test set is read from the official files, and found was {source.origin}.")
+    if not isinstance(source, OriginalSet):
+        sys.exit(f"The test set is not in {source.origin}: unset ${features.DATASET.variable}.")
     _, test = source.read_original()
     return test.images, test.labels
 
@@ -136,8 +137,8 @@ def print_table(
     print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
     [first, *_] = answers
     for name, answer in answers.items():
-        probabilities = answer["probabilities"]
-        difference = np.abs(probabilities - answers[first]["probabilities"]).max()
+        probabilities = answer[served.PROBABILITIES]
+        difference = np.abs(probabilities - answers[first][served.PROBABILITIES]).max()
         accuracy = (probabilities.argmax(axis=1) == labels).mean()
         print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
         for size in SIZES:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer_module import features
+from trainer_module import features, served
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -34,14 +34,15 @@ ORDER = {
         ("data",),
         ("evaluation", "workspace"),
         ("config",),
-        ("errors", "fingerprint", "nodes"),
+        ("fingerprint",),
+        ("errors", "nodes"),
     ),
     "components": (
         ("report",),
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties", "quiet"),
+        ("blessings", "properties", "quiet", "tfx_public"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -211,3 +212,19 @@ def test_how_tensorflow_is_silenced_is_spelled_in_one_file():
         if file != Path(__file__) and any("TF_CPP" in str(one) for one in constants(parse(file)))
     }
     assert spelled == {"components/quiet.py", "tests/components/test_quiet.py"}
+
+
+def test_what_a_served_model_is_asked_by_is_spelled_in_one_file():
+    # Not its inputs, `examples` and `images`, which are words for other things too.
+    names = {
+        *(served.SERVING_DEFAULT, served.PREDICT_IMAGES, served.TRANSFORM_FEATURES),
+        *(served.PROBABILITIES, served.CLASS_NAME),
+    }
+    found = {
+        name(file): {*constants(parse(file))} & names for file in sources(*FORBIDDEN, "benchmarks")
+    }
+    assert {file: spelled for file, spelled in found.items() if spelled} == {
+        "trainer_module/served.py": names,
+        # Its last layer: another name, by which earlier versions have their weights.
+        "trainer_module/model.py": {served.PROBABILITIES},
+    }

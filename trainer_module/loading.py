@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer import fn_args_utils
-from tfx.components.util import tfxio_utils
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import io_utils
+from tfx.v1.components import DataAccessor
+from tfx.v1.types import standard_artifacts
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
 from trainer_module import features, ordering
+from trainer_module.tfx_internals import artifact_utils, io_utils, tfxio_utils
 
 EXAMPLE_BYTES = features.IMAGE_SIZE**2 * np.dtype(np.float32).itemsize + np.dtype(np.int64).itemsize
 """Memory that a transformed example takes."""
@@ -41,7 +40,7 @@ class Records:
     """
 
     file_patterns: Sequence[str]
-    data_accessor: fn_args_utils.DataAccessor
+    data_accessor: DataAccessor
     transform_output: tft.TFTransformOutput
 
     @classmethod
@@ -55,7 +54,7 @@ class Records:
         factory = tfxio_utils.get_tf_dataset_factory_from_artifact([examples], [__name__])
         return cls(
             [io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], split))],
-            fn_args_utils.DataAccessor(factory, None, None),
+            DataAccessor(factory, None, None),
             transform_output,
         )
 

@@ -2,7 +2,6 @@ import json
 import shutil
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from components.serving_check.findings import Findings
 from pipeline import serving
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
-from trainer_module import features
+from trainer_module import features, served, signature_calls
 
 MEASURES = {
     "size_mb": 0.29,
@@ -460,14 +459,11 @@ command_line.exit_with(lambda: serving.main(sys.argv[1:]))
 def test_predict_says_in_a_sentence_that_a_model_of_others_answers_something_else(
     store, run, picture, refusal, monkeypatch, answer
 ):
-    tensor = types.SimpleNamespace(numpy=lambda: answer)
-    model = types.SimpleNamespace(
-        signatures={"predict_images": lambda images: {"probabilities": tensor}}
+    monkeypatch.setattr(
+        signature_calls,
+        "load_signature",
+        lambda model, name: lambda images: {served.PROBABILITIES: answer},
     )
-    tensorflow = types.SimpleNamespace(
-        constant=np.array, saved_model=types.SimpleNamespace(load=lambda path: model)
-    )
-    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
     with refusal("Version 3 can't classify pictures", "`check 3` says more"):
         run("predict", picture)
 

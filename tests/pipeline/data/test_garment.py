@@ -116,8 +116,8 @@ def test_png_of_every_kind_is_read(tmp_path, kind):
     found = garment.read_garment(file)
     assert (found.pixels.shape, found.pixels.dtype) == ((28, 28), np.uint8)
     # Of the two values of one bit, one is transparent and leaves nothing to see.
-    one_bit = kind.colour == pngs.GREY and kind.depth == 1
-    assert found.blank == (one_bit and kind.transparent)
+    bare = (kind.colour, kind.depth, kind.transparent) == (pngs.GREY, 1, True)
+    assert found.blank == bare
 
 
 @pytest.mark.parametrize(
