@@ -22,7 +22,11 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["pipeline*", "components*", "trainer_module*", "schema*"]),
-    package_data={"components.report": ["templates/*"], "schema": ["schema.pbtxt"]},
+    package_data={
+        "": ["py.typed"],
+        "components.report": ["templates/*"],
+        "schema": ["schema.pbtxt"],
+    },
     install_requires=[
         "altair>=6,<7",
         f"apache-beam>=2.60,<2.75; {BROAD}",

@@ -47,7 +47,7 @@ def main() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)
     ours = evaluation.build_eval_config(Config().evaluation)
     sides = {TFMA: (tfma_config(ours), None), "ours": (ours, extractors.__name__)}
-    times = {name: [] for name in sides}
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(arguments.rounds):
         for name, side in sides.items():
             times[name].append(clock(arguments.root / "artifacts", *side))

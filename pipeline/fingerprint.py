@@ -24,7 +24,7 @@ def fingerprint(package: ModuleType) -> str:
     Returns:
         16 hexadecimal digits that change with the name or content of any of them.
     """
-    root = Path(package.__file__).parent
+    [root] = map(Path, package.__path__)
     digest = hashlib.sha256()
     for path in sorted(path for path in root.rglob("*") if path.suffix in _SUFFIXES):
         digest.update(str(path.relative_to(root)).encode() + b"\0")

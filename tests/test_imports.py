@@ -79,6 +79,24 @@ def test_nothing_imports_upward(file):
     assert not FORBIDDEN[package] & found
 
 
+@pytest.mark.parametrize("file", sources(*FORBIDDEN, "benchmarks", "tests"), ids=name)
+def test_no_record_is_a_tuple(file):
+    words = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(parse(file))}
+    assert not {"NamedTuple", "namedtuple"} & words
+
+
+@pytest.mark.parametrize("file", sources(*FORBIDDEN, "benchmarks"), ids=name)
+def test_every_dataclass_is_frozen(file):
+    marks = [
+        mark
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.ClassDef)
+        for mark in map(ast.unparse, node.decorator_list)
+        if "dataclass" in mark
+    ]
+    assert all("frozen=True" in mark for mark in marks)
+
+
 def rooms(package: str) -> dict[str, list[Path]]:
     """The modules of each room; a module that is in no folder is a room of its own."""
     found = {}

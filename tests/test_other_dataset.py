@@ -25,6 +25,8 @@ CARRY = """
 import dataclasses, json, sys
 from pathlib import Path
 
+# First: TensorFlow brings another package of that name onto the path.
+from tests import served_model
 import numpy as np
 import tensorflow as tf
 
@@ -34,7 +36,6 @@ from components.report.render import render_report
 from components.verdict import Failure, judge_failure
 from pipeline import config, workspace
 from pipeline.data import kinds, sources
-from tests import served_model
 from trainer_module import features, model
 
 here = Path(sys.argv[1])

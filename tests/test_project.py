@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,22 @@ def test_the_licence_is_the_one_that_the_package_names():
     assert 'license="Apache-2.0"' in SETUP
     assert re.search(r"Apache License\n +Version 2\.0", licence)
     assert "END OF TERMS AND CONDITIONS" in licence
+
+
+def test_each_package_is_installed_with_the_mark_that_it_has_types(tmp_path):
+    build = ["setup.py", "--quiet", "build_py", "--build-lib", tmp_path]
+    subprocess.run([sys.executable, *build], cwd=CHECKOUT, check=True)
+    packages = {path.name for path in tmp_path.iterdir()}
+    assert {"components", "pipeline", "schema", "trainer_module"} <= packages
+    assert {file.parent.name for file in tmp_path.glob("*/py.typed")} == packages
+
+
+@pytest.mark.parametrize("tool", ["ruff check .", "ruff format --check .", "mypy"])
+def test_lint_and_a_hook_hold_each_wall(tool):
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert f"\t$(PYTHON) -m {tool}\n" in makefile
+    calls = [hook["entry"] for hook in HOOKS["repos"][0]["hooks"]]
+    assert any(call.startswith(f".venv/bin/python -m {tool.removesuffix(' .')}") for call in calls)
 
 
 def test_no_hook_fetches_anything():

@@ -4,8 +4,8 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -29,7 +29,8 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Takes images float32 [B, 28, 28, 1] and a seed int64 [2]; returns other images."""
 
 
-class Records(NamedTuple):
+@dataclass(frozen=True)
+class Records:
     """A split as it lies on disk.
 
     Attributes:
@@ -81,7 +82,8 @@ class Records(NamedTuple):
         return packed.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-class MemorySplit(NamedTuple):
+@dataclass(frozen=True)
+class MemorySplit:
     """A split that was decoded and transformed once, and stays in memory.
 
     Attributes:
@@ -121,7 +123,8 @@ class MemorySplit(NamedTuple):
         )
 
 
-class StreamedSplit(NamedTuple):
+@dataclass(frozen=True)
+class StreamedSplit:
     """A split too large for memory: read, decoded and transformed anew in each epoch.
 
     Attributes:
@@ -239,7 +242,7 @@ def training_batches(
     """
     # Seeds from one sequence: the epochs of runs with neighbouring seeds share none.
     seeds = np.random.SeedSequence(seed).generate_state(epochs)[first_epoch:]
-    batches = split.epochs(batch_size, seeds)
+    batches = split.epochs(batch_size, seeds.tolist())
     if augment is not None:
         step = first_epoch * steps_per_epoch(split, batch_size)
         batches = batches.enumerate(step).map(

@@ -15,7 +15,7 @@ _IMAGES = tf.TensorSpec([None, _SIZE, _SIZE], tf.uint8, name=served.IMAGES)
 class ServingModel:
     """A trained model behind the transform graph, as functions to export."""
 
-    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput):
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput) -> None:
         """Binds a trained model to the transform graph it was trained behind.
 
         Args:

@@ -5,8 +5,8 @@ look at: by them it can be told whether a served model still answers as it was e
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,8 @@ WARMUP_EXAMPLES = 64
 """As many as fill the larger batch that is warmed up."""
 
 
-class Warmup(NamedTuple):
+@dataclass(frozen=True)
+class Warmup:
     """Requests that were recorded with their answers.
 
     Attributes:

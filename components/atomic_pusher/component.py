@@ -45,7 +45,7 @@ class AtomicPusher(tfx.components.Pusher):
         infra_blessing: types.BaseChannel,
         evaluation: types.BaseChannel,
         base_directory: str,
-        config: Mapping[str, str],
+        config: Mapping[str, str | None],
     ) -> None:
         """Constructs the component.
 
@@ -57,7 +57,7 @@ class AtomicPusher(tfx.components.Pusher):
             evaluation: `ModelEvaluation`, of the same model.
             base_directory: the model's directory in the serving directory, on a local or
                 mounted file system.
-            config: `server_dir`, the serving directory as a model server sees it;
+            config: `server_dir`, the serving directory as a model server sees it, None as kept;
                 `model_source`, the fingerprint of the code that made the model; `dataset`,
                 what it was trained on. What else it holds is part of the cache key alone.
         """

@@ -3,7 +3,6 @@
 import fnmatch
 import json
 from pathlib import Path
-from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
@@ -85,20 +84,22 @@ def _has_parameters(
     )
 
 
-def _read(value: metadata_store_pb2.Value) -> Any:
+def _read(value: metadata_store_pb2.Value) -> object:
     kind = value.WhichOneof("value")
     raw = getattr(value, kind) if kind else None
+    if not isinstance(raw, str):
+        return raw
     try:
         parsed = json.loads(raw)
-    except (TypeError, ValueError):
+    except ValueError:
         return raw
     if isinstance(parsed, dict):
         parsed.pop(_SOURCE, None)
     return parsed
 
 
-def _agree(name: str, recorded: Any, wanted: Any) -> bool:
-    if name != _INPUT_CONFIG:
+def _agree(name: str, recorded: object, wanted: object) -> bool:
+    if name != _INPUT_CONFIG or not (isinstance(recorded, dict) and isinstance(wanted, dict)):
         return recorded == wanted
     patterns = [
         (before["pattern"], now["pattern"].replace("{SPAN}", "*").replace("{VERSION}", "*"))

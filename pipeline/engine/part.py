@@ -4,7 +4,7 @@ Free of TFX: it is decided by names alone, before anything runs.
 """
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pipeline import nodes
 from pipeline.errors import UserError
@@ -13,7 +13,8 @@ Graph = Mapping[str, Collection[str]]
 """The nodes in running order, each with those that it waits for."""
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """A part that can run.
 
     Attributes:
@@ -106,11 +107,11 @@ def _missing(graph: Graph, runs: Collection[str], faults: Mapping[str, str]) -> 
 
 
 def _find_start(
-    graph: Graph, from_node: str, to_node: str | None, faults: Mapping[str, str]
+    graph: Graph, from_node: str | None, to_node: str | None, faults: Mapping[str, str]
 ) -> str | None:
     """The last node from which all would run that was asked for and all that it needs."""
     asked = select(graph, from_node, to_node)
-    for start in reversed(graph):
+    for start in reversed(list(graph)):
         runs = select(graph, start, to_node)
         if runs >= asked and not _missing(graph, runs, faults):
             return start
@@ -120,7 +121,7 @@ def _find_start(
 def _upstream(graph: Graph, starts: Collection[str]) -> frozenset[str]:
     """Nodes, and all that they depend on."""
     found: set[str] = set()
-    for node in reversed(graph):
+    for node in reversed(list(graph)):
         if node in starts or any(node in graph[later] for later in found):
             found.add(node)
     return frozenset(found)

@@ -1,8 +1,8 @@
 """What ML Metadata knows of a run: training, evaluation, serving check and pushed model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ml_metadata.proto import metadata_store_pb2
 
@@ -20,7 +20,8 @@ from pipeline.runs.run_result import Pushed, ServingResult, TrainingResult
 from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """What a run came to, None where it did not get that far.
 
     Attributes:

@@ -67,7 +67,9 @@ def running(tmp_path, model_directory):
     """The server on two pushes; its REST address, its gRPC address and the store."""
     if obstacle := image.find_obstacle():
         pytest.skip(f"needs TensorFlow Serving in Docker: {obstacle}")
-    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+    if subprocess.run(
+        ["docker", "compose", "version"], capture_output=True, check=False
+    ).returncode:
         pytest.skip("needs docker compose")
     store = Store(tmp_path / "serving" / "tinyvgg")
     store.push(Path(model_directory), ModelFacts())

@@ -52,11 +52,17 @@ def run(data_dir):
             capture_output=True,
             text=True,
             timeout=TIME_LIMIT_S,
+            check=False,
         )
         assert ended.stdout, ended.stderr
         return Run(ended.returncode, ended.stderr, json.loads(ended.stdout.splitlines()[-1]))
 
     return run
+
+
+def _take_interrupts() -> None:
+    """Undoes what is handed down where the tests run in the background: SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _kill_worker(process: subprocess.Popen) -> None:
@@ -77,8 +83,8 @@ def run_and_break(data_dir):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Where the tests run in the background, an ignored SIGINT would be handed down.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # No other thread runs meanwhile.
+            preexec_fn=_take_interrupts,  # noqa: PLW1509
         )
         try:
             screen = ""

@@ -130,10 +130,11 @@ def write_records(encode_png) -> Callable[..., None]:
     def write_records(file: Path, examples: Sequence[dict | int]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tf.io.TFRecordWriter(str(file), "GZIP" if file.suffix == ".gz" else "") as writer:
-            for example in examples:
-                if isinstance(example, int):
-                    png = encode_png(np.full((28, 28), example, np.uint8))
-                    example = {features.IMAGE: png, features.LABEL: example}
+            for one in examples:
+                example = one
+                if isinstance(one, int):
+                    png = encode_png(np.full((28, 28), one, np.uint8))
+                    example = {features.IMAGE: png, features.LABEL: one}
                 feature = {name: to_feature(value) for name, value in example.items()}
                 message = tf.train.Example(features=tf.train.Features(feature=feature))
                 writer.write(message.SerializeToString())

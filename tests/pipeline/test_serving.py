@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -440,6 +439,7 @@ command_line.exit_with(lambda: serving.main(sys.argv[1:]))
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert ended.returncode == 130, ended.stderr
     assert list(tmp_path.iterdir()) == [root]
@@ -505,6 +505,7 @@ def test_wrong_use_is_a_line_on_stderr_and_no_traceback(root):
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: ")
@@ -583,7 +584,7 @@ class TestRealModel:
 
 
 def test_user_error_is_what_the_store_refuses(store, run):
-    os.unlink(store.directory / "manifest.json")
+    (store.directory / "manifest.json").unlink()
     (store.directory / "manifest.json").write_text("[]")
     with pytest.raises(UserError, match="is damaged: restore it"):
         run("list")

@@ -294,7 +294,7 @@ def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monke
     class SeenError(Exception):
         pass
 
-    def train(network, train_split, eval_split, **_):
+    def train(network, train_split, eval_split, *_, **__):
         raise SeenError(type(train_split), type(eval_split))
 
     monkeypatch.setattr(run_fn.training, "train", train)

@@ -67,7 +67,7 @@ def test_a_pattern_of_ones_own_is_followed(tmp_path, pattern, names):
 
 def test_labels_that_are_corrected_in_place_are_other_data(own, write_records):
     [file] = own.directory.glob("*/*/train-*")
-    before, size, times = own.fingerprint(PATTERN), file.stat().st_size, os.stat(file)
+    before, size, times = own.fingerprint(PATTERN), file.stat().st_size, file.stat()
     write_records(file, [2, 1])
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert (file.stat().st_size, file.stat().st_mtime_ns) == (size, times.st_mtime_ns)
