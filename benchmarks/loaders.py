@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
-from pipeline.data import kinds, records, sources
+from pipeline.data import records, sources
+from pipeline.data.kinds import OriginalSet
 from trainer_module import features, served
 
 SIZES = (1, 64)
@@ -92,8 +93,8 @@ def main() -> None:
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] and labels int64 [N] of the official test set."""
     source = sources.find(config.Dataset(name=features.DATASET.name), lambda *_: None)
-    if not isinstance(source, kinds.OfficialFiles):
-        sys.exit(f"The test set is read from the official files, and found was {source.origin}.")
+    if not isinstance(source, OriginalSet):
+        sys.exit(f"The test set is not in {source.origin}: unset ${features.DATASET.variable}.")
     _, test = source.read_original()
     return test.images, test.labels
 

@@ -45,7 +45,7 @@ class _Rule:
 
 
 def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> dict[str, Any]:
-    """What the Trainer goes by: the arguments of the functions it calls, by group.
+    """What the Trainer goes by: the arguments of the functions it calls, and the data's name.
 
     Args:
         settings: every knob.
@@ -59,6 +59,7 @@ def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> d
         "training": {key: one for key, one in training.items() if key != "memory_mb"},
         "learning_rate": {key: one for key, one in learning_rate.items() if key != "source"},
         "memory_mb": training["memory_mb"],
+        "dataset": data.directory.name,
     }
 
 

@@ -109,6 +109,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--to-node", choices=nodes.NODES, metavar="NODE", help="the last component to run"
     )
     parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
+    parser.add_argument(
+        "--keep-cache-across-versions",
+        action="store_true",
+        help="take from the cache what other versions of the libraries made",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one object")
     parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs as well, on stderr"
@@ -140,6 +145,7 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
         from_node=arguments.from_node,
         to_node=arguments.to_node,
         cache=not arguments.no_cache,
+        keep_versions=arguments.keep_cache_across_versions,
     )
     with workspace.lock(place.root):
         run_dir = place.run_dir(request.run_id)

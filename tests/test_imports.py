@@ -34,7 +34,8 @@ ORDER = {
         ("data",),
         ("evaluation", "workspace"),
         ("config",),
-        ("errors", "fingerprint", "nodes"),
+        ("fingerprint",),
+        ("errors", "nodes"),
     ),
     "components": (
         ("report",),

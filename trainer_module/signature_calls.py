@@ -28,7 +28,9 @@ def load_signature(model: Path, name: str) -> Callable[[Values], dict[str, np.nd
     return lambda values: call_signature(loaded.signatures[name], values)
 
 
-def call_signature(signature: Callable, values: Values) -> dict[str, np.ndarray]:
+def call_signature(
+    signature: tf.types.experimental.ConcreteFunction, values: Values
+) -> dict[str, np.ndarray]:
     """Calls a signature that has one input, in batches.
 
     Args:

@@ -9,7 +9,7 @@ until it is asked: of these modules, the Trainer needs three, and the heaviest t
 """
 
 import importlib
-from types import ModuleType
+from typing import Any
 
 MODULES = {
     # Artifacts and files.
@@ -46,7 +46,7 @@ MODULES = {
 """By its name here, where TFX has each."""
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - TFX's modules are without types.
     """Imports one of `MODULES` when it is first asked for.
 
     Raises:

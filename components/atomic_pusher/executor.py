@@ -14,8 +14,8 @@ from components.model_store.identity import model_identity
 from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
+from trainer_module import provenance
 from trainer_module.tfx_internals import (
-    artifact_utils,
     io_utils,
     model_utils,
     proto_utils,
@@ -47,7 +47,8 @@ class Executor(pusher_executor.Executor):
             self._skip(pushed_model, obstacle)
             return
         model = self.GetModelPath(input_dict)
-        store, facts = self._destination(input_dict, exec_properties)
+        store = _find_store(exec_properties)
+        facts = self._collect_facts(Path(model), input_dict)
         push = store.push(Path(model), facts, model_identity(Path(model)))
         logging.info("Version %d, %s: %s", push.version, push.state, push.path)
         if push.state == "held back":
@@ -66,25 +67,26 @@ class Executor(pusher_executor.Executor):
         self._MarkNotPushed(pushed_model)
         pushed_model.set_string_custom_property(SKIPPED, why)
 
-    def _destination(
-        self, input_dict: _Artifacts, exec_properties: dict[str, Any]
-    ) -> tuple[Store, ModelFacts]:
-        """Where the model goes, and what is to be remembered of it."""
-        destination = proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
-            PushDestination(),
-        )
-        config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        evaluation = artifact_utils.get_single_uri(
-            input_dict[standard_component_specs.EVALUATION_KEY]
-        )
-        facts = ModelFacts(
+    def _collect_facts(self, model: Path, input_dict: _Artifacts) -> ModelFacts:
+        """What is to be remembered of the model: what it says itself, and its figures."""
+        [evaluation] = input_dict[standard_component_specs.EVALUATION_KEY]
+        made_by = provenance.read(model)
+        return ModelFacts(
             run=self._context.pipeline_run_id or "",
-            source=config["model_source"],
-            dataset=config["dataset"],
-            metrics=_overall_figures(evaluation),
+            source=made_by.source if made_by else "",
+            commit=made_by.commit if made_by else "",
+            dataset=made_by.dataset if made_by else "",
+            metrics=_overall_figures(evaluation.uri),
         )
-        return Store(Path(destination.filesystem.base_directory), config["server_dir"]), facts
+
+
+def _find_store(exec_properties: dict[str, Any]) -> Store:
+    destination = proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
+        PushDestination(),
+    )
+    config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+    return Store(Path(destination.filesystem.base_directory), config["server_dir"])
 
 
 def find_obstacle(input_dict: _Artifacts) -> str | None:

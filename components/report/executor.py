@@ -13,7 +13,7 @@ from components.report.render import render_report
 from trainer_module.tfx_internals import base_executor, io_utils
 
 CONFIG_KEY = "config"
-"""Execution property: the facts, and the fingerprint of the source, as JSON."""
+"""Execution property: the facts, as JSON."""
 
 OUTPUT_KEY = "report"
 
@@ -47,4 +47,4 @@ class Executor(base_executor.BaseExecutor):
 
 def read_facts(exec_properties: Mapping[str, Any], run: str) -> RunFacts:
     """Takes the facts out of the component's parameters, with the run's id."""
-    return RunFacts(**{**json.loads(exec_properties[CONFIG_KEY])["facts"], "run": run})
+    return RunFacts(**{**json.loads(exec_properties[CONFIG_KEY]), "run": run})

@@ -3,14 +3,14 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
-from pipeline.engine.part import Part, decide
+from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
 from trainer_module.tfx_internals import (
@@ -27,7 +27,7 @@ from trainer_module.tfx_internals import (
 Observer = Callable[[str, NodeState, str], None]
 """Called with a node's name when it starts, and again when it ends, and why it did nothing."""
 
-FindChanges = Callable[[mlmd.MetadataStore, str], Mapping[str, str]]
+FindChanges = Callable[[mlmd.MetadataStore, str], Faults]
 """Takes the run before; says what of it no longer holds, as `part.decide` takes it."""
 
 _NEVER = pipeline_pb2.NodeExecutionOptions.Skip.NEVER

@@ -98,13 +98,16 @@ def _run_graph(
     from pipeline import graph
     from pipeline.engine.cache import find_changes, forget_outdated
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.engine.versions import choose_versions, remember_versions
+    from pipeline.fingerprint import fingerprints
     from pipeline.runs.outcome import read_outcome
     from pipeline.runs.pages import serving_flags, write_report
     from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
-    pipeline = graph.create_pipeline(request.config, data, place)
+    versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
+    pipeline = graph.create_pipeline(request.config, data, place, fingerprints(versions))
     part = None
     if request.from_node or request.to_node:
         part = tfx_pipeline.RunOptions(
@@ -124,6 +127,7 @@ def _run_graph(
     failure, interrupted = None, False
     try:
         runner.run(pipeline, run_options=part)
+        remember_versions(place.versions, versions)
     except NodeFailedError as error:
         _logger.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
@@ -143,6 +147,7 @@ def _run_graph(
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
             *effect.find_without_effect(request.config, data),
+            *version_notes,
             *Store(place.serving_model_dir).warnings(),
         ],
         serving_flags=serving_flags(request.config.paths, place),

@@ -18,6 +18,7 @@ from pipeline import config
 from pipeline.data import idx, kinds, sources
 from pipeline.data.preparation import SPLITS
 from pipeline.errors import UserError
+from tests.conftest import require
 from trainer_module import features
 from trainer_module.facts import OfficialFile
 
@@ -26,7 +27,7 @@ from trainer_module.facts import OfficialFile
 def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
     if not isinstance(fashion_mnist, kinds.OfficialFiles):
-        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+        require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     return fashion_mnist.directory
 
 
