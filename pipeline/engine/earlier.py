@@ -86,6 +86,6 @@ def _parse(value: metadata_store_pb2.Value) -> Any:
     kind = value.WhichOneof("value")
     raw = getattr(value, kind) if kind else None
     try:
-        return json.loads(raw)
-    except (TypeError, ValueError):
+        return json.loads(raw) if isinstance(raw, str) else raw
+    except ValueError:
         return raw
