@@ -18,7 +18,7 @@ certificates=()
 make_roots_directory() {
   roots=$(mktemp -d)
   chmod 755 "$roots"
-  trap 'umount --recursive --lazy "$roots"/*/dev "$roots"/*/proc 2>/dev/null
+  trap 'umount --recursive --lazy "$roots"/*/dev "$roots"/*/proc 2>/dev/null || true
     rm -rf --one-file-system "$roots"' EXIT
 }
 
