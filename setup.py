@@ -82,6 +82,7 @@ setup(
             "pyarrow>=10",
             "pytest>=8",
             "pytest-cov>=6",
+            "pytest-xdist>=3.6",
             "pyyaml>=6",
             "ruff>=0.9",
             "scikit-learn>=1.5",
