@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.model_server.client import ServerError, ask_grpc, ask_rest
+from components.model_server.client import Answers, ServerError, ask_grpc, ask_rest
 from components.model_store.models_config import LIVE_LABEL, PREVIOUS_LABEL
 from pipeline.data import garment
 from pipeline.errors import ExitCode, UserError
@@ -50,13 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     ask, port = (ask_grpc, 8500) if arguments.grpc else (ask_rest, 8501)
     address = arguments.address or f"localhost:{port}"
     try:
-        asked = ask(address, MODEL_NAME, np.stack(images), arguments.label) if images else ((), ())
+        asked = (
+            ask(address, MODEL_NAME, np.stack(images), arguments.label)
+            if images
+            else Answers((), np.empty(0))
+        )
     except ServerError as error:
         raise UserError(
             f"The model server did not answer as asked ({error}): start the server with "
             "`docker compose -f deploy/compose.yaml up`, or name another with --address."
         ) from error
-    answers = zip(*asked, strict=True)
+    answers = zip(asked.class_names, asked.probabilities, strict=True)
     for image, one in zip(arguments.images, garments, strict=True):
         if one.blank:
             print(f"{image}: blank, nothing to classify")

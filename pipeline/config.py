@@ -231,7 +231,7 @@ class Evaluation(Group):
         if unknown:
             known = ", ".join((*features.CLASS_NAMES, DEFAULT))
             raise ValueError(f"there is no class {unknown[0]!r}; there are {known}")
-        return {**cls.model_fields[info.field_name].default, **floors}
+        return {**cls.model_fields[str(info.field_name)].default, **floors}
 
 
 class Serving(Group):
@@ -343,14 +343,14 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UserError(f"The configuration {file} is not valid TOML: {error}.") from error
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (RecursionError, ValueError):
         return text
 
 
-def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+def _assign(values: dict[str, Any], key: str, value: object) -> None:
     *groups, name = key.split(".")
     table = values
     for group in groups:
@@ -383,9 +383,11 @@ def _describe(error: Mapping[str, Any]) -> str:
 
 
 def _describe_unknown(location: tuple[str | int, ...]) -> str:
-    group_name, name = location[0], str(location[-1])
-    group = Config if len(location) == 1 else Config.model_fields[group_name].annotation
-    known = list(group.model_fields)
+    name = str(location[-1])
+    group: Group = Config()
+    if len(location) > 1:
+        group = getattr(group, str(location[0]))
+    known = list(type(group).model_fields)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
     return f"There is no setting {'.'.join(map(str, location))}: {hint}"

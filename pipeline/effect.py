@@ -4,8 +4,9 @@ What has none is left at its default in what Trainer and finder are cached by, s
 nothing anew, and it is told to the person who set it.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pipeline import config
 from pipeline.data import preparation
@@ -28,7 +29,8 @@ _MEASURED = ("max_size_mb", "max_latency_ms", "max_batch_latency_ms", "max_memor
 _DEFAULT_MEMORY_MB = config.Training().memory_mb
 
 
-class _Rule(NamedTuple):
+@dataclass(frozen=True)
+class _Rule:
     """A setting that comes to another value than it has.
 
     Attributes:
@@ -38,7 +40,7 @@ class _Rule(NamedTuple):
     """
 
     key: str
-    value: Any
+    value: object
     why: str
 
 
@@ -134,6 +136,10 @@ def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tup
         yield "learning_rate.decay_rate", "the training ends before the rate drops"
     if rate["schedule"] == "step" and rate["decay_rate"] == 1:
         yield "learning_rate.step_epochs", "learning_rate.decay_rate is 1"
+    yield from _unmeasured(values)
+
+
+def _unmeasured(values: _Values) -> Iterator[tuple[str, str]]:
     for key in ("min_recall", "min_f1"):
         if set(features.CLASS_NAMES) <= values["evaluation"][key].keys():
             yield f"evaluation.{key}.{config.DEFAULT}", "every class has a floor of its own"
@@ -154,7 +160,7 @@ def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
         step = min(rate["step_epochs"], training["epochs"])
         yield _Rule("learning_rate.step_epochs", step, "the training ends before")
     if rate["source"] == "finder" and finder["form"] == "batches" and data.examples:
-        batches = -(-_count(data, "train") // training["batch_size"])
+        batches = -(-_count(data.examples, "train") // training["batch_size"])
         points = min(finder["points"], batches)
         yield _Rule("learning_rate_finder.points", points, f"an epoch has {batches} batches")
 
@@ -166,20 +172,20 @@ def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
 
     if data.examples is None:
         return False
-    count = _count(data, "train") + _count(data, "eval")
+    count = sum(_count(data.examples, split) for split in ("train", "eval"))
     return count * EXAMPLE_BYTES <= memory_mb * 10**6
 
 
-def _count(data: preparation.Prepared, split: str) -> int:
-    return sum(data.examples[split].values())
+def _count(examples: Mapping[str, Mapping[str, int]], split: str) -> int:
+    return sum(examples[split].values())
 
 
-def _get(values: _Values, key: str) -> Any:
+def _get(values: _Values, key: str) -> object:
     group, name, *rest = key.split(".", 2)
     return values[group][name][rest[0]] if rest else values[group][name]
 
 
-def _with(values: _Values, key: str, value: Any) -> _Values:
+def _with(values: _Values, key: str, value: object) -> _Values:
     group, name, *rest = key.split(".", 2)
     one = {**values[group][name], rest[0]: value} if rest else value
     return {**values, group: {**values[group], name: one}}

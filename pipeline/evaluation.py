@@ -7,7 +7,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation import metrics, slicing, tally
 from pipeline import config
-from trainer_module import features
+from trainer_module import features, served
 
 _OVERALL = config_pb2.SlicingSpec()
 
@@ -34,9 +34,9 @@ def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
-                signature_name="serving_default",
+                signature_name=served.SERVING_DEFAULT,
                 label_key=features.LABEL,
-                prediction_key="probabilities",
+                prediction_key=served.PROBABILITIES,
             )
         ],
         slicing_specs=[_OVERALL, *(config_pb2.SlicingSpec(feature_keys=[key]) for key in slices)],

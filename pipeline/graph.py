@@ -18,14 +18,13 @@ Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Tra
 import json
 from collections.abc import Mapping
 
-from tfx import v1 as tfx
-
 import schema
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
+from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
 from pipeline.data.preparation import SPLITS, Prepared
 from pipeline.fingerprint import sha256
@@ -52,7 +51,7 @@ def create_pipeline(
     ).with_id(nodes.IMPORT_EXAMPLE_GEN)
     if data.content:
         # The cache knows files by size and second of change: labels that were corrected keep both.
-        example_gen.executor_spec.add_extra_flags([f"--sha256={data.content}"])
+        example_gen.exec_properties["sha256"] = data.content
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]

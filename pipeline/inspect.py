@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -45,7 +45,8 @@ Exit codes: 0, or 2 for wrong use and where there is no such run or figure.
 """
 
 
-class _Tables(NamedTuple):
+@dataclass(frozen=True)
+class _Tables:
     """What is shown of a run: what its rows are, its figures on all images, and the rows."""
 
     view: str
@@ -149,8 +150,9 @@ def _print_runs(console: Console, table: Table) -> None:
     table.print(console)
     reasons = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
     for row in table.rows:
-        if row["why_not_pushed"]:
-            reasons.add_row(row["run"], escape("\n".join(row["why_not_pushed"])))
+        why = row["why_not_pushed"]
+        if isinstance(why, list) and why:
+            reasons.add_row(str(row["run"]), escape("\n".join(why)))
     if reasons.rows:
         console.print("\nwhy not pushed:")
         console.print(reasons)
@@ -183,10 +185,8 @@ def _make_tables(
         UserError: it, or the one to compare with, has no such figures.
     """
     slicing = None if arguments.confusion else arguments.by or SLICINGS[0]
-    for run in (result, other):
-        if run:
-            views.require_figures(run, slicing)
-    figures, others = result.evaluation, other and other.evaluation
+    figures = views.require_figures(result, slicing)
+    others = views.require_figures(other, slicing) if other else None
     if slicing is None:
         rows, worst_by = views.confusion(figures, others), "examples"
     else:

@@ -246,7 +246,7 @@ def is_own(command: str) -> bool:
     return (CHECKOUT / command.split()[2].partition(".")[0]).is_dir()
 
 
-@pytest.mark.parametrize("command", filter(is_own, commands_of("python")))
+@pytest.mark.parametrize("command", [*filter(is_own, commands_of("python"))])
 def test_command_of_the_pages_is_parsed_by_its_own_parser(command, parse, capsys):
     _, _, name, *arguments = fill(command)
     parse(name, arguments)
@@ -254,7 +254,7 @@ def test_command_of_the_pages_is_parsed_by_its_own_parser(command, parse, capsys
     assert all((CHECKOUT / file).is_file() for file in files)
 
 
-@pytest.mark.parametrize("command", itertools.filterfalse(is_own, commands_of("python")))
+@pytest.mark.parametrize("command", [*itertools.filterfalse(is_own, commands_of("python"))])
 def test_pip_knows_the_flags_and_the_package_its_extra(command):
     program, _, name, subcommand, *arguments = fill(command)
     assert (program, name, subcommand) == ("python", "pip", "install")

@@ -71,11 +71,9 @@ def run_fn(fn_args: FnArgs) -> None:
             network,
             train_split,
             eval_split,
-            augmentation_config=config["augmentation"],
-            learning_rate_config=learning_rate_config,
+            training.TrainingSettings.of({**config, "learning_rate": learning_rate_config}),
             checkpoint_directory=checkpoint_directory,
             tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
-            **config["training"],
         )
     summary = {
         "parameters": network.count_params(),

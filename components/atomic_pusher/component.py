@@ -1,12 +1,16 @@
 """TFX's Pusher, with an executor that pushes whole versions only."""
 
-from tfx import types
-from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
-from tfx.types import component_spec, standard_artifacts, standard_component_specs
-from tfx.utils import json_utils
+from tfx.v1.types import standard_artifacts
 
 from components.atomic_pusher.executor import Executor
+from components.tfx_public import tfx
+from trainer_module.tfx_internals import (
+    component_spec,
+    executor_spec,
+    json_utils,
+    standard_component_specs,
+    types,
+)
 
 
 class AtomicPusherSpec(standard_component_specs.PusherSpec):

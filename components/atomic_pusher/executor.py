@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tfx.components.pusher import executor
-from tfx.components.util import model_utils
-from tfx.proto import pusher_pb2
-from tfx.types import artifact, standard_component_specs
-from tfx.utils import io_utils, proto_utils
+from tfx.v1.dsl import Artifact
+from tfx.v1.proto import PushDestination
 
 from components import blessings
 from components.evaluation.reader import read_evaluation
@@ -18,11 +15,18 @@ from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 from trainer_module import provenance
+from trainer_module.tfx_internals import (
+    io_utils,
+    model_utils,
+    proto_utils,
+    pusher_executor,
+    standard_component_specs,
+)
 
-_Artifacts = dict[str, list[artifact.Artifact]]
+_Artifacts = dict[str, list[Artifact]]
 
 
-class Executor(executor.Executor):
+class Executor(pusher_executor.Executor):
     """Pushes through a `Store`."""
 
     def Do(  # noqa: N802
@@ -58,7 +62,7 @@ class Executor(executor.Executor):
         pushed_model.set_string_custom_property(PUSHED_BY, run)
         pushed_model.set_string_custom_property(LIVE_VERSION, str(store.find().number))
 
-    def _skip(self, pushed_model: artifact.Artifact, why: str) -> None:
+    def _skip(self, pushed_model: Artifact, why: str) -> None:
         logging.warning("Nothing is pushed: %s", why)
         self._MarkNotPushed(pushed_model)
         pushed_model.set_string_custom_property(SKIPPED, why)
@@ -79,7 +83,7 @@ class Executor(executor.Executor):
 def _find_store(exec_properties: dict[str, Any]) -> Store:
     destination = proto_utils.json_to_proto(
         exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
-        pusher_pb2.PushDestination(),
+        PushDestination(),
     )
     config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
     return Store(Path(destination.filesystem.base_directory), config["server_dir"])

@@ -10,10 +10,8 @@ from pathlib import Path
 import keras
 import keras_tuner
 import tensorflow_transform as tft
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
-from tfx.types import standard_artifacts
-from tfx.utils import io_utils
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+from tfx.v1.types import standard_artifacts
 
 from components.learning_rate_finder.files import (
     CURVE_FILE,
@@ -30,6 +28,7 @@ from trainer_module import (
     training,
 )
 from trainer_module.learning_rate import LEARNING_RATE
+from trainer_module.tfx_internals import io_utils
 
 
 @component

@@ -2,13 +2,17 @@
 
 import dataclasses
 
-from tfx import types
-from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import component_spec, standard_artifacts
-from tfx.utils import json_utils
+from tfx.v1.types import standard_artifacts
 
 from components.report.contents import RunFacts
 from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
+from trainer_module.tfx_internals import (
+    base_component,
+    component_spec,
+    executor_spec,
+    json_utils,
+    types,
+)
 
 _INPUTS = {
     "examples": standard_artifacts.Examples,

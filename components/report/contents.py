@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
 from trainer_module.provenance import Provenance
+
+if TYPE_CHECKING:
+    from ml_metadata.proto import metadata_store_pb2
 
 REPORT_FILE = "report.html"
 """A run's page, in the artifact's directory and in the run's."""
@@ -39,7 +42,7 @@ class Artifact:
     properties: Mapping[str, int | str]
 
     @classmethod
-    def of(cls, proto: Any, type_name: str) -> "Artifact":
+    def of(cls, proto: "metadata_store_pb2.Artifact", type_name: str) -> "Artifact":
         """Takes over what ML Metadata's own `Artifact` says."""
         properties = {
             name: getattr(value, value.WhichOneof("value"))

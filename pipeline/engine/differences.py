@@ -134,6 +134,6 @@ def _rename(name: str, keys: Mapping[str, str]) -> str:
     return name
 
 
-def _show(value: Any) -> str:
+def _show(value: object) -> str:
     """As `--set` takes it."""
     return "none" if value is None else json.dumps(value, ensure_ascii=False)

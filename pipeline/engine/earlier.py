@@ -3,15 +3,14 @@
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline import nodes
 from pipeline.engine.differences import RATE_SOURCE, find_differences
 from pipeline.runs.metadata import executions_by_node, find_origin, outputs, read_inputs
+from trainer_module.tfx_internals import pipeline_pb2
 
 _Execution = metadata_store_pb2.Execution
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)
@@ -82,10 +81,12 @@ def _rate_source(hyperparameters: Collection[int] | bool) -> str:
     return "finder" if hyperparameters else "fixed"
 
 
-def _parse(value: metadata_store_pb2.Value) -> Any:
+def _parse(value: metadata_store_pb2.Value) -> object:
     kind = value.WhichOneof("value")
     raw = getattr(value, kind) if kind else None
+    if not isinstance(raw, str):
+        return raw
     try:
-        return json.loads(raw) if isinstance(raw, str) else raw
+        return json.loads(raw)
     except ValueError:
         return raw

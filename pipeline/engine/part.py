@@ -4,7 +4,7 @@ Free of TFX: it is decided by names alone, before anything runs.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pipeline import nodes
 from pipeline.errors import UserError
@@ -17,7 +17,8 @@ Faults = Mapping[str, Sequence[str]]
 entry for a node whose outputs can be."""
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """A part that can run.
 
     Attributes:
@@ -115,10 +116,12 @@ def _missing(graph: Graph, runs: Collection[str], faults: Faults) -> list[str]:
     return [node for node in graph if node in needed and node in faults]
 
 
-def _find_start(graph: Graph, from_node: str, to_node: str | None, faults: Faults) -> str | None:
+def _find_start(
+    graph: Graph, from_node: str | None, to_node: str | None, faults: Faults
+) -> str | None:
     """The last node from which all would run that was asked for and all that it needs."""
     asked = select(graph, from_node, to_node)
-    for start in reversed(graph):
+    for start in reversed(list(graph)):
         runs = select(graph, start, to_node)
         if runs >= asked and not _missing(graph, runs, faults):
             return start
@@ -128,7 +131,7 @@ def _find_start(graph: Graph, from_node: str, to_node: str | None, faults: Fault
 def _upstream(graph: Graph, starts: Collection[str]) -> frozenset[str]:
     """Nodes, and all that they depend on."""
     found: set[str] = set()
-    for node in reversed(graph):
+    for node in reversed(list(graph)):
         if node in starts or any(node in graph[later] for later in found):
             found.add(node)
     return frozenset(found)

@@ -103,7 +103,7 @@ Event = Annotated[
     pydantic.Field(discriminator="kind"),
 ]
 
-_EVENT = pydantic.TypeAdapter(Event)
+_EVENT: pydantic.TypeAdapter[Event] = pydantic.TypeAdapter(Event)
 
 
 def parse_event(line: str) -> Event:

@@ -1,8 +1,8 @@
 """What ML Metadata knows of a run: training, evaluation, serving check and pushed model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ml_metadata.proto import metadata_store_pb2
 
@@ -21,7 +21,8 @@ from trainer_module import provenance
 from trainer_module.model_run import CURVES_FILE, SUMMARY_FILE
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """What a run came to, None where it did not get that far.
 
     Attributes:

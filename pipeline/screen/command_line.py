@@ -1,13 +1,14 @@
 """What commands have in common: their flags, the progress of a download, how they end."""
 
 import argparse
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.progress import (
@@ -128,11 +129,11 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     # What takes its place in a test or a notebook has no such handler.
-    if getattr(sys.stdout, "errors", None) == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def let_go(stream: TextIO) -> None:
+def let_go(stream: IO[str]) -> None:
     """Sends to the null device what else is written: who read it has enough, as `head`.
 
     Else Python would try once more as it exits.

@@ -77,8 +77,8 @@ def _class_table(evaluation: Evaluation) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("class")
     baseline = evaluation.baseline
-    change = ("change",) if baseline else ()
-    for heading in ("images", "recall", *change, "precision", "F1", "loss"):
+    compared = ["change"] if baseline else []
+    for heading in ("images", "recall", *compared, "precision", "F1", "loss"):
         table.add_column(heading, justify="right")
     table.add_column("most confused with")
     for name, metrics in evaluation.classes.items():
@@ -106,7 +106,7 @@ def describe_verdict(result: RunResult) -> list[str]:
     headline = f"[{_STYLES[verdict.state]}]{escape(verdict.headline)}[/]"
     if verdict.state in ("failed", "unusable"):
         return [f"{headline}: {escape('; '.join(verdict.reasons))}"]
-    if verdict.state == "good":
+    if verdict.state == "good" and result.pushed:
         headline += f" in {escape(result.pushed.path)}"
     elif not verdict.reasons:
         headline += "."

@@ -108,7 +108,11 @@ SLOW = {
 
 def test_help_answers_without_loading_what_is_slow():
     ended = subprocess.run(
-        [sys.executable, "-c", HELP], cwd=PROJECT_DIRECTORY, capture_output=True, text=True
+        [sys.executable, "-c", HELP],
+        cwd=PROJECT_DIRECTORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     text, _, modules = ended.stdout.partition("modules:")
@@ -123,6 +127,7 @@ def test_wrong_use_is_a_line_on_stderr_and_no_traceback():
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "error: There is no setting training.epoch: did you mean epochs?\n"
@@ -379,6 +384,7 @@ def test_command_runs_with_any_of_its_descriptors_closed(tmp_path, closed):
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
@@ -444,6 +450,7 @@ def test_an_argument_that_is_not_utf_8_is_refused_like_any_other():
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert ended.returncode == 2, ended.stderr
     assert the_object(ended.stdout)["failure"]["cause"].startswith("The configuration none-")

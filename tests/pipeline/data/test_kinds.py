@@ -6,6 +6,7 @@ import pytest
 from pipeline import config
 from pipeline.data import kinds
 from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample, TensorFlowDatasets
+from trainer_module import features
 
 PATTERN = config.Dataset().pattern
 
@@ -66,11 +67,12 @@ def test_a_pattern_of_ones_own_is_followed(tmp_path, pattern, names):
 
 
 def test_labels_that_are_corrected_in_place_are_other_data(own, write_records):
-    [file] = own.directory.glob("*/*/train-*")
-    before, size, times = own.fingerprint(PATTERN), file.stat().st_size, os.stat(file)
-    write_records(file, [2, 1])
-    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert (file.stat().st_size, file.stat().st_mtime_ns) == (size, times.st_mtime_ns)
+    file = own.directory / "span-2" / "version-3" / "train-1.tfrecord"
+    write_records(file, [{features.IMAGE: b"png", features.LABEL: 1}])
+    before, was = own.fingerprint(PATTERN), file.stat()
+    write_records(file, [{features.IMAGE: b"png", features.LABEL: 2}])
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
     assert own.fingerprint(PATTERN) != before
 
 
@@ -87,13 +89,12 @@ def test_an_older_span_has_no_say(own, write_records):
     assert own.fingerprint(PATTERN) == before
 
 
-def test_splits_that_change_places_are_other_data(own, write_records):
-    [train] = own.directory.glob("*/*/train-*")
-    write_records(train, [3, 4])
+def test_a_file_that_moves_to_another_split_is_other_data(own, write_records):
+    file = own.directory / "span-2" / "version-3" / "train-last.gz"
+    write_records(file, [3])
     before = own.fingerprint(PATTERN)
-    [evaluation] = own.directory.glob("*/*/eval-*")
-    bytes_of = train.read_bytes(), evaluation.read_bytes()
-    evaluation.write_bytes(bytes_of[0]), train.write_bytes(bytes_of[1])
+    # The first of eval, so that the files follow one another as before.
+    file.rename(file.with_name("eval-.gz"))
     assert own.fingerprint(PATTERN) != before
 
 
