@@ -294,7 +294,6 @@ def test_edited_source_changes_what_the_node_that_runs_it_is_cached_by_and_no_ot
 
 @pytest.mark.parametrize("check", ["process", "infra_validator"])
 def test_modules_that_are_named_and_not_imported_are_among_what_a_node_runs(build, check):
-    """Dotted paths in parameters and executors: no import leads there."""
     settings = config.load_config(assignments=[f"serving.check={check}"])
     compiled = compiler.Compiler().compile(build(settings))
     deployment = runner_utils.extract_local_deployment_config(compiled)

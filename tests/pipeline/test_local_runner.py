@@ -186,7 +186,15 @@ def test_flags_reach_the_worker(run, worker, tmp_path):
     assert (request.config.training.epochs, request.config.training.seed) == (7, 3)
     assert request.config.paths.serving_dir == Path("s")
     assert not request.cache
+    assert not request.keep_versions
     assert request.source == Sample()
+
+
+def test_cache_of_other_versions_is_kept_if_asked(run, worker):
+    run("--keep-cache-across-versions")
+    [request] = worker.requests
+    assert request.cache
+    assert request.keep_versions
 
 
 def test_without_flags_the_whole_graph_runs_with_its_cache(run, worker):

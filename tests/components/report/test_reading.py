@@ -6,6 +6,8 @@ from components.report import reading
 from components.report.contents import Artifact, RunFacts
 from components.verdict import Failure, Verdict
 from tests.evaluations import LOW_RECALL, evaluation
+from trainer_module import provenance
+from trainer_module.provenance import Provenance
 
 SOUND = {"reasons": [], "measures": {"load_s": 0.3}}
 PUSHED = {"pushed": 1, "pushed_version": "4", "pushed_destination": "/s/tinyvgg/4"}
@@ -97,6 +99,18 @@ def test_infra_validator_gives_no_measures(tmp_path):
 def test_artifacts_are_listed_in_the_order_in_which_they_were_made(read):
     page = read(evaluation(), SOUND, PUSHED)
     assert [one.id for one in page.artifacts.values()] == [2, 3, 4]
+
+
+def test_what_made_the_model_is_read_from_the_model(tmp_path):
+    made_by = Provenance({"training": {"seed": 3}}, "drawn-1", "0123", "4567", {"keras": "3.0"})
+    (tmp_path / "Format-Serving").mkdir()
+    model = {"model": Artifact(1, "Model", str(tmp_path), {})}
+    facts = RunFacts(run="r1", dataset="at hand", configuration={"training": {"seed": 9}})
+    unknown = reading.read_page(model, facts)
+    assert (unknown.provenance, unknown.dataset, unknown.configuration) == (None, "", {})
+    provenance.write(made_by, tmp_path / "Format-Serving")
+    page = reading.read_page(model, facts)
+    assert (page.provenance, page.dataset) == (made_by, "drawn-1")
 
 
 def test_versions_of_the_libraries_are_told(read):

@@ -7,6 +7,8 @@ from pipeline.engine.dag_runner import NodeFailedError
 from pipeline.runs import outcome
 from pipeline.runs.run_result import TrainingResult
 from tests.pipeline.mill import TRAINED, Mill
+from trainer_module import provenance
+from trainer_module.provenance import Provenance
 
 
 @pytest.fixture
@@ -36,6 +38,16 @@ def test_training_is_known_once_the_trainer_is_done(mill):
     found = outcome.read_outcome(mill.metadata, "first")
     assert found.training == TrainingResult(**TRAINED, learning_rate_warning=None)
     assert [picture.name for picture in found.pictures] == ["learning_curves.png"]
+
+
+def test_what_the_model_tells_of_itself_is_part_of_the_outcome(mill):
+    mill.run("first", to_nodes=[nodes.TRAINER])
+    [model] = mill.root.glob("artifacts/Trainer/model/*/Format-Serving")
+    made_by = Provenance({"training": {"seed": 3}}, "drawn-1", "0123", "4567", {})
+    provenance.write(made_by, model)
+    training = outcome.read_outcome(mill.metadata, "first").training
+    told = (training.dataset, training.seed, training.source, training.commit)
+    assert told == ("drawn-1", 3, "0123", "4567")
 
 
 def test_what_the_finder_warned_of_and_drew_is_part_of_the_outcome(mill):
