@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 
-.PHONY: run setup test lint format lock clean
+.PHONY: run setup test lint format docs lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
 	$(PYTHON) -m pipeline.local_runner $(ARGS)
@@ -18,6 +18,9 @@ lint: setup  ## check style and format
 format: setup  ## mend style and format
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+docs: setup  ## write the table of settings anew, from the fields of pipeline/config.py
+	$(PYTHON) -m pipeline.settings docs/settings.md
 
 lock:  ## resolve setup.py anew, for both stacks; needs uv
 	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt

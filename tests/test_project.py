@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pipeline
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SETUP = (CHECKOUT / "setup.py").read_text(encoding="utf-8")
 HOOKS = yaml.safe_load((CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
@@ -15,8 +17,7 @@ WORKFLOW = yaml.safe_load((CHECKOUT / ".github/workflows/ci.yml").read_text(enco
 
 def test_the_changelog_begins_with_the_version_of_the_package():
     changelog = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
-    [version] = re.findall(r'version="(.+)"', SETUP)
-    assert re.findall(r"^## \[(.+?)\] - ", changelog, re.MULTILINE)[0] == version
+    assert re.findall(r"^## \[(.+?)\] - ", changelog, re.MULTILINE)[0] == pipeline.__version__
 
 
 def test_the_licence_is_the_one_that_the_package_names():

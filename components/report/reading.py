@@ -40,7 +40,11 @@ _TEST_DIRECTORY = "Split-test"
 
 
 def read_page(
-    artifacts: Mapping[str, Artifact], facts: RunFacts, failure: Failure | None = None
+    artifacts: Mapping[str, Artifact],
+    facts: RunFacts,
+    failure: Failure | None = None,
+    *,
+    idle: bool = False,
 ) -> Page:
     """Reads all that there is to tell of a run.
 
@@ -49,6 +53,7 @@ def read_page(
             inputs, as far as it got.
         facts: what is known of it from its start.
         failure: why it did not come to its end, if so.
+        idle: whether nothing had to be done.
 
     Returns:
         The page; what the run did not come to is left out.
@@ -64,7 +69,7 @@ def read_page(
         facts=facts,
         verdict=judge_failure(failure)
         if failure
-        else _judge(evaluation, problem, check, pushed, facts),
+        else _judge(evaluation, problem, check, pushed, facts, idle=idle),
         evaluation=evaluation,
         problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
@@ -98,11 +103,14 @@ def _judge(
     check: Findings | None,
     pushed: Mapping[str, int | str],
     facts: RunFacts,
+    *,
+    idle: bool,
 ) -> Verdict:
     if problem:
         return Verdict("failed", "not judged", "Not judged", [problem])
-    refusals = read_refusals(check.reasons if check else [], pushed)
-    return judge(evaluation, refusals, read_standing(pushed, facts.run), flags=facts.flags)
+    refusals = read_refusals(check.reasons if check else [], pushed, facts.flags)
+    standing = read_standing(pushed, facts.run)
+    return judge(evaluation, refusals, standing, idle=idle, flags=facts.flags)
 
 
 def _read_training(directory: Path) -> TrainingHistory:

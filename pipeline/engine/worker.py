@@ -29,7 +29,7 @@ from pipeline.engine.protocol import (
 )
 from pipeline.errors import UserError
 from pipeline.runs.run_result import Failure
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, serving_flags, workspace
 
 Emit = Callable[[Event], None]
 
@@ -96,8 +96,8 @@ def _run_graph(
     from pipeline import graph
     from pipeline.engine.cache import find_changes, forget_outdated
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
-    from pipeline.runs.outcome import read_outcome
-    from pipeline.runs.pages import serving_flags, write_report
+    from pipeline.runs.outcome import find_unfit_version, read_outcome
+    from pipeline.runs.pages import write_report
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
@@ -130,7 +130,12 @@ def _run_graph(
     except Exception:
         # What the run came to counts for more than its page.
         logging.exception("the page could not be made")
-    outcome = read_outcome(place.metadata, request.run_id)
+    flags = serving_flags(request.config.paths, place)
+    outcome = read_outcome(place.metadata, request.run_id, flags)
+    store = Store(place.serving_model_dir)
+    unfit = None
+    if outcome.evaluation and not outcome.evaluation.blessed:
+        unfit = find_unfit_version(place.metadata, request.run_id, store)
     run_directory = place.run_dir(request.run_id)
     return Finished(
         training=outcome.training,
@@ -140,9 +145,10 @@ def _run_graph(
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
             *effect.find_without_effect(request.config, data),
-            *Store(place.serving_model_dir).warnings(),
+            *store.warnings(),
         ],
-        serving_flags=serving_flags(request.config.paths, place),
+        serving_flags=flags,
+        unfit_version=unfit,
         failure=failure,
     )
 

@@ -43,21 +43,10 @@ def report_facts(
         dataset=data.directory.name,
         model_source=model_source,
         configuration=settings.model_dump(mode="json"),
-        flags=serving_flags(settings.paths, place),
+        flags=workspace.serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
         notes=effect.find_without_effect(settings, data),
     )
-
-
-def serving_flags(paths: config.Paths, place: workspace.Workspace) -> str:
-    """The flags of `python -m pipeline.serving` that name a pipeline's serving directory."""
-    root = workspace.expand(paths.root)
-    flags = ["--root", str(root)]
-    if paths.serving_dir:
-        flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
-    if place.root != root:
-        flags += ["--dataset", place.root.name]
-    return shlex.join(flags)
 
 
 def write_report(
@@ -70,8 +59,9 @@ def write_report(
 ) -> None:
     """Puts the run's page into its directory.
 
-    It is the one that the graph's last node made. Where the run did not get there, it is
-    made of what the run has.
+    It is the one that the graph's last node made. Where that took it from the cache, as it tells
+    what became of the model in an earlier run, or did not get there, it is made of what the run
+    has.
 
     Args:
         pipeline: the graph that ran.
@@ -83,12 +73,13 @@ def write_report(
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
     from components.report.reading import read_page
-    from pipeline.runs.metadata import find_output, open_store
+    from pipeline.runs.metadata import find_output, open_store, read_nodes
 
     target = place.run_dir(run_id) / REPORT_FILE
     store = open_store(place.metadata)
+    ended = run_result.RunResult(run_id=run_id, components=read_nodes(store, run_id))
     made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
-    if made:
+    if made and ended.components[nodes.REPORT].state != "cached":
         shutil.copy(Path(made.uri, REPORT_FILE), target)
         return
     [node] = [one for one in pipeline.components if one.id == nodes.REPORT]
@@ -98,7 +89,8 @@ def write_report(
     }
     artifacts = {name: Artifact.of(one, one.type) for name, one in found.items() if one}
     told = Failure(failure.cause, failure.node, interrupted) if failure else None
-    page = read_page(artifacts, read_facts(node.exec_properties, run_id), told)
+    facts = read_facts(node.exec_properties, run_id)
+    page = read_page(artifacts, facts, told, idle=ended.idle)
     write_atomically(target, render_report(page))
 
 

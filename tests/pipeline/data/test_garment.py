@@ -216,7 +216,7 @@ def test_missing_picture_is_a_sentence(tmp_path, refusal):
 def test_what_is_no_picture_is_a_sentence(tmp_path, refusal, content):
     file = tmp_path / "picture.png"
     file.write_bytes(content)
-    with refusal("picture.png can't be read as a PNG or JPEG"):
+    with refusal("picture.png ", "PNG", ": name one that "):
         garment.read_garment(file)
 
 
@@ -224,10 +224,10 @@ def test_truncated_picture_is_a_sentence(tmp_path, refusal):
     file = tmp_path / "picture.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)).save(file)
     file.write_bytes(file.read_bytes()[:4000])
-    with refusal("picture.png can't be read"):
+    with refusal("picture.png can't be read as a PNG or JPEG (image file is truncated"):
         garment.read_garment(file)
 
 
 def test_directory_is_a_sentence(tmp_path, refusal):
-    with refusal("can't be read"):
+    with refusal("can't be read as a PNG or JPEG (Is a directory): name one that can"):
         garment.read_garment(tmp_path)

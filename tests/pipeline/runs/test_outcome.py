@@ -151,5 +151,6 @@ def test_refused_model_has_reasons_and_is_not_pushed(mill, sound, reason):
 def test_model_that_was_rolled_back_has_that_for_a_reason(mill):
     mill.run("first", blessed=0, sound=1)
     mill.hold_back()
-    [reason] = outcome.read_outcome(mill.metadata, "first").serving.reasons
-    assert "rolled back, as version 7: `rollback 7`" in reason
+    [reason] = outcome.read_outcome(mill.metadata, "first", "--root /r").serving.reasons
+    command = "python -m pipeline.serving rollback 7 --root /r"
+    assert reason == f"it was rolled back, as version 7: `{command}` serves it again"
