@@ -329,7 +329,7 @@ class Config(Group):
         """What Beam goes by: `beam.args`, and what its workers elsewhere install."""
         setup = PROJECT_DIRECTORY / "setup.py"
         # Without it TFX packages itself anew for each component, and removes nothing. An installed
-        # package has none: there, Beam's workers need an image that has the package.
+        # package has none, and workers elsewhere need an image then (--sdk_container_image).
         return [*([f"--setup_file={setup}"] if setup.exists() else []), *self.beam.args]
 
 

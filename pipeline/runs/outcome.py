@@ -95,7 +95,11 @@ def find_unfit_version(metadata: Path, run_id: str, store: Store) -> int | None:
         from components.model_store.identity import model_identity
 
         directory = Path(model.uri, _MODEL_DIRECTORY)
-        same = live.record.is_twin(checksums(directory), model_identity(directory))
+        digests = checksums(directory)
+        # Files that are the same need not be loaded.
+        same = live.record.is_twin(digests, "") or live.record.is_twin(
+            digests, model_identity(directory)
+        )
     except (StoreError, OSError):
         # Nothing is in service, or what the Trainer made is not there any more.
         return None

@@ -142,7 +142,9 @@ def test_a_setting_that_is_not_allowed_is_refused(command, refusal):
 def test_the_command_asks_for_one_of_its_two_commands(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         dataset.main(arguments)
-    assert "COMMAND is missing" in (err := capsys.readouterr().err) or "prepare, info" in err
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "COMMAND is missing" in lines[0] or "there are prepare, info" in lines[0]
 
 
 def test_help_names_the_two_commands(capsys):

@@ -1,16 +1,19 @@
 import datetime
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from components.report.contents import REPORT_FILE
-from pipeline import config, workspace
+from components.report import reading
+from components.report.contents import REPORT_FILE, Page
+from components.verdict import judge
+from pipeline import config, nodes, workspace
 from pipeline.data import preparation
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
-from pipeline.runs import pages, run_result
+from pipeline.runs import metadata, pages, run_result
 from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
@@ -207,3 +210,54 @@ def test_page_that_can_not_be_made_does_not_hide_what_the_run_came_to(
     assert finished.failure.cause == "ValueError: no luck"
     assert page is None
     assert "disk full" in caplog.text
+
+
+@pytest.fixture
+def write_report(tmp_path, monkeypatch):
+    """Writes the page of a run in which the nodes ended so; the page it made says "earlier"."""
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / REPORT_FILE).write_text("of an earlier run")
+    told = []
+
+    def read_page(artifacts, facts, failure, *, idle):
+        told.append(idle)
+        return Page(facts=facts, verdict=judge(None, idle=idle))
+
+    monkeypatch.setattr(reading, "read_page", read_page)
+    monkeypatch.setattr(metadata, "open_store", lambda file: None)
+    found = SimpleNamespace(uri=str(made))
+    monkeypatch.setattr(
+        metadata,
+        "find_output",
+        lambda store, run, node, key: found if node == nodes.REPORT else None,
+    )
+    report = SimpleNamespace(
+        id=nodes.REPORT, inputs={}, exec_properties={"config": json.dumps({"facts": {"run": ""}})}
+    )
+
+    def write_report(**states):
+        components = {node: run_result.NodeResult(state=state) for node, state in states.items()}
+        monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
+        place = Workspace("p", tmp_path, tmp_path / "serving")
+        place.run_dir("r2").mkdir(parents=True, exist_ok=True)
+        pipeline = SimpleNamespace(components=[report])
+        pages.write_report(pipeline, place, "r2", None, interrupted=False)
+        return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8"), told
+
+    return write_report
+
+
+def test_page_that_the_run_made_is_its_page(write_report):
+    page, told = write_report(Trainer="done", Report="done")
+    assert (page, told) == ("of an earlier run", [])
+
+
+@pytest.mark.parametrize(("trainer", "idle"), [("cached", True), ("done", False)])
+def test_page_of_an_earlier_run_is_made_anew_with_what_became_of_this_one(
+    write_report, trainer, idle
+):
+    page, told = write_report(Trainer=trainer, Report="cached")
+    assert told == [idle]
+    assert "r2" in page
+    assert "of an earlier run" not in page
