@@ -21,7 +21,6 @@ from pathlib import Path
 
 # As the pipeline's own process has it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2

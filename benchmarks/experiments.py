@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.config import PROJECT_DIRECTORY
+from trainer_module import features
 
 PRESETS = PROJECT_DIRECTORY / "pipeline" / "presets"
 RECORD = Path(__file__).with_suffix(".jsonl")
@@ -74,7 +75,7 @@ def measure(name: str, seed: int, root: str) -> dict[str, object]:
     command = [sys.executable, "-m", "pipeline.local_runner", "--json", "--root", root]
     command += [
         "--dataset",
-        "fashion_mnist",
+        features.DATASET.name,
         "--config",
         str(PRESETS / f"{experiment.preset}.toml"),
     ]

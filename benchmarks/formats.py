@@ -9,12 +9,9 @@ each with as many threads as its runtime takes by itself.
 
 import argparse
 import importlib
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 

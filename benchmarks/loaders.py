@@ -8,13 +8,10 @@ with its ratio to the first row's.
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +19,7 @@ import tensorflow as tf
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
 from pipeline.data import idx, records, sources
+from trainer_module import features
 
 SIZES = (1, 64)
 _BATCH = 1000
@@ -73,8 +71,8 @@ def main() -> None:
 
 
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [10000, 28, 28] and labels of Fashion-MNIST's test set."""
-    source = sources.find(config.Dataset(name="fashion_mnist"), lambda *_: None)
+    """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] and labels int64 [N] of the official test set."""
+    source = sources.find(config.Dataset(name=features.DATASET.name), lambda *_: None)
     _, test = idx.read_official(source.directory)
     return test.images, test.labels
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 # As the pipeline's own process has it.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 

@@ -4,7 +4,8 @@ The screen, the page, the lists of the runs, `--json` and the exit code all go b
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 from components.evaluation.figures import Evaluation
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
@@ -12,7 +13,8 @@ from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 State = Literal["running", "open", "good", "refused", "failed", "unusable", "interrupted"]
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True)
+class Failure:
     """Why a run did not come to its end.
 
     Attributes:
@@ -28,7 +30,8 @@ class Failure(NamedTuple):
     unusable: bool = False
 
 
-class Standing(NamedTuple):
+@dataclass(frozen=True)
+class Standing:
     """Where a model stands in the serving directory.
 
     Attributes:
@@ -58,7 +61,7 @@ def read_standing(pushed: Mapping[str, int | str], run: str) -> Standing | None:
     live = pushed.get(LIVE_VERSION)
     # TFX's Pusher, and ours before, said no more than the version.
     new = pushed.get(PUSHED_BY, run) == run
-    return Standing(int(pushed["pushed_version"]), live and int(live), new)
+    return Standing(int(pushed["pushed_version"]), int(live) if live else None, new)
 
 
 def read_refusals(
@@ -77,12 +80,13 @@ def read_refusals(
     if check:
         return check
     if version := pushed.get(HELD_BACK):
-        command = _rollback(version, flags)
+        command = _rollback(str(version), flags)
         return [f"it was rolled back, as version {version}: `{command}` serves it again"]
-    return [pushed[SKIPPED]] if SKIPPED in pushed else []
+    return [str(pushed[SKIPPED])] if SKIPPED in pushed else []
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """What became of the model.
 
     Attributes:

@@ -15,7 +15,7 @@ from pipeline import interrupt
 
 COMMANDS = {
     "run": ("pipeline.local_runner", "train, evaluate, and push the model if it is blessed"),
-    "data": ("pipeline.dataset", "find, verify and split Fashion-MNIST"),
+    "data": ("pipeline.dataset", "find, verify and split the data"),
     "inspect": ("pipeline.inspect", "see how good a model is, and why it was blessed or refused"),
     "serve": ("pipeline.serving", "see, check, try, pin and roll back the models that are served"),
 }
@@ -44,7 +44,7 @@ def _run(argv: Sequence[str]) -> int:
 
     parser = make_parser(
         "fashion-mnist",
-        "Fashion-MNIST, from TFRecords to a served model.",
+        "From TFRecords to a served model, a command for each step.",
         epilog="`fashion-mnist COMMAND --help` says more.",
     )
     parser.add_commands()

@@ -1,4 +1,4 @@
-"""Fashion-MNIST as TFRecords: verify it, split it, write it.
+"""The dataset as TFRecords: verify it, split it, write it.
 
 python -m pipeline.dataset prepare     make the TFRecords that the pipeline reads
 python -m pipeline.dataset info        say which data would be taken, and what it holds
@@ -11,7 +11,6 @@ if __name__ == "__main__":
     interrupt.leave_at_once()
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import config, workspace
-from pipeline.data import download, preparation, records, sources
-from pipeline.data.idx import LabelledImages
+from pipeline.data import download, sources
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import Parser
 from pipeline.screen.command_line import Answer, download_progress
@@ -41,11 +39,9 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         The exit code, 0.
 
     Raises:
-        UserError: see `sources.find` and `preparation.prepare`.
+        UserError: see `sources.find` and `Source.prepare`.
     """
     parsed = _parse(argv, program)
-    # TensorFlow's greetings are not for the screen.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     asked = arguments.load(parsed)
     return command_line.answer(lambda console: parsed.run(asked, console), as_json=parsed.json)
 
@@ -56,7 +52,7 @@ def _add_shared_flags(parser: Parser) -> None:
 
 
 def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
-    parser = arguments.make_parser(program, "Finds, verifies and splits Fashion-MNIST.")
+    parser = arguments.make_parser(program, f"Finds, verifies and splits {features.DATASET.title}.")
     _add_shared_flags(parser)
     parser.add_commands()
     shared = [arguments.shared_by_commands(_add_shared_flags)]
@@ -73,15 +69,15 @@ def _prepare(asked: config.Config, console: Console) -> Answer:
         source = sources.find(asked.dataset, progress)
     place = workspace.workspace(asked.paths, source.dataset)
     with console.status(f"preparing {escape(source.origin)} …"):
-        prepared = preparation.prepare(asked.dataset, source, place.records)
-    line = f"{prepared.directory}: {prepared.name}, from {prepared.origin}"
+        prepared = source.prepare(asked.dataset, place.records)
+    line = f"{prepared.directory}: {source.dataset}, from {source.origin}"
     console.print(line, soft_wrap=True, markup=False)
     if prepared.examples:
         console.print(_count_table(prepared.examples))
     return Answer(
         {
-            "dataset": prepared.name,
-            "origin": prepared.origin,
+            "dataset": source.dataset,
+            "origin": source.origin,
             "directory": str(prepared.directory),
             "examples": prepared.examples,
         }
@@ -89,37 +85,34 @@ def _prepare(asked: config.Config, console: Console) -> Answer:
 
 
 def _info(asked: config.Config, console: Console) -> Answer:
+    fetch = "fetch it with `python -m pipeline.dataset prepare`, or "
+    fetch = fetch if features.DATASET.official else ""
+
     def refuse(directory: Path, progress: download.Progress) -> None:
         raise download.UnreachableError(
-            "Fashion-MNIST is not on this machine: fetch it with `python -m pipeline.dataset "
-            "prepare`, or name a directory that has it with --data-dir."
+            f"{features.DATASET.title} is not on this machine: {fetch}name a directory that has it "
+            "with --data-dir."
         )
 
     # Never the fallback: info tells what is there, and downloads nothing to find out.
     meant = asked.dataset
-    if meant.name == "auto":
-        meant = meant.model_copy(update={"name": "fashion_mnist"})
+    if meant.name == config.AUTO:
+        meant = meant.model_copy(update={"name": features.DATASET.name})
     source = sources.find(meant, lambda name, received, total: None, fetch=refuse)
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    examples = None
-    if source.kind in ("official", "tfds"):
-        train, test = preparation.read_original(source)
-        if source.kind == "official":
-            console.print("The four files are the official ones, by their SHA-256.")
-        examples = {"training set": _counts(train), "test set": _counts(test)}
-        console.print(_count_table(examples))
+    counts = source.count()
+    if counts:
+        if source.verified:
+            console.print(source.verified)
+        console.print(_count_table(counts))
     return Answer(
         {
             "dataset": source.dataset,
             "origin": source.origin,
-            "kind": source.kind,
-            "examples": examples,
+            "verified": bool(counts and source.verified),
+            "examples": counts or None,
         }
     )
-
-
-def _counts(split: LabelledImages) -> dict[str, int]:
-    return records.count_classes(split.labels)
 
 
 def _count_table(examples: Mapping[str, Mapping[str, int]]) -> Table:

@@ -111,11 +111,8 @@ def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tup
     training, rate, finder = (
         values[group] for group in ("training", "learning_rate", "learning_rate_finder")
     )
-    if data.name == "sample":
-        yield "paths.serving_dir", "the sample has a serving directory of its own"
     records = config.Dataset.model_construct(**values["dataset"])
-    unused = preparation.find_without_effect(records, data.name, own=data.own)
-    yield from ((f"dataset.{key}", why) for key, why in unused.items())
+    yield from data.source.find_without_effect(records).items()
     if not values["augmentation"]["erase"]:
         yield "augmentation.erase_size", "augmentation.erase is 0"
     if training["epochs"] == 1:

@@ -28,13 +28,13 @@ from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
 from pipeline import config, effect, evaluation, nodes, workspace
-from pipeline.data import preparation, sources
+from pipeline.data.preparation import SPLITS, Prepared
 from pipeline.fingerprint import fingerprint, sha256
 from pipeline.runs.pages import report_facts
 
 
 def create_pipeline(
-    settings: config.Config, data: preparation.Prepared, place: workspace.Workspace
+    settings: config.Config, data: Prepared, place: workspace.Workspace
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
@@ -47,13 +47,13 @@ def create_pipeline(
         The pipeline, with caching on.
     """
     source = fingerprint(trainer_module)
-    splits = [
-        tfx.proto.Input.Split(name=split, pattern=data.pattern.replace("{SPLIT}", split))
-        for split in sources.SPLITS
-    ]
+    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
     example_gen = tfx.components.ImportExampleGen(
         input_base=str(data.directory), input_config=tfx.proto.Input(splits=splits)
     ).with_id(nodes.IMPORT_EXAMPLE_GEN)
+    if data.content:
+        # The cache knows files by size and second of change: labels that were corrected keep both.
+        example_gen.executor_spec.add_extra_flags([f"--sha256={data.content}"])
     examples = example_gen.outputs["examples"]
     statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]

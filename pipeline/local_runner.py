@@ -29,6 +29,7 @@ from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
 from pipeline.data import sources
+from pipeline.data.kinds import Sample
 from pipeline.engine import part
 from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
@@ -40,6 +41,7 @@ from pipeline.screen.arguments import one_of, whole_number
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
 from pipeline.workspace import LOG_FILE, RESULT_FILE
+from trainer_module import features
 from trainer_module.code_version import find_code_version
 
 PROGRAM = "python -m pipeline.local_runner"
@@ -101,7 +103,7 @@ def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunR
 def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser = arguments.make_parser(
         program,
-        "Trains TinyVGG on Fashion-MNIST, evaluates it, and pushes it to the serving "
+        f"Trains TinyVGG on {features.DATASET.title}, evaluates it, and pushes it to the serving "
         "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
         "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
@@ -209,10 +211,11 @@ def _check_server(serving: config.Serving) -> None:
 
 
 def _print_heading(console: Console, request: Request, run_dir: Path) -> None:
-    if request.source.dataset == "sample":
+    if isinstance(request.source, Sample):
         text = (
-            "These are generated sample images, not Fashion-MNIST. Everything made from them "
-            f"stays in {run_dir.parents[1]}, and nothing reaches the real serving directory."
+            f"These are generated sample images, not {features.DATASET.title}. Everything made "
+            f"from them stays in {run_dir.parents[1]}, and nothing reaches the real serving "
+            "directory."
         )
         if request.source.fallback_reason:
             text += f"\n\n{request.source.fallback_reason}"

@@ -7,6 +7,8 @@ from typing import Any
 
 import pydantic
 
+from trainer_module import features
+
 
 def describe(error: Mapping[str, Any], settings: type[pydantic.BaseModel]) -> str:
     """Says which key is wrong, how, and what is allowed.
@@ -26,7 +28,8 @@ def describe(error: Mapping[str, Any], settings: type[pydantic.BaseModel]) -> st
         return f"{key} = {json.dumps(error['input'])} is not allowed: it should have two values."
     message = error["msg"].removeprefix("Input should be ")
     if error["type"] == "dict_type":
-        message = "a table by classes, such as { default = 0.75, Shirt = 0.5 }"
+        name = json.dumps(features.CLASS_NAMES[-1])
+        message = f"a table by classes, such as {{ default = 0.75, {name} = 0.5 }}"
     return f"{key} = {json.dumps(error['input'])} is not allowed: it should be {message}."
 
 

@@ -21,6 +21,7 @@ if __name__ == "__main__":
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from components.model_formats.formats import FORMATS
 from components.model_server.process import PROGRAM as SERVER_PROGRAM
@@ -102,7 +103,7 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _add_version(parser: Parser, **options: str) -> None:
+def _add_version(parser: Parser, **options: Any) -> None:
     parser.add_argument("version", type=whole_number, metavar="VERSION", **options)
 
 

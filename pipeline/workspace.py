@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import config
 from pipeline.errors import UserError
+from trainer_module import features
 
 MODEL_NAME = "tinyvgg"
 """The directory below the serving directory, and the name a model server knows."""
@@ -19,8 +20,6 @@ LOG_FILE = "pipeline.log"
 
 RESULT_FILE = "result.json"
 """In a run's directory: the object that `--json` prints."""
-
-_SAMPLE = "sample"
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,11 @@ def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
     Nothing trained on generated images may reach the serving directory that was asked for.
     """
     root = expand(paths.root)
-    if dataset_name == _SAMPLE:
-        root = root / _SAMPLE
-        return Workspace("fashion_mnist_sample", root, root / "serving")
+    if dataset_name == config.SAMPLE:
+        root = root / config.SAMPLE
+        return Workspace(f"{features.DATASET.name}_{config.SAMPLE}", root, root / "serving")
     serving_dir = expand(paths.serving_dir or root / "serving")
-    return Workspace("fashion_mnist", root, serving_dir)
+    return Workspace(features.DATASET.name, root, serving_dir)
 
 
 def serving_flags(paths: config.Paths, place: Workspace) -> str:

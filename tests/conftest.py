@@ -4,11 +4,12 @@ import pytest
 
 from pipeline import config
 from pipeline.data import download, sources
+from pipeline.data.preparation import Source
 from pipeline.errors import UserError
 
 
 @pytest.fixture(scope="session")
-def fashion_mnist() -> sources.Source:
+def fashion_mnist() -> Source:
     """Where this machine has it; tests that need it are skipped where it has not."""
 
     def refuse(directory, progress):

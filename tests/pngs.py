@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +22,8 @@ _PASSES = (
 )
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True)
+class Kind:
     """A kind of PNG: its colour type, the bits of a sample, and what else it may have."""
 
     colour: int

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from trainer_module import features, preprocessing, signatures, warmup
 
+SIZE = features.IMAGE_SIZE
+
 
 def export(
     directory: Path,
@@ -20,8 +22,9 @@ def export(
 ) -> None:
     """Writes the model with its warm-up requests, without Transform, which takes ten seconds.
 
-    `network` is another one: from float32 [N, 28, 28, 1] to float32 [N, 10]. `images`, uint8
-    [N, 28, 28], go into the requests instead of black ones. `scale` is what the transform does.
+    `network` is another one: from float32 [N, SIZE, SIZE, 1] to float32 [N, NUM_CLASSES].
+    `images`, uint8 [N, SIZE, SIZE], go into the requests instead of black ones. `scale` is what
+    the transform does.
     """
     network = network or _make_network()
     with tempfile.TemporaryDirectory() as graph_directory:
@@ -36,14 +39,18 @@ def export(
         )
         signatures.export(network, transform_output, str(directory))
     if images is None:
-        images = np.zeros([3, 28, 28], np.uint8)
+        images = np.zeros([3, SIZE, SIZE], np.uint8)
     warmup.write_warmup(directory, [warmup.make_example(image) for image in images])
 
 
 def _make_network() -> keras.Model:
     keras.utils.set_random_seed(1)
     return keras.Sequential(
-        [keras.Input([28, 28, 1]), keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+        [
+            keras.Input([SIZE, SIZE, 1]),
+            keras.layers.Flatten(),
+            keras.layers.Dense(features.NUM_CLASSES, "softmax"),
+        ]
     )
 
 

@@ -1,13 +1,16 @@
-"""Who may import whom, and who may spell the features' names."""
+"""Who may import whom, and who may spell a name that has its one place."""
 
 import ast
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from trainer_module import features
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +44,7 @@ ORDER = {
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties"),
+        ("blessings", "properties", "quiet"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -121,7 +124,7 @@ def test_every_package_has_sources(package):
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
         "pipeline.__main__",
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
-        "trainer_module.features",
+        *("pipeline.data.sources", "trainer_module.features"),
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):
@@ -132,20 +135,65 @@ def test_importing_a_command_loads_nothing_slow(module):
     assert ended.stdout == "\n"
 
 
-def literals(tree: ast.Module) -> set[str | bytes]:
-    """String constants, but for docstrings."""
+def constants(tree: ast.Module) -> list[object]:
+    """What the code spells, also in parts of f-strings, but for docstrings."""
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    return {
+    return [
         node.value
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str | bytes)
-        and id(node) not in prose
-    }
+        if isinstance(node, ast.Constant) and id(node) not in prose
+    ]
 
 
 def test_the_names_of_the_features_are_spelled_in_one_file():
     names = {"image", "label", b"image", b"label"}
-    found = {name(file): literals(parse(file)) & names for file in sources(*FORBIDDEN)}
+    found = {name(file): {*constants(parse(file))} & names for file in sources(*FORBIDDEN)}
     strays = {file: spelled for file, spelled in found.items() if spelled}
     assert strays == {"trainer_module/features.py": {"image", "label"}}
+
+
+DATASET = features.DATASET
+NAMES = (
+    *(DATASET.name, DATASET.title, DATASET.variable, DATASET.shared_directory),
+    # Of T-shirt/top also what people say.
+    *(part for name in DATASET.class_names for part in {name, name.partition("/")[0]}),
+    *(file.name for file in DATASET.official.files),
+    *DATASET.official.addresses,
+)
+OWN_WORDS = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, NAMES))})(?!\w)")
+# Not the size of the test set, a round number that stands for other things as well.
+OWN_NUMBERS = {DATASET.image_size, DATASET.image_size**2, DATASET.official.sizes["train"]}
+
+
+def of_the_dataset(constant: object) -> bool:
+    if isinstance(constant, str):
+        return bool(OWN_WORDS.search(constant))
+    return isinstance(constant, int) and constant in OWN_NUMBERS
+
+
+def test_what_is_the_datasets_own_is_spelled_in_one_file_and_drawn_in_another():
+    found = {
+        name(file): set(filter(of_the_dataset, constants(parse(file))))
+        for file in sources(*FORBIDDEN, "benchmarks")
+    }
+    strays = {file: spelled for file, spelled in found.items() if spelled}
+    assert strays.pop("trainer_module/fashion_mnist.py")
+    assert strays.pop("pipeline/data/sample_images.py") == set(DATASET.class_names)
+    assert not strays
+
+
+def test_no_template_spells_what_is_the_datasets_own():
+    templates = sorted((CHECKOUT / "components").rglob("*.html"))
+    words = re.compile(rf"{OWN_WORDS.pattern}|=\"{DATASET.image_size}\"")
+    found = {name(file): words.findall(file.read_text(encoding="utf-8")) for file in templates}
+    assert found
+    assert not {file: spelled for file, spelled in found.items() if spelled}
+
+
+def test_how_tensorflow_is_silenced_is_spelled_in_one_file():
+    spelled = {
+        name(file)
+        for file in sources(*FORBIDDEN, "benchmarks", "tests")
+        if file != Path(__file__) and any("TF_CPP" in str(one) for one in constants(parse(file)))
+    }
+    assert spelled == {"components/quiet.py", "tests/components/test_quiet.py"}

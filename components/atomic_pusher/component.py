@@ -42,7 +42,7 @@ class AtomicPusher(tfx.components.Pusher):
         evaluation: types.BaseChannel,
         base_directory: str,
         config: Mapping[str, str],
-    ):
+    ) -> None:
         """Constructs the component.
 
         Args:

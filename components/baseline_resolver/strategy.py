@@ -34,7 +34,7 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
     pipeline, and `candidate`, the model of this run.
     """
 
-    def __init__(self, serving_model_dir: str):
+    def __init__(self, serving_model_dir: str) -> None:
         """Names the directory of the model's versions; there may be none yet."""
         self._serving_model_dir = serving_model_dir
 

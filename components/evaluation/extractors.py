@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.extractors import extractor, unbatch_extractor
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation import slicing
 from trainer_module import features, preprocessing
@@ -17,7 +18,7 @@ _STAGE = "ExtractParts"
 
 
 def custom_extractors(
-    eval_shared_model: Any, eval_config: Any, tensor_adapter_config: Any
+    eval_shared_model: object, eval_config: config_pb2.EvalConfig, tensor_adapter_config: object
 ) -> list[extractor.Extractor]:
     """Makes the extractors; TFX's Evaluator calls this by its name.
 

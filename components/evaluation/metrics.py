@@ -31,7 +31,7 @@ _BATCH = 1000
 class Figure(metric_types.Metric):
     """One of `tally.FIGURES` or, binarized by classes, of `tally.CLASS_FIGURES`."""
 
-    def __init__(self, name: str):
+    def __init__(self, name: str) -> None:
         """Names the figure."""
         super().__init__(metric_util.merge_per_key_computations(_figure), name=name)
 
@@ -39,7 +39,7 @@ class Figure(metric_types.Metric):
 class Examples(metric_types.Metric):
     """The number of examples; those whose prediction is not a number count too."""
 
-    def __init__(self, name: str = EXAMPLES):
+    def __init__(self, name: str = EXAMPLES) -> None:
         """Names the count."""
         super().__init__(metric_util.merge_per_key_computations(_examples), name=name)
 
@@ -52,7 +52,7 @@ class Examples(metric_types.Metric):
 class ConfusionMatrix(metric_types.Metric):
     """The confusion matrix, as the plot that TFMA knows."""
 
-    def __init__(self, name: str = CONFUSION):
+    def __init__(self, name: str = CONFUSION) -> None:
         """Names the plot."""
         super().__init__(metric_util.merge_per_key_computations(_confusion), name=name)
 
@@ -144,7 +144,7 @@ def _derive_value(
 class _Prediction(metric_types.Preprocessor):
     """Picks label and probabilities of one model, once for all slices of an example."""
 
-    def __init__(self, model_name: str, eval_config: config_pb2.EvalConfig | None):
+    def __init__(self, model_name: str, eval_config: config_pb2.EvalConfig | None) -> None:
         super().__init__(name=f"prediction of {model_name}")
         self._model_name = model_name
         self._eval_config = eval_config
@@ -157,50 +157,57 @@ class _Prediction(metric_types.Preprocessor):
             yield int(label.item()), probabilities
 
 
-class _Pending:
-    """A tally, and the predictions that are not in it yet."""
+class _Counted:
+    """Predictions: a tally of most of them, and a batch that is not in it yet.
 
-    def __init__(self, counted: Tally):
-        self.counted = counted
-        self.labels: list[int] = []
-        self.probabilities: list[np.ndarray] = []
+    Few predictions take less room than a tally, and confidence intervals hold hundreds of
+    accumulators a slice.
+    """
 
-    def add(self, label: int, probabilities: np.ndarray) -> None:
-        self.labels.append(label)
-        self.probabilities.append(probabilities)
-        if len(self.labels) >= _BATCH:
-            self.settle()
+    def __init__(self) -> None:
+        self._tally: Tally | None = None
+        self._labels: list[int] = []
+        self._probabilities: list[np.ndarray] = []
+
+    def add(self, labels: list[int], probabilities: list[np.ndarray]) -> None:
+        self._labels += labels
+        self._probabilities += probabilities
+        if len(self._labels) >= _BATCH:
+            self._tally = self.settle()
+            self._labels, self._probabilities = [], []
+
+    def merge(self, other: "_Counted") -> None:
+        if other._tally is not None:
+            self._tally = other._tally if self._tally is None else self._tally.plus(other._tally)
+        self.add(other._labels, other._probabilities)
 
     def settle(self) -> Tally:
-        if self.labels:
-            batch = tally.count(np.array(self.labels), np.stack(self.probabilities))
-            self.counted = self.counted.plus(batch)
-            self.labels, self.probabilities = [], []
-        return self.counted
+        """The tally of all."""
+        counted = tally.empty() if self._tally is None else self._tally
+        if not self._labels:
+            return counted
+        return counted.plus(tally.count(np.array(self._labels), np.stack(self._probabilities)))
 
 
 class _Count(beam.CombineFn):
     """Counts the predictions of one model in one slice."""
 
-    def __init__(self, key: metric_types.MetricKey):
+    def __init__(self, key: metric_types.MetricKey) -> None:
         self._key = key
 
-    def create_accumulator(self) -> _Pending:
-        return _Pending(tally.empty())
+    def create_accumulator(self) -> _Counted:
+        return _Counted()
 
-    def add_input(self, accumulator: _Pending, prediction: tuple[int, np.ndarray]) -> _Pending:
-        accumulator.add(*prediction)
+    def add_input(self, accumulator: _Counted, prediction: tuple[int, np.ndarray]) -> _Counted:
+        label, probabilities = prediction
+        accumulator.add([label], [probabilities])
         return accumulator
 
-    def merge_accumulators(self, accumulators: Iterable[_Pending]) -> _Pending:
-        merged = tally.empty()
+    def merge_accumulators(self, accumulators: Iterable[_Counted]) -> _Counted:
+        merged = _Counted()
         for accumulator in accumulators:
-            merged = merged.plus(accumulator.settle())
-        return _Pending(merged)
+            merged.merge(accumulator)
+        return merged
 
-    def compact(self, accumulator: _Pending) -> _Pending:
-        accumulator.settle()
-        return accumulator
-
-    def extract_output(self, accumulator: _Pending) -> dict[metric_types.MetricKey, Tally]:
+    def extract_output(self, accumulator: _Counted) -> dict[metric_types.MetricKey, Tally]:
         return {self._key: accumulator.settle()}

@@ -99,18 +99,23 @@ def _read_figures(directory: str, model_name: str) -> Figures:
                 most_confused_with=_most_confused_with(confusion, label),
             )
             for label, name in enumerate(features.CLASS_NAMES)
-            if (slice_key := ((features.LABEL, label),)) in slices
+            if (slice_key := _slice_key(features.LABEL, label)) in slices
         },
         slices={
             cut: {
                 part: _fill(Metrics, slices[slice_key][""])
                 for part in parts
-                if (slice_key := ((cut, part),)) in slices
+                if (slice_key := _slice_key(cut, part)) in slices
             }
             for cut, parts in slicing.PARTS.items()
         },
         confusion=confusion.tolist(),
     )
+
+
+def _slice_key(feature: str, value: str | int) -> tuple[tuple[str, str | int], ...]:
+    """A slice as TFMA names it."""
+    return ((feature, value),)
 
 
 def _fill(model: type[_Model], outputs: Mapping[str, Mapping], **more: object) -> _Model:

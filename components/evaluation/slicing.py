@@ -7,7 +7,7 @@ import numpy as np
 from trainer_module import features
 
 INK = "ink"
-"""How much of the image the garment covers: the fraction of pixels that are not black."""
+"""How much of the image is covered: the fraction of pixels that are not black."""
 
 BRIGHTNESS = "brightness"
 """The mean of the pixels, in 0 to 1."""
@@ -15,11 +15,8 @@ BRIGHTNESS = "brightness"
 GROUP = "group"
 """Whether the class is one of those that are mostly confused with one another."""
 
-# Near the quartiles of Fashion-MNIST, so that each part has more than a thousand test images.
-_BOUNDS = {INK: (0.35, 0.5, 0.65), BRIGHTNESS: (0.2, 0.3, 0.4)}
+_BOUNDS = {INK: features.DATASET.ink_bounds, BRIGHTNESS: features.DATASET.brightness_bounds}
 
-# Of the mistakes on each of them, seven in ten and more are for another one of them.
-_CONFUSED = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 _GROUP_NAMES = ("easily confused", "others")
 
 
@@ -31,7 +28,7 @@ def _name_parts(bounds: tuple[float, ...]) -> tuple[str, ...]:
 
 PARTS: dict[str, tuple[str, ...]] = {
     **{name: _name_parts(bounds) for name, bounds in _BOUNDS.items()},
-    GROUP: _GROUP_NAMES,
+    **({GROUP: _GROUP_NAMES} if features.DATASET.confused else {}),
 }
 """The names of the parts, in order, by what cuts the split into them."""
 
@@ -47,7 +44,8 @@ def assign_parts(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
         Names of `PARTS` [N], by what cuts the split.
     """
     measures = {INK: (images > 0).mean((1, 2)), BRIGHTNESS: images.mean((1, 2)) / 255}
-    confused = np.isin(labels, [features.CLASS_NAMES.index(name) for name in _CONFUSED])
     numbers = {name: np.digitize(measures[name], bounds) for name, bounds in _BOUNDS.items()}
-    numbers[GROUP] = np.where(confused, 0, 1)
+    if GROUP in PARTS:
+        confused = [features.CLASS_NAMES.index(name) for name in features.DATASET.confused]
+        numbers[GROUP] = np.where(np.isin(labels, confused), 0, 1)
     return {name: np.array(PARTS[name])[number] for name, number in numbers.items()}

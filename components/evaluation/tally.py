@@ -5,7 +5,7 @@ confusion matrix and a few histograms, so its size does not depend on how many t
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -22,7 +22,8 @@ _CALIBRATION_BINS = 15
 _SCORE_EDGES = np.linspace(-16, 16, 1023)
 
 
-class Tally(NamedTuple):
+@dataclass(frozen=True)
+class Tally:
     """Counts over N predictions.
 
     Attributes:
@@ -50,7 +51,8 @@ class Tally(NamedTuple):
 
     def plus(self, other: "Tally") -> "Tally":
         """The tally of both."""
-        return Tally(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        counts = (field.name for field in fields(self))
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in counts})
 
 
 def count(labels: np.ndarray, probabilities: np.ndarray) -> Tally:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from components import quiet
+
 
 def main() -> None:
     """Does what is asked for."""
     # What libraries print must not mix with the report.
     with os.fdopen(os.dup(1), "w") as out:
         os.dup2(2, 1)
+        # What is said last is the cause, if a converter takes the process with it.
+        quiet.silence_tensorflow()
         request = json.load(sys.stdin)
         try:
             report = _convert(Path(request["version"]), request["module"], Path(request["file"]))
@@ -28,7 +32,7 @@ def main() -> None:
         json.dump(report, out)
 
 
-def _convert(version: Path, module_name: str, file: Path) -> dict[str, float]:
+def _convert(version: Path, module_name: str, file: Path) -> dict[str, object]:
     from components.model_formats.source import make_ramp, read_source
 
     module = importlib.import_module(module_name)

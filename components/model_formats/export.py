@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from components.model_formats.formats import FORMATS, describe, missing_packages
 
@@ -101,7 +101,7 @@ def _aside(directory: Path) -> Iterator[Path]:
         ) from error
 
 
-def _convert(version: Path, name: str, file: Path) -> dict[str, float]:
+def _convert(version: Path, name: str, file: Path) -> dict[str, Any]:
     request = {"version": str(version), "module": FORMATS[name].module, "file": str(file)}
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         ended = subprocess.run(
@@ -109,7 +109,6 @@ def _convert(version: Path, name: str, file: Path) -> dict[str, float]:
             input=json.dumps(request),
             stdout=subprocess.PIPE,
             stderr=errors,
-            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
             text=True,
             check=False,
         )

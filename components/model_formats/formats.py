@@ -53,7 +53,11 @@ def missing_packages(name: str) -> list[str]:
 def describe(name: str) -> dict[str, object]:
     """What a program must know to use a model in this format, as one JSON object."""
     size = features.IMAGE_SIZE
-    output = {"name": OUTPUT, "dtype": "float32", "shape": ["N", features.NUM_CLASSES]}
+    output: dict[str, object] = {
+        "name": OUTPUT,
+        "dtype": "float32",
+        "shape": ["N", features.NUM_CLASSES],
+    }
     if FORMATS[name].quantised:
         output |= {"dtype": "uint8", "scale": INT8_SCALE}
     return {

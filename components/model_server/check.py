@@ -1,6 +1,6 @@
 """Holds what a real server answers against what was recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ def check_on_server(
     model: str,
     version: int,
     images: np.ndarray,
-    expected: dict[str, Sequence],
+    expected: Mapping[str, Sequence],
     tolerance: float,
     timeout_s: float,
 ) -> list[str]:

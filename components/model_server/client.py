@@ -6,12 +6,16 @@ REST as in https://www.tensorflow.org/tfx/serving/api_rest, gRPC by the server's
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import requests
 
 from trainer_module import features, served
+
+if TYPE_CHECKING:
+    from tensorflow_serving.apis import predict_pb2
 
 SIGNATURE, INPUT = served.PREDICT_IMAGES, served.IMAGES
 CLASS, PROBABILITIES = served.CLASS_NAME, served.PROBABILITIES
@@ -23,7 +27,8 @@ class ServerError(Exception):
     """A server does not run, does not answer or refuses; a phrase that says which and why."""
 
 
-class Answers(NamedTuple):
+@dataclass(frozen=True)
+class Answers:
     """What the server says to some pictures.
 
     Attributes:
@@ -47,7 +52,9 @@ def build_rest_request(images: np.ndarray) -> dict[str, Any]:
     return {"signature_name": SIGNATURE, "instances": [{INPUT: image.tolist()} for image in images]}
 
 
-def build_grpc_request(model: str, images: np.ndarray, label: str | None = None):
+def build_grpc_request(
+    model: str, images: np.ndarray, label: str | None = None
+) -> "predict_pb2.PredictRequest":
     """Builds a predict request over gRPC.
 
     Args:

@@ -9,8 +9,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from components.model_server.client import ServerError, find_fault
 from components.model_server.image import SERVER_IMAGE, find_obstacle
@@ -23,14 +24,16 @@ _GRACE_S = 10.0
 _DOCKER_PORTS = {"grpc": 8500, "rest": 8501}
 
 
-class Addresses(NamedTuple):
+@dataclass(frozen=True)
+class Addresses:
     """Where a server listens, host and port."""
 
     rest: str
     grpc: str
 
 
-class Server(NamedTuple):
+@dataclass(frozen=True)
+class Server:
     """What serves models here: a program by its path, or if that is None the image in Docker."""
 
     program: str | None

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from components.model_store import files, manifest
 from components.model_store.manifest import Manifest, Reason, Record, StoreError
@@ -17,7 +18,7 @@ class Change:
         known: the manifest as it should be; each step writes it.
     """
 
-    def __init__(self, directory: Path, server_directory: str | None, patience_s: float):
+    def __init__(self, directory: Path, server_directory: str | None, patience_s: float) -> None:
         """Reads the manifest.
 
         Args:
@@ -45,7 +46,7 @@ class Change:
             manifest.write(self._directory, known)
             self._written = known
 
-    def save(self, **changes: object) -> None:
+    def save(self, **changes: Any) -> None:
         """Writes the manifest with some fields changed, and then `models.config`."""
         self.record(replace(self.known, **changes))
         now = self.look()
@@ -120,12 +121,14 @@ class Change:
         _move(model, place)
 
     def end_rollback(self) -> None:
-        """Moves aside what is newer than the version to which a rollback is under way.
+        """Moves aside what is newer than the version to which a rollback is under way, if one is.
 
         The live version goes last. What keeps a rollback from its end must not keep the store
         from all else: it is given up then, with a sentence in `known.given_up`.
         """
         target = self.known.rolling_back
+        if target is None:
+            return
         visible = self.look().visible
         try:
             if target not in visible.models:
@@ -147,7 +150,7 @@ class Change:
 
     def move_out(self, paths: Sequence[Path], place: Path) -> list[Path]:
         """Takes versions out of the store, and returns where they are, to be deleted."""
-        moved = []
+        moved: list[Path] = []
         for path in paths:
             # Out of sight by a rename, so that no half of it is ever visible.
             moved.append(place / f"{len(moved)}-{path.name}")

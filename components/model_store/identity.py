@@ -84,7 +84,7 @@ def _digest_signature(
 class _Digester:
     """Digests operations, and once each function that they call."""
 
-    def __init__(self, functions: Iterable[tf.compat.v1.GraphDef]):
+    def __init__(self, functions: Iterable[tf.compat.v1.GraphDef]) -> None:
         self._functions = {function.signature.name: function for function in functions}
         self._digests: Digests = {}
 

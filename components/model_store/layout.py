@@ -75,7 +75,10 @@ def scan(directory: Path, recorded: Container[int], home: Path | None = None) ->
     Raises:
         StoreError: it can't be read.
     """
-    versions, models, strays, numbers = {}, [], [], []
+    versions: dict[int, Path] = {}
+    models: list[int] = []
+    strays: list[Stray] = []
+    numbers: list[int] = []
     for number, names in sorted(_names(directory).items()):
         places = [directory / name for name in names]
         if abs(number) > LAST_NUMBER:
@@ -85,14 +88,15 @@ def scan(directory: Path, recorded: Container[int], home: Path | None = None) ->
         numbers.append(number)
         faults = {place: _fault(place, home or directory) for place in places}
         chosen = _choose(faults, str(number) if number in recorded else None)
+        taken = ""
         if chosen:
             versions[number] = chosen
+            taken = f"{chosen.name} is version {number} already"
             if not faults[chosen]:
                 models.append(number)
         for place in places:
             if place != chosen:
-                why = faults[place] or f"{chosen.name} is version {number} already"
-                strays.append(Stray(number, place, why))
+                strays.append(Stray(number, place, faults[place] or taken))
     return Listing(versions, models, strays, numbers)
 
 

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from components.model_store import files
 from components.model_store.models_config import ModelsConfig
+
+_Type = TypeVar("_Type")
 
 MANIFEST_FILE = "manifest.json"
 
@@ -143,8 +145,8 @@ def _parse(document: dict[str, Any]) -> Manifest:
     """Takes what earlier versions of this project wrote too, and nothing that makes no sense."""
     return Manifest(
         last_version=_number(document["last_version"]),
-        pinned=_number(document["pinned"], optional=True),
-        rolling_back=_number(document["rolling_back"], optional=True),
+        pinned=_optional_number(document["pinned"]),
+        rolling_back=_optional_number(document["rolling_back"]),
         given_up=_typed(document.get("given_up", ""), str),
         server_directory=_typed(document["server_directory"], str),
         records={_key(key): _record(one) for key, one in document["records"].items()},
@@ -172,15 +174,18 @@ def _key(text: str) -> int:
     return number
 
 
-def _number(value: Any, *, optional: bool = False) -> int | None:
-    if value is None and optional:
-        return None
-    if not 0 <= _typed(value, int) <= LAST_NUMBER:
+def _number(value: object) -> int:
+    number = _typed(value, int)
+    if not 0 <= number <= LAST_NUMBER:
         raise ValueError(value)
-    return value
+    return number
 
 
-def _typed(value: Any, *types: type) -> Any:
+def _optional_number(value: object) -> int | None:
+    return None if value is None else _number(value)
+
+
+def _typed(value: object, *types: type[_Type]) -> _Type:
     # True is an int to Python.
     if not isinstance(value, types) or isinstance(value, bool):
         raise TypeError(value)

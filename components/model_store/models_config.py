@@ -143,12 +143,13 @@ def _find_models(root: Block) -> Block:
 
 def _find_own(models: Block, name: str) -> Block | None:
     own = []
-    for model in models.fields:
-        names = model.value.find("name")
+    # Nothing else is in it, see `_find_models`.
+    for model in (field.value for field in models.fields if isinstance(field.value, Block)):
+        names = model.find("name")
         if len(names) > 1 or not all(isinstance(one.value, bytes) for one in names):
             raise ForeignFormError("the name of a model in it can't be told")
         if names and names[0].value == name.encode():
-            own.append(model.value)
+            own.append(model)
     if len(own) > 1:
         raise ForeignFormError(f"it has several entries for {name}")
     return own[0] if own else None
@@ -226,7 +227,7 @@ def _margin(text: str, place: int) -> str | None:
 class ModelsConfig:
     """The files in a serving directory that tell a server of one model."""
 
-    def __init__(self, serving_directory: Path, name: str):
+    def __init__(self, serving_directory: Path, name: str) -> None:
         """Names them; there may be none yet."""
         self._name = name
         self.path = serving_directory / MODELS_CONFIG_FILE
@@ -311,7 +312,7 @@ def _read(path: Path) -> str:
             raise ForeignFormError("it is a link that leads nowhere") from None
         return _HEADER
     except OSError as error:
-        raise ForeignFormError(f"it can't be read ({os.strerror(error.errno)})") from error
+        raise ForeignFormError(f"it can't be read ({error.strerror})") from error
     # Whatever a comment has in it is kept.
     return text.decode("utf-8", "surrogateescape")
 

@@ -52,7 +52,7 @@ class Push:
 class Store:
     """The versions of one model in a serving directory."""
 
-    def __init__(self, directory: Path, server_directory: str | None = None):
+    def __init__(self, directory: Path, server_directory: str | None = None) -> None:
         """Names the directory; it is made by the first push.
 
         Args:
@@ -344,8 +344,7 @@ class Store:
         """Holds the store for a change; what an interrupted rollback left to do, is done."""
         with self._locked():
             change = Change(self.directory, self._server_directory, _PATIENCE_S)
-            if change.known.rolling_back is not None:
-                change.end_rollback()
+            change.end_rollback()
             yield change
 
     def _locked(self) -> AbstractContextManager[None]:

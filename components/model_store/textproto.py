@@ -128,7 +128,8 @@ def _tokens(text: str) -> Iterator[Token]:
     place = 0
     while place < len(text):
         match = _TOKEN.match(text, place)
-        if match is None:
+        # All of the pattern is in groups: what matches has one.
+        if match is None or match.lastgroup is None:
             raise TextprotoError(_where(text, place))
         if match.lastgroup != "blank":
             yield Token(match.lastgroup, match[0], place, match.end())
@@ -142,7 +143,7 @@ def _where(text: str, place: int) -> str:
 class _Parser:
     """Recursive descent over the tokens that are no comments."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self._text = text
         end = Token("end", "", len(text), len(text))
         self._tokens = [*(one for one in _tokens(text) if one.kind != "comment"), end]

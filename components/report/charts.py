@@ -6,7 +6,7 @@ theme. Nothing is told by colour alone.
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import altair as alt
 
@@ -21,6 +21,11 @@ _BAR, _CELL = 13, 32
 """Heights in pixels of a bar and of a cell of the heat map."""
 _WIDE = "container"
 _MOST_TICKS = 13
+
+_Value = TypeVar("_Value")
+
+_Chart = alt.LayerChart | alt.FacetChart
+"""What Altair says that layers make."""
 
 
 def make_charts(page: Page) -> dict[str, dict[str, Any]]:
@@ -47,7 +52,7 @@ def make_charts(page: Page) -> dict[str, dict[str, Any]]:
     return {name: _finish(chart) for name, chart in charts.items()}
 
 
-def _finish(chart: alt.LayerChart) -> dict[str, Any]:
+def _finish(chart: _Chart) -> dict[str, Any]:
     lines = {"gridColor": "currentColor", "gridOpacity": 0.13, "domainColor": "currentColor"}
     text = {"labelColor": "currentColor", "titleColor": "currentColor", "titleFontWeight": 500}
     return (
@@ -67,11 +72,11 @@ def _data(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
     )
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: _Value) -> _Value | None:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _draw_classes(evaluation: Evaluation) -> alt.LayerChart:
+def _draw_classes(evaluation: Evaluation) -> _Chart:
     """Recall, precision and F1 of each class as bars, with a tick where the baseline is."""
     earlier = evaluation.baseline.classes if evaluation.baseline else {}
     base = alt.Chart(_data(_class_rows(evaluation.classes, earlier))).encode(
@@ -116,7 +121,7 @@ def _class_rows(
         for field, metric in _METRICS.items():
             value = _finite(getattr(metrics, field))
             before = _finite(getattr(earlier.get(name), field, None))
-            change = None if None in (value, before) else value - before
+            change = None if value is None or before is None else value - before
             yield {
                 "class": name,
                 "metric": metric,
@@ -127,7 +132,7 @@ def _class_rows(
             }
 
 
-def _draw_confusion(confusion: list[list[int]]) -> alt.LayerChart:
+def _draw_confusion(confusion: list[list[int]]) -> _Chart:
     """The confusion matrix: the stronger the colour, the larger the share of the true class."""
     rows = [
         {
@@ -175,7 +180,7 @@ def _draw_confusion(confusion: list[list[int]]) -> alt.LayerChart:
     )
 
 
-def _draw_history(training: TrainingHistory, metric: str, title: str) -> alt.LayerChart:
+def _draw_history(training: TrainingHistory, metric: str, title: str) -> _Chart:
     """A metric by epoch on train and eval, with a point at the exported epoch."""
     rows = [
         {"epoch": epoch, "split": split, "value": value}
@@ -205,7 +210,7 @@ def _draw_history(training: TrainingHistory, metric: str, title: str) -> alt.Lay
     )
 
 
-def _draw_rate(training: TrainingHistory) -> alt.LayerChart:
+def _draw_rate(training: TrainingHistory) -> _Chart:
     rates = training.history["learning_rate"]
     rows = [{"epoch": epoch, "rate": rate} for epoch, rate in enumerate(rates, start=1)]
     line = (
@@ -231,7 +236,7 @@ def _epochs(training: TrainingHistory) -> alt.X:
     )
 
 
-def _draw_range_test(test: RangeTest) -> alt.LayerChart:
+def _draw_range_test(test: RangeTest) -> _Chart:
     """The loss over the logarithm of the rate, and a rule at the pick."""
     rows = [
         {"rate": rate, "loss": loss, "smoothed": smoothed}

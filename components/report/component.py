@@ -1,5 +1,7 @@
 """The report: one HTML file on all that the run came to."""
 
+import dataclasses
+
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import component_spec, standard_artifacts
@@ -53,7 +55,7 @@ class Report(base_component.BaseComponent):
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None):
+    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None) -> None:
         """Constructs the component.
 
         Args:
@@ -64,7 +66,7 @@ class Report(base_component.BaseComponent):
                 `pushed_model`; `tuner_results` where a finder ran.
         """
         given = {name: channel for name, channel in inputs.items() if channel}
-        config = {"source": source, "facts": facts._asdict()}
+        config = {"source": source, "facts": dataclasses.asdict(facts)}
         super().__init__(
             spec=ReportSpec(
                 **given,

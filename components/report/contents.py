@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
@@ -14,18 +14,8 @@ INDEX_FILE = "index.html"
 """The list of the runs, in their root."""
 
 
-class Reference(NamedTuple):
-    """Figures on the same test images to hold a model against."""
-
-    accuracy: float
-    loss: float
-
-
-ORIGINAL = Reference(accuracy=0.9002, loss=0.372)
-"""What the project that this one grew from reached."""
-
-
-class Artifact(NamedTuple):
+@dataclass(frozen=True)
+class Artifact:
     """An artifact of the run, as ML Metadata knows it.
 
     Attributes:
@@ -51,7 +41,8 @@ class Artifact(NamedTuple):
         return cls(proto.id, type_name, proto.uri, properties)
 
 
-class RunFacts(NamedTuple):
+@dataclass(frozen=True)
+class RunFacts:
     """What is known of a run from its start.
 
     Attributes:
@@ -67,13 +58,14 @@ class RunFacts(NamedTuple):
     run: str
     dataset: str = ""
     model_source: str = ""
-    configuration: Mapping[str, Mapping[str, Any]] = {}
+    configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flags: str = ""
     serving_dir: str = ""
-    notes: Sequence[str] = []
+    notes: Sequence[str] = field(default_factory=list)
 
 
-class TrainingHistory(NamedTuple):
+@dataclass(frozen=True)
+class TrainingHistory:
     """How the model was trained; the fields of the Trainer's summary, and its history.
 
     Attributes:
@@ -91,7 +83,8 @@ class TrainingHistory(NamedTuple):
     history: Mapping[str, Sequence[float]]
 
 
-class RangeTest(NamedTuple):
+@dataclass(frozen=True)
+class RangeTest:
     """The learning-rate finder's curve and pick; None in the lists stands for NaN."""
 
     learning_rate: float
@@ -103,7 +96,8 @@ class RangeTest(NamedTuple):
     smoothed: Sequence[float | None]
 
 
-class Mistake(NamedTuple):
+@dataclass(frozen=True)
+class Mistake:
     """A test image that the model takes for another class.
 
     Attributes:
@@ -121,7 +115,8 @@ class Mistake(NamedTuple):
     truth_probability: float
 
 
-class Mistakes(NamedTuple):
+@dataclass(frozen=True)
+class Mistakes:
     """What the model gets wrong on the test split.
 
     Attributes:
@@ -137,7 +132,8 @@ class Mistakes(NamedTuple):
     not_numbers: int
 
 
-class FeatureStatistics(NamedTuple):
+@dataclass(frozen=True)
+class FeatureStatistics:
     """A feature in a split; `detail` is a phrase on its values."""
 
     split: str
@@ -148,7 +144,8 @@ class FeatureStatistics(NamedTuple):
     detail: str
 
 
-class Anomaly(NamedTuple):
+@dataclass(frozen=True)
+class Anomaly:
     """Where the data departs from the schema."""
 
     split: str
@@ -184,7 +181,8 @@ class Page:
     libraries: Mapping[str, str] = field(default_factory=dict)
 
 
-class RunEntry(NamedTuple):
+@dataclass(frozen=True)
+class RunEntry:
     """A run in the list of the runs.
 
     Attributes:

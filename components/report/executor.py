@@ -48,4 +48,4 @@ class Executor(base_executor.BaseExecutor):
 
 def read_facts(exec_properties: Mapping[str, Any], run: str) -> RunFacts:
     """Takes the facts out of the component's parameters, with the run's id."""
-    return RunFacts(**json.loads(exec_properties[CONFIG_KEY])["facts"])._replace(run=run)
+    return RunFacts(**{**json.loads(exec_properties[CONFIG_KEY])["facts"], "run": run})

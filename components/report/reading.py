@@ -61,8 +61,10 @@ def read_page(
     paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
     evaluation, problem = _read_evaluation(paths.get("evaluation"))
     blessing = artifacts.get("infra_blessing")
-    check = blessing and read_report(
-        Path(blessing.uri), blessed=bool(blessing.properties.get("blessed"))
+    check = (
+        read_report(Path(blessing.uri), blessed=bool(blessing.properties.get("blessed")))
+        if blessing
+        else None
     )
     pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
     return Page(

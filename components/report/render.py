@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jinja2
 
 from components.evaluation import slicing
-from components.report.contents import ORIGINAL, Page, RunEntry
+from components.report.contents import Page, RunEntry
 from trainer_module import features
 
 _MINUS = "−"
@@ -24,9 +24,9 @@ _OVERALL = (
     ("macro AUC", "macro_auc"),
 )
 _SLICES = {
-    slicing.INK: "How much of the image the garment covers",
+    slicing.INK: "How much of the image is not black",
     slicing.BRIGHTNESS: "Mean brightness of the image",
-    slicing.GROUP: "T-shirt, Pullover, Coat and Shirt are easily confused",
+    slicing.GROUP: f"Easily confused: {', '.join(features.DATASET.confused)}",
 }
 
 _MEASURES = {
@@ -64,7 +64,7 @@ def render_report(page: Page) -> str:
             charts=charts,
             script=_script() if charts else None,
             class_names=features.CLASS_NAMES,
-            original=ORIGINAL,
+            dataset=features.DATASET,
             overall_rows=_OVERALL,
             slice_titles=_SLICES,
             slice_parts=slicing.PARTS,
@@ -104,7 +104,10 @@ def _script() -> str:
     """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`."""
     import vl_convert
 
-    script = vl_convert.javascript_bundle(vl_version=vl_convert.get_vegalite_versions()[-1])
+    # Its stub forgets that a snippet may be left out.
+    script = vl_convert.javascript_bundle(  # type: ignore[call-arg]
+        vl_version=vl_convert.get_vegalite_versions()[-1]
+    )
     # Nothing in it may end the element that it stands in.
     return script.replace("</script", r"<\/script")
 

@@ -49,7 +49,7 @@ class ServingCheck(base_component.BaseComponent):
         examples: types.BaseChannel,
         model_blessing: types.BaseChannel,
         config: Mapping[str, Any],
-    ):
+    ) -> None:
         """Constructs the component.
 
         Args:

@@ -19,13 +19,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
+from components import quiet
 from components.serving_check.findings import Findings
 
 TOLERANCE = 1e-5
 """How far a probability may be from the one that was evaluated."""
 
 BATCHES = ((1, 200), (64, 50))
-"""Sizes of batches whose latency is measured, and how often."""
+"""Sizes of batches whose latency is measured, in the order of their limits, and how often."""
 
 _PROBE = Path(__file__).with_name("probe")
 # None of ours, and none that only training needs: a server has neither.
@@ -92,7 +93,12 @@ def run_check(
         "expected": dict(expected),
         "image_feature": image_feature,
         "tolerance": TOLERANCE,
-        "batches": BATCHES,
+        "batches": [
+            (size, repeats, bound)
+            for (size, repeats), bound in zip(
+                BATCHES, (limits.max_latency_ms, limits.max_batch_latency_ms), strict=True
+            )
+        ],
     }
     reasons, measures = _probe(request, limits)
     measures["size_mb"] = _size_mb(model)
@@ -126,7 +132,7 @@ def _probe(request: dict[str, Any], limits: Limits) -> tuple[list[str], dict[str
     """Runs the process; returns the reasons and the measures that it came to."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **quiet.ENVIRONMENT,
     }
     with tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
@@ -150,8 +156,8 @@ def _follow(
     process: subprocess.Popen, request: dict[str, Any], limits: Limits, errors: IO[str]
 ) -> tuple[list[str], dict[str, float]]:
     messages: queue.SimpleQueue = queue.SimpleQueue()
-    for work in (_send, _receive):
-        threading.Thread(target=work, args=(process, request, messages), daemon=True).start()
+    for work in ((_send, process.stdin, request), (_receive, process.stdout, messages)):
+        threading.Thread(target=work[0], args=work[1:], daemon=True).start()
     deadline = time.monotonic() + limits.timeout_s
     step, peak = "starting", 0.0
     while True:
@@ -170,15 +176,15 @@ def _follow(
             return [f"it was not done after {limits.timeout_s:g} s, while {step}"], {}
 
 
-def _send(process: subprocess.Popen, request: dict[str, Any], messages) -> None:
+def _send(stdin: IO[str], request: dict[str, Any]) -> None:
     # It may die before it has read all.
-    with suppress(BrokenPipeError), process.stdin:
-        json.dump(request, process.stdin)
+    with suppress(BrokenPipeError), stdin:
+        json.dump(request, stdin)
 
 
-def _receive(process: subprocess.Popen, request, messages: queue.SimpleQueue) -> None:
-    with process.stdout:
-        for line in process.stdout:
+def _receive(stdout: IO[str], messages: queue.SimpleQueue) -> None:
+    with stdout:
+        for line in stdout:
             messages.put(json.loads(line))
     messages.put(None)
 

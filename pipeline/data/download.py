@@ -9,12 +9,10 @@ import requests
 from pipeline.data import idx
 from pipeline.errors import UserError
 from pipeline.fingerprint import sha256
+from trainer_module import features
+from trainer_module.facts import OfficialFile
 
-OFFICIAL_ADDRESSES = (
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
-)
-"""Zalando's bucket, and the copy that Keras uses."""
+OFFICIAL_ADDRESSES = features.DATASET.official.addresses if features.DATASET.official else ()
 
 _ATTEMPTS_PER_ADDRESS = 3
 _TIMEOUT_S = 15
@@ -46,9 +44,15 @@ def download_missing(
         pause_s: seconds before a second attempt at the same address; doubled before a third.
 
     Raises:
-        UnreachableError: no address delivered a file, or none delivered the official bytes.
+        UnreachableError: no address delivered a file, or none delivered the official bytes, or
+            the dataset has no official files.
         UserError: the directory can't be written.
     """
+    if not idx.OFFICIAL_FILES:
+        raise UnreachableError(
+            f"{features.DATASET.title} can't be downloaded: name a directory that has it with "
+            "--data-dir."
+        )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for file in idx.OFFICIAL_FILES:
@@ -63,7 +67,7 @@ def download_missing(
 
 
 def _download(
-    file: idx.OfficialFile,
+    file: OfficialFile,
     directory: Path,
     progress: Progress,
     addresses: Sequence[str],

@@ -1,14 +1,14 @@
-"""Pictures of any size as Fashion-MNIST has them: 28×28, grey, bright on black.
+"""Pictures of any size as the classifier takes them: square, grey, bright on black.
 
-A picture that is 28×28 and grey already is taken as it is. Any other is
+A picture of that size that is grey already is taken as it is. Any other is
 
 1. turned upright as its camera says, and made grey, by the weights of ITU-R 601,
 2. where it is transparent, laid on black or white: on what is unlike the garment, if that
    stands free, else on what its edge is like,
 3. inverted if its edge is bright on the average, since photographs of garments are mostly
-   taken before something bright, and Fashion-MNIST's background is black,
-4. scaled to 28 pixels on its longer side, averaged over what falls together, and centred on
-   black.
+   taken before something bright, and the background of the dataset is black,
+4. scaled to `IMAGE_SIZE` pixels on its longer side, averaged over what falls together, and
+   centred on black.
 
 Of an animation the first picture is taken.
 """
@@ -39,7 +39,7 @@ class Garment(NamedTuple):
     """A picture as the classifier takes it.
 
     Attributes:
-        pixels: uint8 [28, 28].
+        pixels: uint8 [IMAGE_SIZE, IMAGE_SIZE].
         blank: whether it shows nothing, so that a class would mean nothing.
     """
 

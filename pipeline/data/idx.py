@@ -1,4 +1,4 @@
-"""The four official files of Fashion-MNIST: where they are, what they hold, how to read them.
+"""The four official files of the dataset: how to read and verify them.
 
 The format is IDX, gzipped, as defined at http://yann.lecun.com/exdb/mnist: a big-endian
 magic number, a big-endian count for each dimension, then the bytes.
@@ -18,37 +18,15 @@ from pipeline.fingerprint import sha256
 from trainer_module import features
 
 
-class OfficialFile(NamedTuple):
-    """One official file: its name and the SHA-256 of its gzipped bytes."""
-
-    name: str
-    sha256: str
-
-
 class LabelledImages(NamedTuple):
-    """Images uint8 [N, 28, 28] with their labels int64 [N]."""
+    """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] with their labels int64 [N]."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
-TRAIN_IMAGES = OfficialFile(
-    "train-images-idx3-ubyte.gz",
-    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-)
-TRAIN_LABELS = OfficialFile(
-    "train-labels-idx1-ubyte.gz",
-    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-)
-TEST_IMAGES = OfficialFile(
-    "t10k-images-idx3-ubyte.gz",
-    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-)
-TEST_LABELS = OfficialFile(
-    "t10k-labels-idx1-ubyte.gz",
-    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-)
-OFFICIAL_FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+OFFICIAL_FILES = features.DATASET.official.files if features.DATASET.official else ()
+"""Images and labels of the training set, then of the test set; empty if there are none."""
 
 _WAY_OUT = "fetch it anew, or remove it to have it downloaded"
 
@@ -60,7 +38,7 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         directory: holds the four files.
 
     Returns:
-        The training set, 60,000 images, and the test set, 10,000.
+        The training set and the test set.
 
     Raises:
         UserError: a file is missing, unreadable, damaged or not the official one.
@@ -69,11 +47,13 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         missing = [file.name for file in OFFICIAL_FILES if not (directory / file.name).exists()]
         if missing:
             raise UserError(
-                f"{directory} lacks {', '.join(missing)}: put the official files of Fashion-MNIST "
-                "there, or name another directory with --data-dir."
+                f"{directory} lacks {', '.join(missing)}: put the official files of "
+                f"{features.DATASET.title} there, or name another directory with --data-dir."
             )
-        train = _read_pair(directory / TRAIN_IMAGES.name, directory / TRAIN_LABELS.name)
-        test = _read_pair(directory / TEST_IMAGES.name, directory / TEST_LABELS.name)
+        train, test = (
+            _read_pair(directory / images.name, directory / labels.name)
+            for images, labels in (OFFICIAL_FILES[:2], OFFICIAL_FILES[2:])
+        )
         # After reading, because what is wrong inside says more than a checksum.
         for file in OFFICIAL_FILES:
             _check_sha256(directory / file.name, file.sha256)

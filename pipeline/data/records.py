@@ -1,7 +1,7 @@
 """TFRecords of labelled images: writing our splits, reading those of TensorFlow Datasets.
 
-An example has `image`, PNG bytes of 28×28 grey pixels, and `label`, int64: the features of
-`fashion_mnist` in TensorFlow Datasets. TensorFlow is imported when a function needs it.
+An example has `image`, PNG bytes of grey pixels, and `label`, int64: the features of
+images in TensorFlow Datasets. TensorFlow is imported when a function needs it.
 """
 
 import io
@@ -115,7 +115,7 @@ def _encode_png(image: np.ndarray) -> bytes:
 
 
 def to_example(image: np.ndarray, label: int) -> bytes:
-    """Makes a raw example: a serialized `tf.Example` of an image uint8 [28, 28] and its label."""
+    """Makes a raw example: a serialized `tf.Example` of an image uint8 [H, W] and its label."""
     from tensorflow import train
 
     png = train.Feature(bytes_list=train.BytesList(value=[_encode_png(image)]))

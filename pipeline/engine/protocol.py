@@ -11,7 +11,7 @@ import pydantic
 
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
-from pipeline.data.sources import Source
+from pipeline.data.kinds import AnySource
 from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
 
 
@@ -28,7 +28,7 @@ class Request(_Message):
 
     run_id: str
     config: Config
-    source: Source
+    source: AnySource
     from_node: str | None
     to_node: str | None
     cache: bool

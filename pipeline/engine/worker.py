@@ -69,7 +69,7 @@ def _run(request: Request, emit: Emit) -> Finished:
     try:
         place = workspace(request.config.paths, request.source.dataset)
         emit(StepEvent(text="preparing the data"))
-        data = preparation.prepare(request.config.dataset, request.source, place.records)
+        data = request.source.prepare(request.config.dataset, place.records)
         emit(
             DataEvent(
                 examples=data.examples and {k: sum(v.values()) for k, v in data.examples.items()}

@@ -1,13 +1,13 @@
 """Finds the run that a person names, and reads it with its figures."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from components import quiet
 from components.evaluation.figures import Evaluation, EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.runs import history
 from pipeline.runs.run_result import RunResult
 from pipeline.workspace import Workspace
+from trainer_module import features
 
 SERVING = "serving"
 """Names the run whose model is live."""
@@ -29,9 +30,9 @@ class Found(NamedTuple):
 
 
 def find_places(settings: config.Config) -> list[Workspace]:
-    """The pipelines whose runs are meant: Fashion-MNIST's and the sample's, if none is named."""
+    """The pipelines whose runs are meant: the dataset's and the sample's, if none is named."""
     named = settings.dataset.name
-    datasets = ("fashion_mnist", "sample") if named == "auto" else (named,)
+    datasets = (features.DATASET.name, config.SAMPLE) if named == config.AUTO else (named,)
     return [workspace.workspace(settings.paths, dataset) for dataset in datasets]
 
 
@@ -139,7 +140,8 @@ def _read_evaluation(found: Found) -> Evaluation | None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keeps to themselves what TensorFlow and TFMA log of their own future and of plots."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Also where no command does, as in a notebook.
+    quiet.silence_tensorflow()
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """What a run came to, as data: what `--json` prints and the summary shows."""
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -189,7 +190,7 @@ class RunResult(_Result):
         # An earlier version of `result.json` did not say whether it was new.
         again = pusher is not None and pusher.state in ("cached", "left out")
         live = pushed.live_version
-        return Standing(int(pushed.version), live and int(live), pushed.new and not again)
+        return Standing(int(pushed.version), int(live) if live else None, pushed.new and not again)
 
     @property
     def why_not_pushed(self) -> list[str]:
@@ -206,7 +207,7 @@ class RunResult(_Result):
         evaluation = self.evaluation
         document["blessed"] = evaluation and evaluation.blessed
         judged = self.verdict
-        document["verdict"] = judged._asdict()
+        document["verdict"] = dataclasses.asdict(judged)
         document["reasons"] = list(judged.reasons) if judged.state == "refused" else []
         return dump_json(document)
 

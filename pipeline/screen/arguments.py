@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pipeline
 from pipeline import config, presets
 from pipeline.errors import ExitCode
+from trainer_module import features
 from trainer_module.code_version import find_code_version
 
 _MORE_ASSIGNMENTS = "more_assignments"
@@ -152,12 +153,14 @@ def add_config_flags(parser: Parser, *, data: bool = True) -> None:
             type=Path,
             metavar="DIR",
             help="the official files, a TensorFlow Datasets directory, or TFRecords of your own "
-            "(default: $FASHION_MNIST_DIR, data/, ../shared/fashion-mnist, then download)",
+            f"(default: ${features.DATASET.variable}, data/, "
+            f"../shared/{features.DATASET.shared_directory}, then download)",
         )
     group.add_argument(
         "--dataset",
         metavar="NAME",
-        help="auto, fashion_mnist (never falls back) or sample (generated) (default: auto)",
+        help=f"{config.AUTO}, {features.DATASET.name} (never falls back) or {config.SAMPLE} "
+        f"(generated) (default: {config.AUTO})",
     )
     group.add_argument(
         "--config",

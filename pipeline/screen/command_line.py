@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from components import quiet
 from pipeline import interrupt
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs.run_result import dump_json
@@ -127,6 +128,7 @@ def exit_with(command: Callable[[], int]) -> None:
     open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
+    quiet.silence_tensorflow()
     try:
         code = command()
         sys.stdout.flush()

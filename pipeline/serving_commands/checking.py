@@ -12,7 +12,7 @@ from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_chec
 from pipeline import config, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.screen.command_line import Answer
-from pipeline.serving_commands.request import Request, silence_tensorflow
+from pipeline.serving_commands.request import Request
 from trainer_module import features
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def _describe_checksums(version: Version) -> str:
 
 def _read_recorded(version: Version) -> "Warmup":
     """The requests that the version brings, with their answers; one without where it has none."""
-    silence_tensorflow()
     from trainer_module import warmup
 
     return warmup.read_warmup(version.path) or warmup.Warmup([warmup.make_black_example()], {})

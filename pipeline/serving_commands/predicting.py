@@ -13,7 +13,7 @@ from pipeline.data.garment import Garment
 from pipeline.errors import UserError
 from pipeline.screen import pictures
 from pipeline.screen.command_line import Answer
-from pipeline.serving_commands.request import Request, silence_tensorflow
+from pipeline.serving_commands.request import Request
 from trainer_module import features, served
 
 _BAR_WIDTH = 30
@@ -65,7 +65,6 @@ def _ask(
 
 def _classify(model: Path, images: Sequence) -> list[list[float]]:
     """Returns the probability of each class for each picture."""
-    silence_tensorflow()
     import numpy as np
     import tensorflow as tf
 
@@ -85,7 +84,11 @@ def _describe(image: Path, probabilities: Sequence[float] | None) -> dict[str, A
     if probabilities is None:
         return {"file": str(image), "class": None, "probabilities": None}
     named = dict(zip(features.CLASS_NAMES, probabilities, strict=True))
-    return {"file": str(image), "class": max(named, key=named.get), "probabilities": named}
+    return {
+        "file": str(image),
+        "class": max(named, key=lambda name: named[name]),
+        "probabilities": named,
+    }
 
 
 def _probability_table(probabilities: Sequence[float], width: int) -> Table:

@@ -1,8 +1,6 @@
 """What every command on the serving directory is given, and says in the same words."""
 
 import argparse
-import os
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -66,10 +64,3 @@ def numbers(versions: Sequence[Version]) -> list[int]:
 def enumerate_versions(versions: Sequence[Version]) -> str:
     """Names versions in a sentence."""
     return ", ".join(map(str, numbers(versions)))
-
-
-def silence_tensorflow() -> None:
-    """Keeps from the screen what TensorFlow says as it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Of what it imports, about Pythons to come.
-    warnings.simplefilter("ignore", FutureWarning)

@@ -15,15 +15,17 @@ import pytest
 from PIL import Image
 
 from pipeline import config
-from pipeline.data import idx, preparation, sources
+from pipeline.data import idx, kinds, sources
+from pipeline.data.preparation import SPLITS
 from pipeline.errors import UserError
 from trainer_module import features
+from trainer_module.facts import OfficialFile
 
 
 @pytest.fixture(scope="session")
 def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
-    if fashion_mnist.kind != "official":
+    if not isinstance(fashion_mnist, kinds.OfficialFiles):
         pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
     return fashion_mnist.directory
 
@@ -88,7 +90,7 @@ def make_official(tmp_path, monkeypatch) -> Callable[..., Path]:
             _write_idx(directory / f"{prefix}-images-idx3-ubyte.gz", images)
             _write_idx(directory / f"{prefix}-labels-idx1-ubyte.gz", np.array(labels, np.uint8))
         files = tuple(
-            idx.OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
+            OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
             for name in (file.name for file in idx.OFFICIAL_FILES)
         )
         monkeypatch.setattr(idx, "OFFICIAL_FILES", files)
@@ -160,13 +162,13 @@ def read_records() -> Callable[..., list[tuple[bytes, int]]]:
 
 
 @pytest.fixture
-def official(small_official) -> sources.Source:
+def official(small_official) -> kinds.OfficialFiles:
     """Twelve training and four test images of each class."""
-    return sources.Source("official", small_official)
+    return kinds.OfficialFiles(small_official)
 
 
 @pytest.fixture
-def tfds(tmp_path, write_records) -> sources.Source:
+def tfds(tmp_path, write_records) -> kinds.TensorFlowDatasets:
     """What TensorFlow Datasets makes: 40 training and 20 test images."""
     version = tmp_path / "fashion_mnist" / "3.0.1"
     for split, labels in (("train", [*range(10)] * 4), ("test", [*range(9, -1, -1)] * 2)):
@@ -176,19 +178,19 @@ def tfds(tmp_path, write_records) -> sources.Source:
 
 
 @pytest.fixture
-def own(tmp_path, write_records) -> sources.Source:
+def own(tmp_path, write_records) -> kinds.OwnRecords:
     """TFRecords of one's own, in the default pattern."""
     directory = tmp_path / "own"
-    for split in sources.SPLITS:
+    for split in SPLITS:
         write_records(directory / "span-2" / "version-3" / f"{split}-00000.tfrecord.gz", [1, 2])
-    return sources.Source("records", directory)
+    return kinds.OwnRecords(directory)
 
 
 @pytest.fixture
-def small_sample(monkeypatch) -> sources.Source:
+def small_sample(monkeypatch) -> kinds.Sample:
     """The sample, of 70 images."""
-    monkeypatch.setattr(preparation, "_SAMPLE_SIZES", {"train": 40, "eval": 20, "test": 10})
-    return sources.Source("sample", None)
+    monkeypatch.setattr(kinds, "_SAMPLE_SIZES", {"train": 40, "eval": 20, "test": 10})
+    return kinds.Sample()
 
 
 @pytest.fixture

@@ -301,5 +301,5 @@ def test_a_setting_that_has_no_classes_is_refused():
 def test_one_floor_for_all_is_refused_with_what_it_should_be():
     assert refusal("evaluation.min_f1=0.5") == (
         "evaluation.min_f1 = 0.5 is not allowed: it should be a table by classes, such as "
-        "{ default = 0.75, Shirt = 0.5 }."
+        '{ default = 0.75, "Ankle boot" = 0.5 }.'
     )

@@ -20,7 +20,6 @@ def command(monkeypatch, tmp_path):
     find = functools.partial(sources.find, project=tmp_path / "checkout", fetch=fetch)
     monkeypatch.setattr(sources, "find", find)
     monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # Or the command leaves it set.
 
     def command(name, *arguments, root=tmp_path / "root"):
         return dataset.main([name, "--root", str(root), *map(str, arguments)])
@@ -173,5 +172,5 @@ def test_info_says_what_there_is_as_one_object(command, official, capsys):
     assert command("info", "--data-dir", official.directory, "--json") == 0
     [line] = capsys.readouterr().out.splitlines()
     found = json.loads(line)
-    assert (found["dataset"], found["kind"]) == ("fashion_mnist", "official")
+    assert (found["dataset"], found["verified"]) == ("fashion_mnist", True)
     assert found["examples"]["test set"]["Ankle boot"] == 4

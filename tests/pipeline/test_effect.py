@@ -5,11 +5,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import config, effect
-from pipeline.data import preparation
+from pipeline.data import kinds, preparation
 from trainer_module import learning_rate_finder
 
 SIZES = {"train": 55_000, "eval": 5000, "test": 10_000}
-KINDS = ("fashion_mnist", "sample", "own")
+SOURCES = {
+    "fashion_mnist": kinds.OfficialFiles(Path("data")),
+    "sample": kinds.Sample(),
+    "own": kinds.OwnRecords(Path("data")),
+}
 
 EPOCH = ("training.epochs=1",)
 FIXED = ("learning_rate.source=fixed",)
@@ -17,8 +21,7 @@ FIXED = ("learning_rate.source=fixed",)
 
 def prepared(kind="fashion_mnist", sizes=SIZES):
     examples = None if kind == "own" else {split: {"Bag": size} for split, size in sizes.items()}
-    name = "sample" if kind == "sample" else "fashion_mnist"
-    return preparation.Prepared(name, Path("records"), "*", "nowhere", examples)
+    return preparation.Prepared(SOURCES[kind], Path("records"), "*", examples)
 
 
 def schedule(name, *further):
@@ -150,7 +153,7 @@ def test_every_setting_of_the_training_is_tried():
         assert {f"{group}.{name}" for name in fields} - tried <= {"learning_rate.source"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SOURCES)
 def test_nothing_is_told_of_the_defaults(kind):
     assert told(prepared(kind), []) == []
 

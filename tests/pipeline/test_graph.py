@@ -1,5 +1,6 @@
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import schema
 import trainer_module
 from pipeline import config, effect, graph, nodes
 from pipeline.data import preparation
+from pipeline.data.kinds import Sample
 from pipeline.engine import dag_runner
 from pipeline.fingerprint import fingerprint
 from pipeline.workspace import Workspace
@@ -30,10 +32,9 @@ def place(tmp_path):
 @pytest.fixture
 def data(tmp_path):
     return preparation.Prepared(
-        name="fashion_mnist",
+        source=Sample(),
         directory=tmp_path / "records",
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
-        origin="nowhere",
         examples={"train": {"Bag": 55_000}, "eval": {"Bag": 5000}, "test": {"Bag": 10_000}},
     )
 
@@ -309,6 +310,32 @@ def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(
     assert run("second") == "cached"
     with edited.open("a") as file:
         file.write('feature { name: "price" }\n')
+    assert run("third") == "done"
+
+
+def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_only_then(
+    own, place
+):
+    place.artifacts.mkdir(parents=True)
+    files = sorted(own.directory.rglob("*.gz"))
+
+    def run(run_id):
+        states = {}
+        runner = dag_runner.ObservedDagRunner(
+            run_id, lambda node, state, note: states.__setitem__(node, state)
+        )
+        data = own.prepare(config.Dataset(), place.root)
+        pipeline = graph.create_pipeline(config.Config(), data, place)
+        runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
+        return states[nodes.IMPORT_EXAMPLE_GEN]
+
+    assert run("first") == "done"
+    assert run("second") == "cached"
+    # A byte of gzip's header that nobody reads: neither size nor time tells.
+    stat = files[0].stat()
+    changed = files[0].read_bytes()[:4] + b"\1" + files[0].read_bytes()[5:]
+    files[0].write_bytes(changed)
+    os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert run("third") == "done"
 
 

@@ -1,24 +1,11 @@
 from trainer_module import features
 
 
-def test_class_names_are_those_of_fashion_mnist_in_the_order_of_their_labels():
-    assert features.CLASS_NAMES == (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    )
-
-
-def test_there_is_a_class_for_each_name():
-    assert features.NUM_CLASSES == 10
-
-
 def test_features_are_named_as_tensorflow_datasets_names_them():
-    assert (features.IMAGE, features.LABEL, features.IMAGE_SIZE) == ("image", "label", 28)
+    assert (features.IMAGE, features.LABEL) == ("image", "label")
+
+
+def test_classes_and_size_are_those_of_the_dataset():
+    assert features.DATASET.class_names == features.CLASS_NAMES
+    assert len(features.CLASS_NAMES) == features.NUM_CLASSES
+    assert features.DATASET.image_size == features.IMAGE_SIZE

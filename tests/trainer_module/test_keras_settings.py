@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components import quiet
 from trainer_module import keras_settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ assert kinds == {"float32"}, kinds
 def run(program: str, environment: dict[str, str]) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-c", program],
-        env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**environment, **quiet.ENVIRONMENT},
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ class Block:
         sys.meta_path.insert(0, Block({"tfx"}))
     """
 
-    def __init__(self, names: Collection[str]):
+    def __init__(self, names: Collection[str]) -> None:
         """Takes the names of the packages."""
         self._names = names
 

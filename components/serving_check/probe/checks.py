@@ -5,27 +5,45 @@ Imports nothing of this project, and no module beside it.
 
 import base64
 import contextlib
-import os
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 _DEFAULT = "serving_default"
-_WARMUP_FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
+_WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 # TensorFlow Serving refuses to load a model that brings more:
 # https://www.tensorflow.org/tfx/serving/saved_model_warmup
 _MOST_WARMUP_REQUESTS = 1000
+_ROUNDS = 4
+_PAUSE_S = 1.0
+
+
+class Model(Protocol):
+    """A SavedModel as one of the `loaders` loads it."""
+
+    name: str
+    inputs: Mapping[str, Mapping[str, Any]]
+
+    def __init__(self, directory: str) -> None:
+        """Loads what is in a directory."""
+
+    def bind(
+        self, name: str, given: Mapping[str, np.ndarray]
+    ) -> Callable[[], Mapping[str, np.ndarray]]:
+        """Prepares a call of a signature."""
 
 
 class Checks:
     """One look at a model; `reasons` says what is wrong with it, `measures` what it takes."""
 
-    def __init__(self, request: Mapping[str, Any], emit: Callable[[dict], None]):
+    def __init__(self, request: Mapping[str, Any], emit: Callable[[dict], None]) -> None:
         """Takes what `runner` sends, and where to tell each step."""
         self._request = request
         self._emit = emit
@@ -39,7 +57,7 @@ class Checks:
         """A phrase for each fault; it names the loader where the other does not show it."""
         return list(map(self._describe, self._found, self._found.values()))
 
-    def run(self, loaders: Sequence[type]) -> None:
+    def run(self, loaders: Sequence[type[Model]]) -> None:
         """Checks the model through each loader; the first is the server's."""
         self._loaders = [loader.name for loader in loaders]
         for number, loader in enumerate(loaders):
@@ -71,14 +89,14 @@ class Checks:
         where = "" if len(causes) == len(self._loaders) else f" in {next(iter(causes))}"
         return fault + where + next(iter(causes.values()))
 
-    def _check_warmup(self, model) -> None:
+    def _check_warmup(self, model: Model) -> None:
         """Runs the requests that the model brings, one after the other, as a server does."""
-        path = os.path.join(self._request["model"], _WARMUP_FILE)
-        if not os.path.exists(path):
+        path = Path(self._request["model"]) / _WARMUP_FILE
+        if not path.exists():
             return
         self._step("warming the model up")
         try:
-            records = list(tf.data.TFRecordDataset(path).as_numpy_iterator())
+            records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
         except tf.errors.OpError as error:
             self._refuse("its warm-up requests can't be read", error)
             return
@@ -90,7 +108,7 @@ class Checks:
         for number, record in enumerate(records[:_MOST_WARMUP_REQUESTS], start=1):
             self._warm_up(model, f"warm-up request {number}", record)
 
-    def _warm_up(self, model, name: str, record: bytes) -> None:
+    def _warm_up(self, model: Model, name: str, record: bytes) -> None:
         try:
             log = prediction_log_pb2.PredictionLog.FromString(record)
             request, response = log.predict_log.request, log.predict_log.response
@@ -103,7 +121,7 @@ class Checks:
         recorded = {key: tf.make_ndarray(value) for key, value in response.outputs.items()}
         self._compare(name, answers, recorded, "recorded")
 
-    def _check_answers(self, model) -> None:
+    def _check_answers(self, model: Model) -> None:
         if _DEFAULT not in model.inputs:
             self._refuse(f"the model has no signature {_DEFAULT}")
         for name, inputs in model.inputs.items():
@@ -159,27 +177,27 @@ class Checks:
             elif _plain(found) != _plain(np.asarray(wanted)):
                 self._refuse(f"{name} answers another {key} than was {source}")
 
-    def _check_malformed(self, model) -> None:
+    def _check_malformed(self, model: Model) -> None:
         for name, inputs in model.inputs.items():
             (key, one), *_ = inputs.items()
-            for fault, value in self._malformed(one):
+            for fault, value in self._malformed(one.dtype, one.shape):
                 self._step(f"sending {name} {fault}")
                 # Any error will do: what is not one is an answer, or the end of the process.
                 with contextlib.suppress(Exception):
                     model.bind(name, {key: value})()
                     self._refuse(f"{name} answers {fault} where it should refuse")
 
-    def _malformed(self, one) -> Iterator[tuple[str, np.ndarray]]:
+    def _malformed(self, dtype: tf.DType, shape: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
         """Requests that must be refused, by what is wrong with them."""
-        if one.dtype == tf.uint8:
-            height, width = one.shape[1:]
+        if dtype == tf.uint8:
+            height, width = shape[1:]
             yield "pixels of a wrong size", np.zeros([1, height + 4, width + 4], np.uint8)
             # In as many images that the pixels of all would make up whole ones.
             many = [height * width, height + 4, width + 4]
             yield "many images of a wrong size", np.zeros(many, np.uint8)
             yield "pixels without a batch", np.zeros([height, width], np.uint8)
             yield "an empty batch", np.zeros([0, height, width], np.uint8)
-        elif one.dtype == tf.string:
+        elif dtype == tf.string:
             png = tf.io.encode_png(tf.zeros([40, 40, 1], tf.uint8)).numpy()
             yield "an image of a wrong size", self._with_image(png)
             yield "an empty batch", np.array([], object)
@@ -197,16 +215,45 @@ class Checks:
             example.features.feature[feature].bytes_list.value.append(image)
         return np.array([example.SerializeToString()], object)
 
-    def _measure_latency(self, model) -> None:
-        for size, repeats in self._request["batches"]:
+    def _measure_latency(self, model: Model) -> None:
+        for size, repeats, bound_ms in self._request["batches"]:
             self._step(f"measuring the latency of batches of {size}")
             examples = [self._examples[i % len(self._examples)] for i in range(size)]
-            call = model.bind(_DEFAULT, self._inputs(model.inputs[_DEFAULT], examples))
+            given = self._inputs(model.inputs[_DEFAULT], examples)
+            if given is None:  # That was refused before.
+                return
+            call = model.bind(_DEFAULT, given)
             call()
-            seconds = sorted(_time(call) for _ in range(repeats))
-            self.measures[f"median_ms_{size}"] = 1000 * seconds[len(seconds) // 2]
-            # The smallest that 99 of 100 do not exceed.
-            self.measures[f"p99_ms_{size}"] = 1000 * seconds[-(-99 * len(seconds) // 100) - 1]
+            median, p99 = measure_latency(call, repeats, bound_ms / 1000)
+            self.measures[f"median_ms_{size}"] = 1000 * median
+            self.measures[f"p99_ms_{size}"] = 1000 * p99
+
+
+def measure_latency(
+    call: Callable[[], object], repeats: int, bound_s: float
+) -> tuple[float, float]:
+    """Times a call, again after a pause if it took too long: other work only ever adds.
+
+    Args:
+        call: what is timed.
+        repeats: how often in a round.
+        bound_s: the 99th percentile that is allowed, in seconds.
+
+    Returns:
+        Median and 99th percentile of the round with the lowest of these, in seconds.
+    """
+    best = (math.inf, math.inf)
+    for number in range(_ROUNDS):
+        if number:
+            time.sleep(_PAUSE_S)
+        seconds = sorted(_time(call) for _ in range(repeats))
+        # The smallest that 99 of 100 do not exceed.
+        p99 = seconds[-(-99 * repeats // 100) - 1]
+        best = min(best, (seconds[repeats // 2], p99), key=lambda one: one[1])
+        # Where no call at all was fast enough, it is not for other work.
+        if p99 <= bound_s or seconds[0] > bound_s:
+            break
+    return best
 
 
 def _plain(values: np.ndarray) -> list:
@@ -221,7 +268,7 @@ def _time(call: Callable[[], object]) -> float:
 
 def _peak_memory_mb() -> float:
     # Not by getrusage, whose peak also holds what the parent had before this was started.
-    with open("/proc/self/status") as status:
+    with Path("/proc/self/status").open() as status:
         [line] = [line for line in status if line.startswith("VmHWM:")]
     return int(line.split()[1]) / 1024
 

@@ -8,7 +8,9 @@ restore operation that is in it. Imports nothing of this project.
 import ctypes
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +20,8 @@ Arrays = Mapping[str, np.ndarray]
 """By the name of an input or an output; strings are bytes, in an array of objects."""
 
 
-class Input(NamedTuple):
+@dataclass(frozen=True)
+class Input:
     """What a signature takes under a name; None in `shape` stands for any number."""
 
     dtype: tf.DType
@@ -30,7 +33,7 @@ class PythonLoader:
 
     name = "Python's loader"
 
-    def __init__(self, directory: str):
+    def __init__(self, directory: str) -> None:
         """Loads the SavedModel in a directory."""
         # The signatures do not keep alive what they need.
         self._model = tf.saved_model.load(directory)
@@ -63,7 +66,7 @@ class ServerLoader:
 
     name = "a server's loader"
 
-    def __init__(self, directory: str):
+    def __init__(self, directory: str) -> None:
         """Loads the SavedModel in a directory, with the tag `serve`.
 
         Raises:
@@ -120,7 +123,7 @@ class ServerLoader:
 
         return call
 
-    def _checked(self, function: Callable, *arguments: object) -> object:
+    def _checked(self, function: Callable[..., Any], *arguments: object) -> Any:
         status = self._library.TF_NewStatus()
         try:
             result = function(*arguments, status)
@@ -204,7 +207,7 @@ class _Buffer(ctypes.Structure):
 
 
 def _load_library() -> ctypes.CDLL:
-    library = ctypes.CDLL(os.path.join(os.path.dirname(tf.__file__), "libtensorflow_cc.so.2"))
+    library = ctypes.CDLL(str(Path(tf.__file__).parent / "libtensorflow_cc.so.2"))
     pointer, integer, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t
     results = {
         "TF_NewStatus": pointer,

@@ -52,3 +52,8 @@ def test_every_part_is_named_in_order():
     assert list(slicing.PARTS) == ["ink", "brightness", "group"]
     assert slicing.PARTS["ink"][0] == "under 35 %"
     assert slicing.PARTS["ink"][-1] == "65 % and over"
+
+
+def test_without_classes_that_are_easily_confused_nothing_is_cut_by_them(monkeypatch):
+    monkeypatch.delitem(slicing.PARTS, slicing.GROUP)
+    assert parts((9, 9)).keys() == {slicing.INK, slicing.BRIGHTNESS}

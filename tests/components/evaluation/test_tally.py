@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -78,7 +80,7 @@ def test_tallies_of_parts_add_up_to_that_of_the_whole(predicted, counted):
     added = tally.empty()
     for part in np.array_split(np.arange(len(labels)), 7):
         added = added.plus(tally.count(labels[part], probabilities[part]))
-    for one, other in zip(added, counted, strict=True):
+    for one, other in zip(astuple(added), astuple(counted), strict=True):
         np.testing.assert_allclose(one, other)
 
 

@@ -1,7 +1,7 @@
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import keras_tuner
@@ -20,7 +20,8 @@ STEPS = 10
 FALLBACK = 0.004
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """What the component put out."""
 
     hyperparameters: Path

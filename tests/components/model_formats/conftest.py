@@ -1,16 +1,18 @@
 """A TinyVGG that has learned a little of Fashion-MNIST, as a pushed version."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from pipeline.data import idx
+from pipeline.data.kinds import OfficialFiles
 from tests import served_model
 
 
-class Labelled(NamedTuple):
+@dataclass(frozen=True)
+class Labelled:
     images: np.ndarray
     labels: np.ndarray
 
@@ -18,7 +20,7 @@ class Labelled(NamedTuple):
 @pytest.fixture(scope="session")
 def official(fashion_mnist) -> tuple[Labelled, Labelled]:
     """Real images uint8 [N, 28, 28] with their labels: some to train on, and others."""
-    if fashion_mnist.kind != "official":
+    if not isinstance(fashion_mnist, OfficialFiles):
         pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
     train, test = idx.read_official(fashion_mnist.directory)
     return Labelled(train.images[:6000], train.labels[:6000]), Labelled(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def ask(monkeypatch, tmp_path):
 
 
 def test_equal_answers_are_no_fault(ask):
-    near = ANSWERS._replace(probabilities=ANSWERS.probabilities + 9e-6)
+    near = replace(ANSWERS, probabilities=ANSWERS.probabilities + 9e-6)
     assert ask(near) == []
 
 
@@ -57,7 +59,7 @@ def test_other_answers_are_told_with_the_way_they_came(ask):
 
 
 def test_answers_that_are_no_numbers_are_a_fault(ask):
-    nothing = ANSWERS._replace(probabilities=ANSWERS.probabilities * np.nan)
+    nothing = replace(ANSWERS, probabilities=ANSWERS.probabilities * np.nan)
     [reason] = ask(nothing)
     assert reason.startswith("the server answers probabilities that differ by nan over REST")
 

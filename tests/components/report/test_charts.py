@@ -49,7 +49,7 @@ def test_class_without_images_has_empty_shares(page):
 @pytest.mark.parametrize("epochs", [1, 2, 13, 100])
 def test_ticks_stand_at_whole_epochs_and_are_not_too_many(page, epochs):
     history = {name: [0.5] * epochs for name in page.training.history}
-    training = page.training._replace(epochs=epochs, exported_epoch=1, history=history)
+    training = dataclasses.replace(page.training, epochs=epochs, exported_epoch=1, history=history)
     chart = make_charts(dataclasses.replace(page, training=training))["loss"]
     ticks = chart["layer"][0]["encoding"]["x"]["axis"]["values"]
     assert ticks[0] == 1
@@ -58,7 +58,9 @@ def test_ticks_stand_at_whole_epochs_and_are_not_too_many(page, epochs):
 
 
 def test_range_test_that_was_not_finite_from_the_start_has_no_curve(page):
-    test = page.range_test._replace(rates=[1e-5, 1e-4], losses=[2.3, None], smoothed=[2.3, None])
+    test = dataclasses.replace(
+        page.range_test, rates=[1e-5, 1e-4], losses=[2.3, None], smoothed=[2.3, None]
+    )
     assert "range_test" not in make_charts(dataclasses.replace(page, range_test=test))
 
 

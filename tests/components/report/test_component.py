@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -33,7 +34,7 @@ def test_finder_may_be_left_out(channels):
 def test_other_source_or_facts_are_another_key_of_the_cache(channels):
     keys = {
         Report(facts, source=source, **channels).exec_properties["config"]
-        for facts in (FACTS, FACTS._replace(dataset="e"))
+        for facts in (FACTS, dataclasses.replace(FACTS, dataset="e"))
         for source in ("abc", "abd")
     }
     assert len(keys) == 4
@@ -41,7 +42,7 @@ def test_other_source_or_facts_are_another_key_of_the_cache(channels):
 
 def test_facts_pass_through_the_parameters_and_get_the_runs_id(channels):
     properties = Report(FACTS, source="abc", **channels).exec_properties
-    assert executor.read_facts(properties, "r1") == FACTS._replace(run="r1")
+    assert executor.read_facts(properties, "r1") == dataclasses.replace(FACTS, run="r1")
 
 
 def test_executor_writes_the_page_of_the_artifacts_it_is_given(tmp_path, monkeypatch, page):
@@ -61,7 +62,7 @@ def test_executor_writes_the_page_of_the_artifacts_it_is_given(tmp_path, monkeyp
     executor.Executor(context).Do(
         {"pushed_model": [pushed]},
         {"report": [report]},
-        {"config": json.dumps({"source": "abc", "facts": FACTS._asdict()})},
+        {"config": json.dumps({"source": "abc", "facts": dataclasses.asdict(FACTS)})},
     )
     assert seen["pushed_model"] == Artifact(7, "PushedModel", "/pushed", {"pushed_version": "4"})
     assert seen["facts"].run == "r1"

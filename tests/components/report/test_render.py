@@ -171,7 +171,9 @@ def test_run_that_came_to_nothing_has_a_page_with_a_sentence_in_each_section(
 
 
 def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
-    noted = dataclasses.replace(page, facts=page.facts._replace(notes=["it has no effect"]))
+    noted = dataclasses.replace(
+        page, facts=dataclasses.replace(page.facts, notes=["it has no effect"])
+    )
     assert "Note: a note. Note: it has no effect." in read(noted)
 
 
@@ -202,3 +204,15 @@ def test_list_of_the_runs_links_to_their_pages():
 
 def test_empty_list_of_runs_says_so():
     assert "There are none yet." in render_index([])
+
+
+def test_without_an_original_project_there_is_no_column_for_it(page, monkeypatch):
+    bare = dataclasses.replace(features.DATASET, reference=None)
+    monkeypatch.setattr(features, "DATASET", bare)
+    text = read(page)
+    assert "accuracy 0.9000 0.8500 to 0.9500 0.9200 ▼ −0.0200 cross-entropy" in text
+    assert "original project" not in text
+
+
+def test_group_is_titled_by_its_classes(page):
+    assert "Easily confused: T-shirt/top, Pullover, Coat, Shirt" in read(page)

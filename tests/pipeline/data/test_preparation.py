@@ -8,15 +8,15 @@ import tensorflow as tf
 from PIL import Image
 
 from pipeline import config
-from pipeline.data import idx, preparation, records, sources
-from pipeline.data.sources import Source
+from pipeline.data import idx, kinds, preparation, records
+from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample
 from trainer_module import features
 
 SPLITS = ("train", "eval", "test")
 
 
 def prepare(source, parent, **settings):
-    return preparation.prepare(config.Dataset(**settings), source, parent)
+    return source.prepare(config.Dataset(**settings), parent)
 
 
 def sums(directory):
@@ -55,7 +55,7 @@ def test_the_real_training_set_is_split_55000_to_5000_and_the_test_set_kept(
 ):
     # Encoding 70,000 images takes longer than everything else together.
     monkeypatch.setattr(records, "_encode_png", lambda image: b"")
-    prepared = prepare(Source("official", official_dir), parent)
+    prepared = prepare(OfficialFiles(official_dir), parent)
     assert sizes(prepared) == {"train": 55_000, "eval": 5_000, "test": 10_000}
     [evaluation] = prepared.directory.glob("span-1/version-1/eval-*")
     labels = [label for _, label in read_records([evaluation])]
@@ -64,8 +64,7 @@ def test_the_real_training_set_is_split_55000_to_5000_and_the_test_set_kept(
 
 def test_what_is_prepared_is_described(official, parent):
     prepared = prepare(official, parent, eval_examples=20)
-    assert prepared.name == "fashion_mnist"
-    assert prepared.origin == f"the official files in {official.directory}"
+    assert prepared.source == official
     assert prepared.directory.parent == parent
     assert prepared.directory.name.startswith("fashion_mnist-")
     assert prepared.examples == {
@@ -88,7 +87,7 @@ def test_train_and_eval_are_the_training_set_without_an_overlap(official, parent
 
 def test_eval_has_each_class_in_its_share_of_the_training_set(make_official, parent):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 10 * np.arange(1, 11)))
-    source = Source("official", make_official(labels, [0]))
+    source = OfficialFiles(make_official(labels, [0]))
     prepared = prepare(source, parent, eval_examples=55)
     assert list(prepared.examples["eval"].values()) == [*range(1, 11)]
 
@@ -135,9 +134,9 @@ def test_another_seed_gives_another_split_beside_the_first(official, parent, rea
     ],
 )
 def test_settings_without_effect_make_no_other_records(official, parent, kind, unused, monkeypatch):
-    monkeypatch.setattr(preparation.sample_images, "draw", lambda size, seed: ([], []))
+    monkeypatch.setattr(kinds.sample_images, "draw", lambda size, seed: ([], []))
     monkeypatch.setattr(preparation.records, "write_splits", write_nothing)
-    source = official if kind == "official" else sources.Source("sample", None)
+    source = official if kind == "official" else Sample()
     before, after = (
         prepare(source, parent, **{"eval_examples": 20, **settings}) for settings in ({}, unused)
     )
@@ -168,7 +167,7 @@ def test_a_second_call_writes_nothing_and_says_the_same(official, parent):
 
 def test_max_examples_keeps_the_share_of_each_class(make_official, parent, read):
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 10 * np.arange(1, 11)))
-    source = Source("official", make_official(labels, labels[:200]))
+    source = OfficialFiles(make_official(labels, labels[:200]))
     prepared = prepare(source, parent, eval_examples=110, max_examples=55)
     assert sizes(prepared) == dict.fromkeys(SPLITS, 55)
     for split in ("train", "eval"):
@@ -230,10 +229,8 @@ def test_a_place_that_cannot_even_be_asked_about_is_refused(official, tmp_path, 
 
 
 def test_tensorflow_datasets_is_split_as_the_official_files_are(tfds, parent, read):
-    assert tfds.kind == "tfds"
     prepared = prepare(tfds, parent, eval_examples=10)
-    assert prepared.name == "fashion_mnist"
-    assert prepared.origin == f"TensorFlow Datasets in {tfds.directory}"
+    assert prepared.source == tfds
     assert sizes(prepared) == {"train": 30, "eval": 10, "test": 20}
     assert list(prepared.examples["eval"].values()) == [1] * 10
     for split in SPLITS:
@@ -291,11 +288,11 @@ def test_records_of_ones_own_are_taken_as_they_are(own, parent):
     before = sums(own.directory)
     prepared = prepare(own, parent)
     assert prepared == preparation.Prepared(
-        name="fashion_mnist",
+        source=own,
         directory=own.directory,
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
-        origin=f"the TFRecords in {own.directory}",
         examples=None,
+        content=own.fingerprint("span-{SPAN}/version-{VERSION}/{SPLIT}-*"),
     )
     assert sums(own.directory) == before
     assert not parent.exists()
@@ -304,7 +301,7 @@ def test_records_of_ones_own_are_taken_as_they_are(own, parent):
 def test_records_of_ones_own_may_have_a_pattern_of_their_own(tmp_path, parent, write_records):
     for split in SPLITS:
         write_records(tmp_path / "own" / f"{split}.tfrecord", [1])
-    source = Source("records", tmp_path / "own")
+    source = OwnRecords(tmp_path / "own")
     assert prepare(source, parent, pattern="{SPLIT}.tfrecord").pattern == "{SPLIT}.tfrecord"
 
 
@@ -330,7 +327,7 @@ def test_records_of_ones_own_to_another_contract_are_refused(
 
 def test_the_sample_is_large_enough_to_learn_from_and_balanced(parent, monkeypatch):
     monkeypatch.setattr(records, "_encode_png", lambda image: b"")
-    prepared = prepare(Source("sample", None), parent)
+    prepared = prepare(Sample(), parent)
     assert prepared.examples == {
         split: dict.fromkeys(features.CLASS_NAMES, count)
         for split, count in (("train", 400), ("eval", 50), ("test", 100))
@@ -339,7 +336,7 @@ def test_the_sample_is_large_enough_to_learn_from_and_balanced(parent, monkeypat
 
 def test_the_sample_never_passes_for_fashion_mnist(small_sample, parent):
     prepared = prepare(small_sample, parent)
-    assert (prepared.name, prepared.origin) == ("sample", "generated sample images")
+    assert prepared.source == small_sample
     assert prepared.directory.name.startswith("sample-")
     manifest = json.loads((prepared.directory / "dataset.json").read_text())
     assert manifest["dataset"] == "sample"

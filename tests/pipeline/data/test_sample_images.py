@@ -1,6 +1,7 @@
 import numpy as np
 
 from pipeline.data import sample_images
+from trainer_module import features
 
 
 def test_images_and_labels_have_the_shapes_and_types_of_fashion_mnist():
@@ -47,3 +48,20 @@ def test_the_ten_classes_can_be_told_apart_on_drawings_not_seen_before():
     # The nearest mean, about the weakest of classifiers, gets 0.91 to 0.95, by seed.
     assert right.mean() > 0.85
     assert min(right[labels == label].mean() for label in range(10)) > 0.7
+
+
+def test_each_class_of_the_dataset_is_drawn():
+    assert sample_images._OUTLINES.keys() == set(features.CLASS_NAMES)
+
+
+def test_classes_that_nobody_has_drawn_are_stars_that_can_be_told_apart(monkeypatch):
+    monkeypatch.setattr(features, "CLASS_NAMES", ("Apple", "Shirt", "Fig", "Plum"))
+    monkeypatch.setattr(features, "NUM_CLASSES", 4)
+    shirts = sample_images._OUTLINES["Shirt"]
+    outlines = [sample_images._outline(label) for label in range(4)]
+    assert [len(outline) for outline in outlines] == [6, len(shirts), 10, 12]
+    assert outlines[1] == shirts
+    assert all(0 <= value <= 1 for outline in outlines for point in outline for value in point)
+    images, labels = sample_images.draw(8, seed=0)
+    assert labels.tolist() == [0, 1, 2, 3] * 2
+    assert (images.max(axis=(1, 2)) > 100).all()

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import config
 from pipeline.data import download, idx, sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample, TensorFlowDatasets
 from pipeline.errors import UserError
 
 
@@ -48,19 +48,19 @@ def test_places_are_looked_at_in_the_documented_order(find, project, tmp_path):
     data, shared = project / "data", tmp_path / "shared" / "fashion-mnist"
     put_official(data), put_official(shared)
     environment = {"FASHION_MNIST_DIR": str(by_variable)}
-    assert find(environment, dir=by_flag) == Source("official", by_flag)
-    assert find(environment) == Source("official", by_variable)
-    assert find() == Source("official", data)
+    assert find(environment, dir=by_flag) == OfficialFiles(by_flag)
+    assert find(environment) == OfficialFiles(by_variable)
+    assert find() == OfficialFiles(data)
     for file in data.iterdir():
         file.unlink()
-    assert find() == Source("official", shared)
+    assert find() == OfficialFiles(shared)
 
 
 def test_data_that_lacks_a_file_is_passed_over(find, project, tmp_path):
     data = put_official(project / "data")
     shared = put_official(tmp_path / "shared" / "fashion-mnist")
     (data / idx.OFFICIAL_FILES[-1].name).unlink()
-    assert find() == Source("official", shared)
+    assert find() == OfficialFiles(shared)
 
 
 @pytest.mark.parametrize("name", ["auto", "fashion_mnist"])
@@ -72,7 +72,7 @@ def test_what_is_nowhere_is_downloaded_into_data_in_the_checkout(find, project, 
         progress("a file", 1, 2)
 
     found = find(name=name, fetch=fetch, progress=lambda *values: told.append(values))
-    assert found == Source("official", project / "data")
+    assert found == OfficialFiles(project / "data")
     assert told == [("a file", 1, 2)]
 
 
@@ -86,7 +86,8 @@ def test_a_download_completes_data_that_lacks_a_file(find, project):
 
 def test_auto_falls_back_to_the_sample_where_nothing_is_reachable(find):
     found = find(name="auto", fetch=unreachable)
-    assert (found.kind, found.fallback_reason) == ("sample", "nobody answers")
+    assert found == Sample()
+    assert found.fallback_reason == "nobody answers"
 
 
 def test_auto_does_not_fall_back_for_another_reason(find):
@@ -106,7 +107,8 @@ def test_the_sample_by_name_is_taken_whatever_there_is(find, project, tmp_path):
     put_official(project / "data")
     named = put_official(tmp_path / "named")
     found = find({"FASHION_MNIST_DIR": str(named)}, name="sample", dir=named)
-    assert (found.kind, found.directory, found.fallback_reason) == ("sample", None, None)
+    assert found == Sample()
+    assert found.fallback_reason is None
 
 
 @pytest.mark.parametrize("name", ["auto", "fashion_mnist"])
@@ -153,7 +155,7 @@ def test_a_named_directory_may_be_below_the_home_or_the_working_directory(
     named = put_official(tmp_path / "named")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert find(dir=Path(name)) == Source("official", named)
+    assert find(dir=Path(name)) == OfficialFiles(named)
 
 
 def test_what_a_directory_needs_is_said_in_full(find, tmp_path, refusal):
@@ -184,7 +186,7 @@ def test_a_directory_that_cannot_even_be_asked_about_is_refused(find, tmp_path, 
 def test_one_official_file_makes_a_named_directory_official(find, tmp_path, number):
     # So that reading it can say which files are missing.
     (tmp_path / idx.OFFICIAL_FILES[number].name).touch()
-    assert find(dir=tmp_path) == Source("official", tmp_path)
+    assert find(dir=tmp_path) == OfficialFiles(tmp_path)
 
 
 def test_an_empty_variable_names_no_directory(find, project):
@@ -197,7 +199,7 @@ def test_tensorflow_datasets_is_found_at_and_below_a_named_directory(find, tmp_p
     version = tmp_path / below
     version.mkdir(parents=True, exist_ok=True)
     (version / "dataset_info.json").touch()
-    assert find(dir=tmp_path) == Source("tfds", version)
+    assert find(dir=tmp_path) == TensorFlowDatasets(version)
 
 
 def test_the_newest_version_of_tensorflow_datasets_is_taken(find, tmp_path):
@@ -219,32 +221,23 @@ def test_one_split_makes_a_named_directory_one_of_records(find, tmp_path, split)
     # So that preparing them can say which split is missing.
     (tmp_path / "span-3" / "version-2").mkdir(parents=True)
     (tmp_path / "span-3" / "version-2" / f"{split}-00000-of-00001").touch()
-    assert find(dir=tmp_path) == Source("records", tmp_path)
+    assert find(dir=tmp_path) == OwnRecords(tmp_path)
 
 
 def test_records_may_lie_by_a_pattern_of_ones_own(find, tmp_path):
     (tmp_path / "train.tfrecord").touch()
-    assert find(dir=tmp_path, pattern="{SPLIT}.tfrecord") == Source("records", tmp_path)
+    assert find(dir=tmp_path, pattern="{SPLIT}.tfrecord") == OwnRecords(tmp_path)
 
 
-def test_a_split_has_its_files_of_every_span_and_version_and_no_others(tmp_path):
-    names = ["span-1/version-1/train-0", "span-1/version-2/train-0", "span-2/version-1/train-1"]
-    for name in ["span-1/version-1/eval-0", "span-2/train-0", *reversed(names)]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    found = sources.glob_split(tmp_path, config.Dataset().pattern, "train")
-    assert found == [tmp_path / name for name in names]
-
-
-@pytest.mark.parametrize(
-    ("kind", "dataset", "origin"),
-    [
-        ("official", "fashion_mnist", "the official files in /data"),
-        ("tfds", "fashion_mnist", "TensorFlow Datasets in /data"),
-        ("records", "fashion_mnist", "the TFRecords in /data"),
-        ("sample", "sample", "generated sample images"),
-    ],
-)
-def test_a_source_says_what_it_is_and_where_it_comes_from(kind, dataset, origin):
-    source = Source(kind, Path("/data"))
-    assert (source.dataset, source.origin) == (dataset, origin)
+def test_a_dataset_without_official_files_is_asked_for_or_replaced_by_the_sample(
+    find, project, tmp_path, refusal, monkeypatch
+):
+    monkeypatch.setattr(idx, "OFFICIAL_FILES", ())
+    (project / "data").mkdir()
+    found = find(fetch=download.download_missing)
+    assert found == Sample()
+    assert "can't be downloaded" in found.fallback_reason
+    with refusal("can't be downloaded", "--data-dir"):
+        find(name="fashion_mnist", fetch=download.download_missing)
+    with refusal(f"{tmp_path} has no data: it needs a fashion_mnist prepared by"):
+        find(dir=tmp_path)

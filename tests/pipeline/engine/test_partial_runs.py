@@ -13,8 +13,8 @@ import json
 import logging
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from tfx.dsl.components.base import base_executor, executor_spec
@@ -91,7 +91,8 @@ def read_evaluation(uri):
     return evaluation(*([] if blessed else [LOW_ACCURACY]))
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     code: int
     verdict: dict
     states: dict

@@ -5,7 +5,7 @@ import pytest
 
 from components.evaluation.figures import Evaluation
 from pipeline import config
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample, TensorFlowDatasets
 from pipeline.engine.protocol import (
     DataEvent,
     Finished,
@@ -72,7 +72,14 @@ def test_a_line_that_is_no_event_is_refused(line):
 
 
 @pytest.mark.parametrize(
-    "source", [Source("official", Path("/data/fashion ü")), Source("sample", None)]
+    "source",
+    [
+        OfficialFiles(Path("/data/fashion ü")),
+        TensorFlowDatasets(Path("/data")),
+        OwnRecords(Path("/data")),
+        Sample(),
+        Sample(fallback_reason="nobody answers"),
+    ],
 )
 def test_a_request_survives_the_pipe(source):
     request = Request(
@@ -87,4 +94,4 @@ def test_a_request_survives_the_pipe(source):
     )
     received = Request.model_validate_json(request.model_dump_json())
     assert received == request
-    assert received.source.dataset == source.dataset
+    assert vars(received.source) == vars(source)

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import Finished, NodeEvent, Request, StepEvent
 from pipeline.engine.supervisor import run_worker
@@ -36,7 +36,7 @@ def request_(tmp_path):
     return Request(
         run_id="the run",
         config=config.Config(),
-        source=Source("sample", None),
+        source=Sample(),
         from_node=None,
         to_node=None,
         cache=True,
@@ -358,7 +358,7 @@ def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
     request = request_.model_copy(
         update={
             "config": config.Config(paths=config.Paths(root=tmp_path / "root")),
-            "source": Source("official", data),
+            "source": OfficialFiles(data),
         }
     )
     events = []

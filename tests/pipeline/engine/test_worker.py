@@ -10,8 +10,8 @@ import pytest
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from pipeline import config
+from pipeline.data.kinds import Sample
 from pipeline.data.preparation import Prepared
-from pipeline.data.sources import Source
 from pipeline.engine import worker
 from pipeline.engine.protocol import (
     DataEvent,
@@ -33,7 +33,7 @@ def request_(tmp_path):
     return Request(
         run_id="r1",
         config=config.Config(paths=config.Paths(root=tmp_path)),
-        source=Source("sample", None),
+        source=Sample(),
         from_node=None,
         to_node=None,
         cache=True,
@@ -45,12 +45,12 @@ def prepare(monkeypatch):
     """Has the data prepared by something else: what it returns or raises."""
 
     def prepare(outcome):
-        def stand_in(settings, source, parent):
+        def stand_in(source, settings, parent):
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(worker.preparation, "prepare", stand_in)
+        monkeypatch.setattr(Sample, "prepare", stand_in)
 
     return prepare
 
@@ -61,7 +61,7 @@ def graph_that_ends_well(monkeypatch):
 
 
 def prepared(tmp_path, examples):
-    return Prepared("fashion_mnist", tmp_path, "*", "somewhere", examples)
+    return Prepared(Sample(), tmp_path, "*", examples)
 
 
 GRAPH_ERROR = """Graph execution error:
@@ -144,11 +144,11 @@ def test_steps_and_the_size_of_each_split_are_told_before_the_graph_runs(
 def test_the_sample_is_prepared_below_a_root_of_its_own(request_, monkeypatch, tmp_path):
     asked = []
 
-    def stand_in(settings, source, parent):
+    def stand_in(source, settings, parent):
         asked.append((settings, source, parent))
         raise UserError("Enough.")
 
-    monkeypatch.setattr(worker.preparation, "prepare", stand_in)
+    monkeypatch.setattr(Sample, "prepare", stand_in)
     worker._run(request_, lambda event: None)
     place = tmp_path / "sample" / "records"
     assert asked == [(request_.config.dataset, request_.source, place)]

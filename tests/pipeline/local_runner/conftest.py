@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import local_runner
 from pipeline.data import sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles
 from tests.pipeline.local_runner.workers import Worker
 
 
@@ -46,6 +46,6 @@ def run(tmp_path, capsys):
 @pytest.fixture
 def found(monkeypatch, tmp_path):
     """Has the real data found."""
-    source = Source("official", tmp_path / "data")
+    source = OfficialFiles(tmp_path / "data")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     return source

@@ -9,7 +9,7 @@ import pytest
 from pipeline import local_runner, presets, settings
 from pipeline.config import load_config
 from pipeline.data import sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
 from pipeline.engine.protocol import Finished
 from pipeline.nodes import NODES
@@ -37,7 +37,7 @@ def test_flags_reach_the_worker(run, worker, tmp_path):
     assert (request.config.training.epochs, request.config.training.seed) == (7, 3)
     assert request.config.paths.serving_dir == Path("s")
     assert not request.cache
-    assert request.source == Source("sample", None)
+    assert request.source == Sample()
 
 
 def test_without_flags_the_whole_graph_runs_with_its_cache(run, worker):
@@ -85,7 +85,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
     # Git is started in the same way.
     monkeypatch.setattr(local_runner, "find_code_version", lambda: None)
     monkeypatch.setattr(local_runner, "run_worker", supervisor.run_worker)
-    monkeypatch.setattr(sources, "find", lambda *_: Source("official", Path("data")))
+    monkeypatch.setattr(sources, "find", lambda *_: OfficialFiles(Path("data")))
     local_runner.main(["--root", "root"])
     assert f"{tmp_path / 'root'} {tmp_path / 'data'} …" in capsys.readouterr().out
 

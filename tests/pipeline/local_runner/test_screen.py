@@ -1,6 +1,6 @@
 from pipeline import local_runner
 from pipeline.data import sources
-from pipeline.data.sources import Source
+from pipeline.data.kinds import Sample
 from pipeline.engine.protocol import DataEvent, Finished, NodeEvent, StepEvent
 from pipeline.runs.run_result import Failure
 
@@ -28,7 +28,7 @@ def test_the_sample_is_announced_in_a_banner_with_the_place_it_stays_in(run, tmp
 
 
 def test_the_banner_says_why_it_is_the_sample_where_nobody_asked_for_it(run, monkeypatch):
-    source = Source("sample", None, fallback_reason="The [moon] is not reachable.")
+    source = Sample(fallback_reason="The [moon] is not reachable.")
     monkeypatch.setattr(sources, "find", lambda settings, progress: source)
     out = run()[1]
     assert "not Fashion-MNIST" in out

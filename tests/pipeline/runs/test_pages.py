@@ -11,6 +11,7 @@ from components.report.contents import REPORT_FILE, Page
 from components.verdict import judge
 from pipeline import config, nodes, workspace
 from pipeline.data import preparation
+from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
 from pipeline.runs import metadata, pages, run_result
@@ -115,26 +116,29 @@ def test_page_that_is_there_is_kept(tmp_path):
     assert (tmp_path / REPORT_FILE).read_text() == "whole"
 
 
-def prepared(name):
-    return preparation.Prepared(name, Path("/r/records/data-1"), "*", "somewhere", None)
+OWN = OwnRecords(Path("/data"))
+
+
+def prepared(source):
+    return preparation.Prepared(source, Path("/r/records/data-1"), "*", None)
 
 
 @pytest.mark.parametrize(
-    ("paths", "name", "flags"),
+    ("paths", "source", "flags"),
     [
-        ({"root": "/r"}, "fashion_mnist", "--root /r"),
-        ({"root": "/r s"}, "fashion_mnist", "--root '/r s'"),
+        ({"root": "/r"}, OWN, "--root /r"),
+        ({"root": "/r s"}, OWN, "--root '/r s'"),
         (
             {"root": "/r", "serving_dir": "/s"},
-            *("fashion_mnist", "--root /r --serving-dir /s"),
+            *(OWN, "--root /r --serving-dir /s"),
         ),
-        ({"root": "/r"}, "sample", "--root /r --dataset sample"),
+        ({"root": "/r"}, Sample(), "--root /r --dataset sample"),
     ],
 )
-def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, name, flags):
+def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, source, flags):
     settings = config.load_config(flags={f"paths.{key}": value for key, value in paths.items()})
-    place = workspace.workspace(settings.paths, name)
-    facts = pages.report_facts(settings, prepared(name), place, "abc")
+    place = workspace.workspace(settings.paths, source.dataset)
+    facts = pages.report_facts(settings, prepared(source), place, "abc")
     assert facts.flags == flags
     assert facts.dataset == "data-1"
     assert facts.model_source == "abc"
@@ -170,7 +174,7 @@ def run_graph(tmp_path, monkeypatch):
         request = SimpleNamespace(
             config=config.Config(), run_id="r1", from_node=None, to_node=None, cache=True
         )
-        finished = worker._run_graph(request, prepared("fashion_mnist"), place, lambda event: None)
+        finished = worker._run_graph(request, prepared(OWN), place, lambda event: None)
         page = place.run_dir("r1") / REPORT_FILE
         return finished, page.read_text(encoding="utf-8") if page.exists() else None
 

@@ -1,11 +1,17 @@
 import io
 import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
+from components.model_store.manifest import ModelFacts
+from components.model_store.store import Store
+from pipeline import config, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
 from pipeline.screen import command_line
@@ -165,3 +171,47 @@ def test_error_of_a_file_is_not_taken_for_one_of_the_output():
 
     with pytest.raises(PermissionError):
         command_line.exit_with(fail)
+
+
+RUN = "2026-11-24T13-20-16.112"
+
+
+@pytest.fixture
+def root(tmp_path, record_run):
+    """A version that is no model, a picture, and a run that was killed after its Evaluator."""
+    place = workspace.workspace(config.Paths(root=tmp_path), "fashion_mnist")
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("no model")
+    Store(place.serving_model_dir).push(model, ModelFacts(run=RUN))
+    Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(tmp_path / "picture.png")
+    place.run_dir(RUN).mkdir(parents=True)
+    (place.run_dir(RUN) / "pipeline.log").touch()
+    states = {nodes.EVALUATOR: "COMPLETE", nodes.PUSHER: "RUNNING"}
+    record_run(place.metadata, RUN, states, evaluation=str(tmp_path / "evaluation"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("pipeline.dataset prepare --dataset sample --root {root}", 0, ""),
+        ("pipeline.serving check 1 --root {root}", 1, ""),
+        ("pipeline.serving predict {root}/picture.png --root {root}", 2, "error: .*\n"),
+        ("pipeline.serving export 1 --format keras {root}/x --root {root}", 2, "error: .*\n"),
+        (f"pipeline.inspect {RUN} --root {{root}}", 2, f"Run {RUN} left no .*\nerror: .*\n"),
+        ("deploy.client --grpc --address 127.0.0.1:1 {root}/picture.png", 2, "error: .*\n"),
+    ],
+    ids=["dataset", "check", "predict", "export", "inspect", "client"],
+)
+def test_command_that_loads_tensorflow_says_only_what_it_has_to_say(root, command, code, said):
+    ended = subprocess.run(
+        [sys.executable, "-m", *command.format(root=root).split()],
+        cwd=PROJECT_DIRECTORY,
+        env={key: value for key, value in os.environ.items() if not key.startswith("TF_")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert re.fullmatch(said, ended.stderr), ended.stderr

@@ -1,0 +1,105 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.data import kinds
+from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample, TensorFlowDatasets
+
+PATTERN = config.Dataset().pattern
+
+
+def touch(directory, *names):
+    for name in names:
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).touch()
+    return [directory / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("source", "dataset", "origin"),
+    [
+        (OfficialFiles(Path("/data")), "fashion_mnist", "the official files in /data"),
+        (TensorFlowDatasets(Path("/data")), "fashion_mnist", "TensorFlow Datasets in /data"),
+        (OwnRecords(Path("/data")), "fashion_mnist", "the TFRecords in /data"),
+        (Sample(), "sample", "generated sample images"),
+    ],
+)
+def test_a_source_says_what_it_is_and_where_it_comes_from(source, dataset, origin):
+    assert (source.dataset, source.origin) == (dataset, origin)
+
+
+def test_no_two_kinds_say_the_same_of_themselves_in_json():
+    assert len({kind.kind for kind in kinds.KINDS}) == len(kinds.KINDS)
+
+
+def test_the_sample_is_in_no_directory(official):
+    assert Sample.recognise(official.directory, PATTERN) is None
+
+
+def test_the_reason_for_the_sample_makes_no_other_data_of_it():
+    assert Sample(fallback_reason="nobody answers") == Sample()
+
+
+def test_a_split_has_the_files_of_its_newest_span_and_version_in_order(tmp_path):
+    newest = touch(
+        tmp_path, *(f"span-10/version-{version}/train-{n}" for version in (9, 10) for n in (0, 1))
+    )[2:]
+    touch(tmp_path, "span-9/version-11/train-0", "span-10/version-11/eval-0", "span-11/train-0")
+    assert kinds.find_newest(tmp_path, PATTERN, "train") == newest
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("{SPLIT}.tfrecord", ["train.tfrecord"]),
+        ("./{SPLIT}-{SPAN}", ["train-12"]),
+        ("**/{SPLIT}-[ab]", ["below/train-a", "train-b"]),
+        ("v{VERSION}/s{SPAN}/{SPLIT}", ["v1/s2/train"]),
+    ],
+)
+def test_a_pattern_of_ones_own_is_followed(tmp_path, pattern, names):
+    touch(tmp_path, "train.tfrecord", "train-12", "train-7", "train-b", "below/train-a")
+    touch(tmp_path, "v1/s2/train", "v2/s1/train")
+    assert kinds.find_newest(tmp_path, pattern, "train") == [tmp_path / name for name in names]
+
+
+def test_labels_that_are_corrected_in_place_are_other_data(own, write_records):
+    [file] = own.directory.glob("*/*/train-*")
+    before, size, times = own.fingerprint(PATTERN), file.stat().st_size, os.stat(file)
+    write_records(file, [2, 1])
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (size, times.st_mtime_ns)
+    assert own.fingerprint(PATTERN) != before
+
+
+def test_the_same_records_elsewhere_and_later_are_the_same_data(own, tmp_path):
+    before = own.fingerprint(PATTERN)
+    for file in own.directory.rglob("*-*.gz"):
+        os.utime(file, (1, 1))
+    assert OwnRecords(own.directory.rename(tmp_path / "moved")).fingerprint(PATTERN) == before
+
+
+def test_an_older_span_has_no_say(own, write_records):
+    before = own.fingerprint(PATTERN)
+    write_records(own.directory / "span-1" / "version-9" / "train-0.gz", [5])
+    assert own.fingerprint(PATTERN) == before
+
+
+def test_splits_that_change_places_are_other_data(own, write_records):
+    [train] = own.directory.glob("*/*/train-*")
+    write_records(train, [3, 4])
+    before = own.fingerprint(PATTERN)
+    [evaluation] = own.directory.glob("*/*/eval-*")
+    bytes_of = train.read_bytes(), evaluation.read_bytes()
+    evaluation.write_bytes(bytes_of[0]), train.write_bytes(bytes_of[1])
+    assert own.fingerprint(PATTERN) != before
+
+
+def test_records_that_cannot_be_read_are_refused(own, refusal):
+    [file] = own.directory.glob("*/*/test-*")
+    file.unlink()
+    file.mkdir()
+    with refusal(own.directory, "can't be read: Is a directory"):
+        own.fingerprint(PATTERN)
