@@ -37,7 +37,7 @@ setup(
         "pipeline.presets": ["*.toml"],
         "schema": ["schema.pbtxt"],
     },
-    entry_points={"console_scripts": ["fashion-mnist = pipeline.__main__:main"]},
+    entry_points={"console_scripts": ["tinyvgg = pipeline.__main__:main"]},
     install_requires=[
         "altair>=6,<7",
         f"apache-beam>=2.60,<2.75; {BROAD}",

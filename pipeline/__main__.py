@@ -1,9 +1,9 @@
-"""All commands under one name: `fashion-mnist`, or `python -m pipeline`.
+"""All commands under one name: `tinyvgg`, or `python -m pipeline`.
 
-fashion-mnist run …         as python -m pipeline.local_runner …
-fashion-mnist data …        as python -m pipeline.dataset …
-fashion-mnist inspect …     as python -m pipeline.inspect …
-fashion-mnist serve …       as python -m pipeline.serving …
+tinyvgg run …         as python -m pipeline.local_runner …
+tinyvgg data …        as python -m pipeline.dataset …
+tinyvgg inspect …     as python -m pipeline.inspect …
+tinyvgg serve …       as python -m pipeline.serving …
 """
 
 import importlib
@@ -38,14 +38,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _run(argv: Sequence[str]) -> int:
     if argv and argv[0] in COMMANDS:
         module = importlib.import_module(COMMANDS[argv[0]][0])
-        return module.main(argv[1:], program=f"fashion-mnist {argv[0]}")
+        return module.main(argv[1:], program=f"tinyvgg {argv[0]}")
     # Whatever else it is: help, the version, or a mistake.
     from pipeline.screen.arguments import make_parser
 
     parser = make_parser(
-        "fashion-mnist",
+        "tinyvgg",
         "From TFRecords to a served model, a command for each step.",
-        epilog="`fashion-mnist COMMAND --help` says more.",
+        epilog="`tinyvgg COMMAND --help` says more.",
     )
     parser.add_commands()
     for name, (_, text) in COMMANDS.items():

@@ -147,7 +147,7 @@ FILLED = {
 }
 
 PROGRAM = re.compile(
-    r"(?:\$ )?(?:\.venv/bin/)?((?:python -m [\w.]+|fashion-mnist|make|tensorboard)(?: .*)?)$"
+    r"(?:\$ )?(?:\.venv/bin/)?((?:python -m [\w.]+|tinyvgg|make|tensorboard)(?: .*)?)$"
 )
 
 
@@ -227,7 +227,7 @@ def test_the_pages_name_commands_of_every_kind():
         "python -m pipeline.local_runner --set training.epochs=5",
         "python -m pipeline.local_runner --to-node SchemaGen",
         "python -m benchmarks.loaders VERSION",
-        "fashion-mnist serve list",
+        "tinyvgg serve list",
         'make run ARGS="--epochs 5"',
         "tensorboard --logdir output/artifacts",
     ):
@@ -247,7 +247,7 @@ def test_command_of_the_pages_is_parsed_by_its_own_parser(command, parse, capsys
     assert all((CHECKOUT / file).is_file() for file in files)
 
 
-@pytest.mark.parametrize("command", commands_of("fashion-mnist"))
+@pytest.mark.parametrize("command", commands_of("tinyvgg"))
 def test_command_of_the_package_is_parsed_by_its_own_parser(command, parse, capsys):
     _, *arguments = fill(command)
     parse("pipeline.__main__", arguments)

@@ -87,7 +87,7 @@ def test_wheel_has_the_version_and_the_command(wheel):
         text = archive.read(entry).decode()
     assert text.strip().splitlines() == [
         "[console_scripts]",
-        "fashion-mnist = pipeline.__main__:main",
+        "tinyvgg = pipeline.__main__:main",
     ]
 
 
@@ -128,7 +128,7 @@ def test_commands_answer_outside_a_checkout(installed, argv):
 
 def test_version_outside_a_checkout_names_no_commit(installed):
     ended = call(installed, "-m", "pipeline.serving", "--version")
-    assert ended.stdout == f"fashion-mnist-pipeline {pipeline.__version__}\n"
+    assert ended.stdout == f"tinyvgg {pipeline.__version__}\n"
 
 
 BEAM = """

@@ -40,11 +40,7 @@ _TEST_DIRECTORY = "Split-test"
 
 
 def read_page(
-    artifacts: Mapping[str, Artifact],
-    facts: RunFacts,
-    failure: Failure | None = None,
-    *,
-    idle: bool = False,
+    artifacts: Mapping[str, Artifact], facts: RunFacts, failure: Failure | None = None
 ) -> Page:
     """Reads all that there is to tell of a run.
 
@@ -53,25 +49,18 @@ def read_page(
             inputs, as far as it got.
         facts: what is known of it from its start.
         failure: why it did not come to its end, if so.
-        idle: whether nothing had to be done.
 
     Returns:
         The page; what the run did not come to is left out.
     """
     paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
     evaluation, problem = _read_evaluation(paths.get("evaluation"))
-    blessing = artifacts.get("infra_blessing")
-    check = (
-        read_report(Path(blessing.uri), blessed=bool(blessing.properties.get("blessed")))
-        if blessing
-        else None
-    )
-    pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
+    check, pushed = _read_check(artifacts), _read_pushed(artifacts)
     return Page(
         facts=facts,
         verdict=judge_failure(failure)
         if failure
-        else _judge(evaluation, problem, check, pushed, facts, idle=idle),
+        else _judge(evaluation, problem, check, pushed, facts),
         evaluation=evaluation,
         problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
@@ -87,6 +76,31 @@ def read_page(
             **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         },
     )
+
+
+def read_verdict(artifacts: Mapping[str, Artifact], facts: RunFacts, *, idle: bool) -> Verdict:
+    """Reads what became of the model of a run that came to its end, and no more of the page.
+
+    Args:
+        artifacts: as in `read_page`.
+        facts: what is known of the run from its start.
+        idle: whether nothing had to be done.
+    """
+    directory = Path(artifacts["evaluation"].uri) if "evaluation" in artifacts else None
+    found = _read_evaluation(directory)
+    check, pushed = _read_check(artifacts), _read_pushed(artifacts)
+    return _judge(*found, check, pushed, facts, idle=idle)
+
+
+def _read_check(artifacts: Mapping[str, Artifact]) -> Findings | None:
+    blessing = artifacts.get("infra_blessing")
+    if blessing is None:
+        return None
+    return read_report(Path(blessing.uri), blessed=bool(blessing.properties.get("blessed")))
+
+
+def _read_pushed(artifacts: Mapping[str, Artifact]) -> Mapping[str, int | str]:
+    return artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
 
 
 def _read_evaluation(directory: Path | None) -> tuple[Evaluation | None, str | None]:
@@ -106,7 +120,7 @@ def _judge(
     pushed: Mapping[str, int | str],
     facts: RunFacts,
     *,
-    idle: bool,
+    idle: bool = False,
 ) -> Verdict:
     if problem:
         return Verdict("failed", "not judged", "Not judged", [problem])

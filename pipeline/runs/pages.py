@@ -1,7 +1,6 @@
 """The page of each run, and the list of the runs, in the root. Free of TensorFlow."""
 
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from components.report.contents import (
     RunEntry,
     RunFacts,
 )
-from components.report.render import render_index, render_report
+from components.report.render import render_index, render_report, replace_verdict
 from components.verdict import Failure
 from pipeline import config, effect, nodes, workspace
 from pipeline.data import preparation
@@ -59,9 +58,9 @@ def write_report(
 ) -> None:
     """Puts the run's page into its directory.
 
-    It is the one that the graph's last node made. Where that took it from the cache, as it tells
-    what became of the model in an earlier run, or did not get there, it is made of what the run
-    has.
+    It is the one that the graph's last node made. Where that took it from the cache, the verdict
+    in it is made anew, as it tells what became of the model in an earlier run. Where the run did
+    not get there, it is made of what the run has.
 
     Args:
         pipeline: the graph that ran.
@@ -72,26 +71,28 @@ def write_report(
     """
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
-    from components.report.reading import read_page
+    from components.report.reading import read_page, read_verdict
     from pipeline.runs.metadata import find_output, open_store, read_nodes
 
     target = place.run_dir(run_id) / REPORT_FILE
     store = open_store(place.metadata)
-    ended = run_result.RunResult(run_id=run_id, components=read_nodes(store, run_id))
-    made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
-    if made and ended.components[nodes.REPORT].state != "cached":
-        shutil.copy(Path(made.uri, REPORT_FILE), target)
-        return
     [node] = [one for one in pipeline.components if one.id == nodes.REPORT]
     found = {
         name: find_output(store, run_id, channel.producer_component_id, channel.output_key)
         for name, channel in node.inputs.items()
     }
     artifacts = {name: Artifact.of(one, one.type) for name, one in found.items() if one}
-    told = Failure(failure.cause, failure.node, interrupted) if failure else None
     facts = read_facts(node.exec_properties, run_id)
-    page = read_page(artifacts, facts, told, idle=ended.idle)
-    write_atomically(target, render_report(page))
+    made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
+    if made is None:
+        told = Failure(failure.cause, failure.node, interrupted) if failure else None
+        write_atomically(target, render_report(read_page(artifacts, facts, told)))
+        return
+    html = Path(made.uri, REPORT_FILE).read_text(encoding="utf-8")
+    ended = run_result.RunResult(run_id=run_id, components=read_nodes(store, run_id))
+    if ended.components[nodes.REPORT].state == "cached":
+        html = replace_verdict(html, read_verdict(artifacts, facts, idle=ended.idle))
+    write_atomically(target, html)
 
 
 def write_bare_report(run_dir: Path, result: run_result.RunResult) -> None:

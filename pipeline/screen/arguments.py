@@ -107,7 +107,7 @@ class _Version(argparse.Action):
         code = find_code_version()
         commit = f", commit {code.commit}" if code else ""
         changes = " with changes" if code and not code.clean else ""
-        print(f"fashion-mnist-pipeline {pipeline.__version__}{commit}{changes}")
+        print(f"tinyvgg {pipeline.__version__}{commit}{changes}")
         parser.exit()
 
 

@@ -36,7 +36,7 @@ def test_each_command_is_that_of_its_module_with_all_arguments_and_its_code(name
     with pytest.raises(SystemExit) as ended:
         commands.main([name, "x", "--root", "r", "--help"])
     assert ended.value.code == 3
-    assert called == [(module, ["x", "--root", "r", "--help"], f"fashion-mnist {name}")]
+    assert called == [(module, ["x", "--root", "r", "--help"], f"tinyvgg {name}")]
 
 
 def test_help_lists_the_commands(capsys):

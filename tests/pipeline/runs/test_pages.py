@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from components.report import reading
-from components.report.contents import REPORT_FILE, Page
-from components.verdict import judge
+from components.report.contents import REPORT_FILE, Page, RunFacts
+from components.report.render import render_report
+from components.verdict import Standing, judge
 from pipeline import config, nodes, workspace
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
@@ -218,24 +219,19 @@ def test_page_that_can_not_be_made_does_not_hide_what_the_run_came_to(
 
 @pytest.fixture
 def write_report(tmp_path, monkeypatch):
-    """Writes the page of a run in which the nodes ended so; the page it made says "earlier"."""
+    """Writes the page of the run r2 in which the nodes ended so: its text, and what was judged."""
     made = tmp_path / "made"
     made.mkdir()
-    (made / REPORT_FILE).write_text("of an earlier run")
-    told = []
+    page = Page(RunFacts(run="r1"), judge(evaluation(), [], Standing(1, 1)))
+    (made / REPORT_FILE).write_text(render_report(page), encoding="utf-8")
 
-    def read_page(artifacts, facts, failure, *, idle):
-        told.append(idle)
-        return Page(facts=facts, verdict=judge(None, idle=idle))
+    def read_verdict(artifacts, facts, *, idle):
+        return judge(evaluation(), [], Standing(1, 1, new=False), idle=idle)
 
-    monkeypatch.setattr(reading, "read_page", read_page)
+    monkeypatch.setattr(reading, "read_verdict", read_verdict)
     monkeypatch.setattr(metadata, "open_store", lambda file: None)
     found = SimpleNamespace(uri=str(made))
-    monkeypatch.setattr(
-        metadata,
-        "find_output",
-        lambda store, run, node, key: found if node == nodes.REPORT else None,
-    )
+    monkeypatch.setattr(metadata, "find_output", lambda *_: found)
     report = SimpleNamespace(
         id=nodes.REPORT, inputs={}, exec_properties={"config": json.dumps({"facts": {"run": ""}})}
     )
@@ -245,23 +241,31 @@ def write_report(tmp_path, monkeypatch):
         monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r2").mkdir(parents=True, exist_ok=True)
-        pipeline = SimpleNamespace(components=[report])
-        pages.write_report(pipeline, place, "r2", None, interrupted=False)
-        return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8"), told
+        pages.write_report(
+            SimpleNamespace(components=[report]), place, "r2", None, interrupted=False
+        )
+        return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8")
 
     return write_report
 
 
-def test_page_that_the_run_made_is_its_page(write_report):
-    page, told = write_report(Trainer="done", Report="done")
-    assert (page, told) == ("of an earlier run", [])
+def test_page_that_the_run_made_is_its_page(write_report, tmp_path):
+    page = write_report(Trainer="done", Report="done")
+    assert page == (tmp_path / "made" / REPORT_FILE).read_text(encoding="utf-8")
+    assert page.count("Blessed and pushed as version 1") == 2
 
 
-@pytest.mark.parametrize(("trainer", "idle"), [("cached", True), ("done", False)])
-def test_page_of_an_earlier_run_is_made_anew_with_what_became_of_this_one(
-    write_report, trainer, idle
+@pytest.mark.parametrize(
+    ("trainer", "headline"),
+    [
+        ("cached", "Nothing to do: already live as version 1"),
+        ("done", "Blessed, and already live as version 1"),
+    ],
+)
+def test_page_of_an_earlier_run_tells_what_became_of_the_model_in_this_one(
+    write_report, trainer, headline
 ):
-    page, told = write_report(Trainer=trainer, Report="cached")
-    assert told == [idle]
-    assert "r2" in page
-    assert "of an earlier run" not in page
+    page = write_report(Trainer=trainer, Report="cached")
+    # In the title, and in the verdict.
+    assert page.count(headline) == 2
+    assert "Blessed and pushed" not in page

@@ -204,9 +204,7 @@ def test_each_command_says_its_version_and_commit(command, capsys, monkeypatch):
     with pytest.raises(SystemExit) as ended:
         COMMANDS[command](["--version"])
     assert not ended.value.code
-    expected = (
-        f"fashion-mnist-pipeline {pipeline.__version__}, commit {version.commit} with changes\n"
-    )
+    expected = f"tinyvgg {pipeline.__version__}, commit {version.commit} with changes\n"
     assert capsys.readouterr().out == expected
 
 
@@ -219,7 +217,7 @@ def test_the_version_names_no_commit_or_changes_that_there_are_not(
     monkeypatch.setattr(arguments, "find_code_version", lambda: version)
     with pytest.raises(SystemExit):
         serving.main(["--version"])
-    assert capsys.readouterr().out == f"fashion-mnist-pipeline {pipeline.__version__}{said}\n"
+    assert capsys.readouterr().out == f"tinyvgg {pipeline.__version__}{said}\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
