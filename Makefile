@@ -11,9 +11,10 @@ setup:  ## make .venv, once
 test: setup lint  ## lint, and run all tests
 	$(PYTHON) -m pytest $(ARGS)
 
-lint: setup  ## check style and format
+lint: setup  ## check style, format and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
 
 format: setup  ## mend style and format
 	$(PYTHON) -m ruff check --fix .

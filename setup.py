@@ -32,6 +32,7 @@ setup(
         include=["deploy*", "pipeline*", "components*", "trainer_module*", "schema*"]
     ),
     package_data={
+        "": ["py.typed"],
         "components.report": ["templates/*"],
         "deploy": ["compose.yaml", "monitoring.config"],
         "pipeline.presets": ["*.toml"],

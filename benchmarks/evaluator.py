@@ -24,15 +24,14 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
-from tfx.components.evaluator import executor
-from tfx.dsl.components.base import base_beam_executor
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.v1.types import standard_artifacts
 
 from benchmarks.input_path import newest
 from components.evaluation import extractors
 from pipeline import evaluation
 from pipeline.config import Config
 from trainer_module import features
+from trainer_module.tfx_internals import artifact_utils, base_beam_executor, evaluator_executor
 
 TFMA = "TFMA's own metrics"
 
@@ -48,7 +47,7 @@ def main() -> None:
     warnings.simplefilter("ignore", RuntimeWarning)
     ours = evaluation.build_eval_config(Config().evaluation)
     sides = {TFMA: (tfma_config(ours), None), "ours": (ours, extractors.__name__)}
-    times = {name: [] for name in sides}
+    times: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(arguments.rounds):
         for name, side in sides.items():
             times[name].append(clock(arguments.root / "artifacts", *side))
@@ -107,7 +106,7 @@ def clock(artifacts: Path, config: config_pb2.EvalConfig, module: str | None) ->
         }
         for key, [artifact] in outputs.items():
             artifact.uri = str(Path(directory, key))
-        run = executor.Executor(
+        run = evaluator_executor.Executor(
             base_beam_executor.BaseBeamExecutor.Context(
                 beam_pipeline_args=Config().beam_args(), tmp_dir=directory, unique_id="1"
             )

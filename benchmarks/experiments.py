@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from pipeline.config import PROJECT_DIRECTORY
 from trainer_module import features
@@ -25,7 +25,8 @@ RECORD = Path(__file__).with_suffix(".jsonl")
 SEEDS = (0, 1, 2)
 
 
-class Experiment(NamedTuple):
+@dataclass(frozen=True)
+class Experiment:
     """A configuration: a preset, what is set on top of it, and how far to run it."""
 
     preset: str
@@ -92,7 +93,7 @@ def measure(name: str, seed: int, root: str) -> dict[str, object]:
     overall = result["evaluation"]["overall"] if result["evaluation"] else {}
     return {
         "experiment": name,
-        **experiment._asdict(),
+        **asdict(experiment),
         "seed": seed,
         **result["training"],
         "test_accuracy": overall.get("accuracy"),
@@ -120,18 +121,19 @@ def tabulate(rows: Iterable[Mapping]) -> str:
         if runs:
             cells = [name, str(len(runs)), f"{runs[0]['parameters']:,}"]
             cells.append(f"{statistics.mean(run['learning_rate'] for run in runs):.1e}")
-            for key in ("eval_accuracy", "eval_loss", "test_accuracy", "test_loss"):
-                cells.append(_spread([run[key] for run in runs]))
+            keys = ("eval_accuracy", "eval_loss", "test_accuracy", "test_loss")
+            cells.extend(_spread([run[key] for run in runs]) for key in keys)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _spread(values: list[float | None]) -> str:
-    if None in values:
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
         return "–"
-    if len(values) == 1:
-        return f"{values[0]:.4f}"
-    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
+    if len(known) == 1:
+        return f"{known[0]:.4f}"
+    return f"{statistics.mean(known):.4f} ± {statistics.stdev(known):.4f}"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.loaders import ask, measure, print_table, read_test_images
+from benchmarks.loaders import (
+    Arrays,
+    Key,
+    Loader,
+    Side,
+    ask,
+    measure,
+    print_table,
+    read_test_images,
+)
 from components.model_formats.export import export
 from components.model_formats.formats import FORMATS, INPUT, OUTPUT, missing_packages
 from components.serving_check.probe.loaders import PythonLoader
@@ -25,11 +32,11 @@ from trainer_module.served import PREDICT_IMAGES
 class FormatLoader:
     """A model in another format, as one of the loaders of a SavedModel."""
 
-    def __init__(self, load: Callable, file: Path):
+    def __init__(self, load: Callable, file: Path) -> None:
         """Takes what loads the file."""
         self._answer = load(file)
 
-    def bind(self, name: str, given: dict[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
+    def bind(self, name: str, given: Arrays) -> Callable[[], Arrays]:
         """Prepares a call, whatever the name of the signature."""
         return lambda: {OUTPUT: self._answer(given[INPUT])}
 
@@ -41,7 +48,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     arguments = parser.parse_args()
     images, labels = read_test_images()
-    loaders = {("SavedModel", _describe_size(arguments.version)): PythonLoader(arguments.version)}
+    loaders: dict[Key, Loader] = {
+        ("SavedModel", _describe_size(arguments.version)): PythonLoader(str(arguments.version))
+    }
     with tempfile.TemporaryDirectory() as directory:
         for name in FORMATS:
             if missing := missing_packages(name):
@@ -50,7 +59,9 @@ def main() -> None:
             file = export(arguments.version, name, Path(directory, name), "model", {}).file
             load = importlib.import_module(FORMATS[name].module).load
             loaders[name, _describe_size(file)] = FormatLoader(load, file)
-        sides = {key: (loader, PREDICT_IMAGES, INPUT, images) for key, loader in loaders.items()}
+        sides: dict[Key, Side] = {
+            key: (loader, PREDICT_IMAGES, INPUT, images) for key, loader in loaders.items()
+        }
         answers = {key: ask(*side) for key, side in sides.items()}
         times = measure(sides, arguments.rounds)
     print_table(("format", "size"), answers, labels, times)

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # As the pipeline's own process has it.
@@ -21,11 +22,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.v1.types import standard_artifacts
 
 from pipeline.config import Config
 from trainer_module import loading as input_
 from trainer_module import model, training
+from trainer_module.tfx_internals import artifact_utils
 
 
 def main() -> None:
@@ -44,6 +46,8 @@ def compare(settings: Config, records: input_.Records, scratch: Path, rounds: in
     """Times all sides in turn, and prints a table."""
     batch_size = settings.training.batch_size
     [memory] = input_.load_splits([records], settings.training.memory_mb, scratch)
+    if not isinstance(memory, input_.MemorySplit):
+        sys.exit("The train split does not fit into training.memory_mb: nothing to compare with.")
     [stream] = input_.load_splits([records], 0, scratch)
     augment = training.make_augment(settings.augmentation.model_dump())
     network = model.build_model(**settings.model.model_dump())
@@ -56,10 +60,10 @@ def compare(settings: Config, records: input_.Records, scratch: Path, rounds: in
         "streamed, augmented": epoch(stream, batch_size, augment),
     }
     arrays = memory.images.numpy(), memory.labels.numpy()
-    times = {name: [] for name in (*sides, "arrays, by Keras")}
+    times: dict[str, list[float]] = {name: [] for name in (*sides, "arrays, by Keras")}
     for _ in range(rounds + 1):
         for name, batches in sides.items():
-            times[name].append(clock(lambda batches=batches: network.fit(batches, verbose=0)))
+            times[name].append(clock(functools.partial(network.fit, batches, verbose=0)))
         fit_arrays = functools.partial(network.fit, *arrays, batch_size=batch_size, verbose=0)
         times["arrays, by Keras"].append(clock(fit_arrays))
     report(times)
@@ -94,7 +98,7 @@ def cut_once(split: input_.MemorySplit, batch_size: int) -> tf.data.Dataset:
     return batches.cache().with_options(batches.options())
 
 
-def clock(action) -> float:
+def clock(action: Callable[[], object]) -> float:
     """Returns the seconds that an action takes."""
     start = time.perf_counter()
     action()

@@ -9,20 +9,40 @@ with its ratio to the first row's.
 
 import argparse
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
-from pipeline.data import idx, records, sources
-from trainer_module import features
+from pipeline.data import records, sources
+from pipeline.data.kinds import OriginalSet
+from trainer_module import features, served
 
 SIZES = (1, 64)
 _BATCH = 1000
+
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Loader(Protocol):
+    """A model that was loaded in one way or another."""
+
+    def bind(self, name: str, given: Arrays) -> Callable[[], Arrays]:
+        """Prepares a call of a signature."""
+
+
+Key = tuple[str, str]
+"""What a side is told by: the first two columns of its row."""
+
+Side = tuple[Loader, str, str, np.ndarray]
+"""Who is asked, by which signature and input, and for what."""
 
 
 class SessionLoader:
@@ -30,14 +50,14 @@ class SessionLoader:
 
     name = "a session in Python"
 
-    def __init__(self, directory: str):
+    def __init__(self, directory: str) -> None:
         """Loads the SavedModel in a directory."""
         with tf.Graph().as_default():
             self._session = tf.compat.v1.Session()
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], directory)
         self._signatures = meta_graph.signature_def
 
-    def bind(self, name: str, given: dict[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
+    def bind(self, name: str, given: Arrays) -> Callable[[], Arrays]:
         """Prepares a call of a signature."""
         signature = self._signatures[name]
         outputs = {key: info.name for key, info in signature.outputs.items()}
@@ -54,13 +74,13 @@ def main() -> None:
     images, labels = read_test_images()
     examples = [records.to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
     given = {
-        "serving_default": ("examples", np.array(examples, object)),
-        "predict_images": ("images", images),
+        served.SERVING_DEFAULT: (served.EXAMPLES, np.array(examples, object)),
+        served.PREDICT_IMAGES: (served.IMAGES, images),
     }
     loaders = [
         loader(str(arguments.version)) for loader in (PythonLoader, SessionLoader, ServerLoader)
     ]
-    sides = {
+    sides: dict[Key, Side] = {
         (loader.name, signature): (loader, signature, *given[signature])
         for loader in loaders
         for signature in given
@@ -73,11 +93,13 @@ def main() -> None:
 def read_test_images() -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] and labels int64 [N] of the official test set."""
     source = sources.find(config.Dataset(name=features.DATASET.name), lambda *_: None)
-    _, test = idx.read_official(source.directory)
+    if not isinstance(source, OriginalSet):
+        sys.exit(f"The test set is not in {source.origin}: unset ${features.DATASET.variable}.")
+    _, test = source.read_original()
     return test.images, test.labels
 
 
-def ask(loader, signature: str, key: str, values: np.ndarray) -> dict[str, np.ndarray]:
+def ask(loader: Loader, signature: str, key: str, values: np.ndarray) -> Arrays:
     """Calls a signature with all values, in batches."""
     answers = [
         loader.bind(signature, {key: values[start : start + _BATCH]})()
@@ -86,7 +108,7 @@ def ask(loader, signature: str, key: str, values: np.ndarray) -> dict[str, np.nd
     return {output: np.concatenate([one[output] for one in answers]) for output in answers[0]}
 
 
-def measure(sides: dict, rounds: int) -> dict[tuple, list[float]]:
+def measure(sides: Mapping[Key, Side], rounds: int) -> dict[tuple[Key, int], list[float]]:
     """Times each side with each size of a batch, in seconds, once a round."""
     calls = {
         (name, size): loader.bind(signature, {key: values[:size]})
@@ -95,7 +117,7 @@ def measure(sides: dict, rounds: int) -> dict[tuple, list[float]]:
     }
     for call in calls.values():
         call()
-    times = {name: [] for name in calls}
+    times: dict[tuple[Key, int], list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             started = time.perf_counter()
@@ -105,15 +127,18 @@ def measure(sides: dict, rounds: int) -> dict[tuple, list[float]]:
 
 
 def print_table(
-    headings: tuple[str, str], answers: dict, labels: np.ndarray, times: dict[tuple, list[float]]
+    headings: Key,
+    answers: Mapping[Key, Arrays],
+    labels: np.ndarray,
+    times: Mapping[tuple[Key, int], list[float]],
 ) -> None:
     """Prints a row for each side, by what it answered and how long it took."""
     print(f"{headings[0]:22}{headings[1]:18}{'accuracy':>9}{'difference':>12}", end="")
     print("".join(f"{f'ms of {size}':>10}{'ratio':>7}" for size in SIZES))
     [first, *_] = answers
     for name, answer in answers.items():
-        probabilities = answer["probabilities"]
-        difference = np.abs(probabilities - answers[first]["probabilities"]).max()
+        probabilities = answer[served.PROBABILITIES]
+        difference = np.abs(probabilities - answers[first][served.PROBABILITIES]).max()
         accuracy = (probabilities.argmax(axis=1) == labels).mean()
         print(f"{name[0]:22}{name[1]:18}{accuracy:9.4f}{difference:12.1e}", end="")
         for size in SIZES:

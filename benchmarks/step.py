@@ -32,7 +32,7 @@ def main() -> None:
     presets = {name: load_config(PRESETS / f"{name}.toml") for name in ("original", "wide")}
     settings = {"default": Config(), **presets}
     steps = {name: make_step(one) for name, one in settings.items()}
-    times = {name: [] for name in steps}
+    times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         for name, step in steps.items():
             times[name].append(clock(step) / settings[name].training.batch_size)

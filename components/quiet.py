@@ -71,7 +71,10 @@ def _stderr_aside() -> Iterator[None]:
         yield
         return
     # In memory: the disk may be full.
-    with open(os.memfd_create("stderr"), "w+b") as kept, open(screen, "wb", buffering=0) as said:
+    with (
+        os.fdopen(os.memfd_create("stderr"), "w+b") as kept,
+        os.fdopen(screen, "wb", buffering=0) as said,
+    ):
         _flush()
         os.dup2(kept.fileno(), _STDERR)
         try:

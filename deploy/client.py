@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from components.model_server.client import ServerError, ask_grpc, ask_rest
+from components.model_server.client import Answers, ServerError, ask_grpc, ask_rest
 from components.model_store.models_config import LIVE_LABEL, PREVIOUS_LABEL
 from pipeline.data import garment
 from pipeline.errors import UserError
@@ -27,7 +27,7 @@ from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import one_of
 from pipeline.screen.command_line import Answer
 from pipeline.workspace import MODEL_NAME
-from trainer_module import features
+from trainer_module import features, served
 
 PROGRAM = "python -m deploy.client"
 
@@ -73,13 +73,17 @@ def _ask(parsed: argparse.Namespace, console: Console) -> Answer:
     ask, port = (ask_grpc, 8500) if parsed.grpc else (ask_rest, 8501)
     address = parsed.address or f"localhost:{port}"
     try:
-        asked = ask(address, MODEL_NAME, np.stack(images), parsed.label) if images else ((), ())
+        asked = (
+            ask(address, MODEL_NAME, np.stack(images), parsed.label)
+            if images
+            else Answers((), np.empty(0))
+        )
     except ServerError as error:
         raise UserError(
             f"The model server did not answer as asked ({error}): start the server with "
             "`docker compose -f deploy/compose.yaml up`, or name another with --address."
         ) from error
-    answers = zip(*asked, strict=True)
+    answers = zip(asked.class_names, asked.probabilities, strict=True)
     found = [
         _describe(image, None if one.blank else next(answers))
         for image, one in zip(parsed.images, garments, strict=True)
@@ -87,7 +91,7 @@ def _ask(parsed: argparse.Namespace, console: Console) -> Answer:
     for one in found:
         said = "blank, nothing to classify"
         if one["class"]:
-            said = f"{one['class']}, {max(one['probabilities'].values()):.1%}"
+            said = f"{one['class']}, {max(one[served.PROBABILITIES].values()):.1%}"
         console.print(f"{one['file']}: {said}", soft_wrap=True, markup=False, highlight=False)
     return Answer({"pictures": found})
 
@@ -95,10 +99,10 @@ def _ask(parsed: argparse.Namespace, console: Console) -> Answer:
 def _describe(image: Path, answer: tuple[str, np.ndarray] | None) -> dict[str, Any]:
     """The object for JSON, as `predict` of `pipeline.serving` has it; None stands for blank."""
     if answer is None:
-        return {"file": str(image), "class": None, "probabilities": None}
+        return {"file": str(image), "class": None, served.PROBABILITIES: None}
     name, probabilities = answer
     named = zip(features.CLASS_NAMES, probabilities.tolist(), strict=True)
-    return {"file": str(image), "class": name, "probabilities": dict(named)}
+    return {"file": str(image), "class": name, served.PROBABILITIES: dict(named)}
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ def _run(argv: Sequence[str]) -> int:
         "From TFRecords to a served model, a command for each step.",
         epilog="`tinyvgg COMMAND --help` says more.",
     )
-    parser.add_commands()
     for name, (_, text) in COMMANDS.items():
         parser.add_command(name, text)
     parser.parse_args(argv)

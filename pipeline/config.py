@@ -257,7 +257,7 @@ class Evaluation(Group):
         if unknown:
             known = ", ".join((*features.CLASS_NAMES, DEFAULT))
             raise ValueError(f"there is no class {unknown[0]!r}; there are {known}")
-        return {**cls.model_fields[info.field_name].default, **floors}
+        return {**cls.model_fields[str(info.field_name)].default, **floors}
 
 
 class Serving(Group):
@@ -377,14 +377,14 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise UserError(f"The configuration {file} is not valid TOML: {error}.") from error
 
 
-def _parse_value(text: str) -> Any:
+def _parse_value(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (RecursionError, ValueError):
         return text
 
 
-def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+def _assign(values: dict[str, Any], key: str, value: object) -> None:
     *groups, name = key.split(".")
     table = values
     for group in groups:

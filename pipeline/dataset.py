@@ -54,7 +54,6 @@ def _add_shared_flags(parser: Parser) -> None:
 def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     parser = arguments.make_parser(program, f"Finds, verifies and splits {features.DATASET.title}.")
     _add_shared_flags(parser)
-    parser.add_commands()
     shared = [arguments.shared_by_commands(_add_shared_flags)]
     for name, run, text in (
         ("prepare", _prepare, "make the TFRecords that the pipeline reads"),

@@ -4,8 +4,9 @@ What has none is left at its default in what Trainer and finder are cached by, s
 nothing anew, and it is told to the person who set it.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pipeline import config
 from pipeline.data import preparation
@@ -28,7 +29,8 @@ _MEASURED = ("max_size_mb", "max_latency_ms", "max_batch_latency_ms", "max_memor
 _DEFAULT_MEMORY_MB = config.Training().memory_mb
 
 
-class _Rule(NamedTuple):
+@dataclass(frozen=True)
+class _Rule:
     """A setting that comes to another value than it has.
 
     Attributes:
@@ -38,12 +40,12 @@ class _Rule(NamedTuple):
     """
 
     key: str
-    value: Any
+    value: object
     why: str
 
 
 def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> dict[str, Any]:
-    """What the Trainer goes by: the arguments of the functions it calls, by group.
+    """What the Trainer goes by: the arguments of the functions it calls, and the data's name.
 
     Args:
         settings: every knob.
@@ -57,6 +59,7 @@ def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> d
         "training": {key: one for key, one in training.items() if key != "memory_mb"},
         "learning_rate": {key: one for key, one in learning_rate.items() if key != "source"},
         "memory_mb": training["memory_mb"],
+        "dataset": data.directory.name,
     }
 
 
@@ -153,7 +156,7 @@ def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
         step = min(rate["step_epochs"], training["epochs"])
         yield _Rule("learning_rate.step_epochs", step, "the training ends before")
     if rate["source"] == "finder" and finder["form"] == "batches" and data.examples:
-        batches = -(-_count(data, "train") // training["batch_size"])
+        batches = -(-_count(data.examples, "train") // training["batch_size"])
         points = min(finder["points"], batches)
         yield _Rule("learning_rate_finder.points", points, f"an epoch has {batches} batches")
 
@@ -165,20 +168,20 @@ def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
 
     if data.examples is None:
         return False
-    count = _count(data, "train") + _count(data, "eval")
+    count = sum(_count(data.examples, split) for split in ("train", "eval"))
     return count * EXAMPLE_BYTES <= memory_mb * 10**6
 
 
-def _count(data: preparation.Prepared, split: str) -> int:
-    return sum(data.examples[split].values())
+def _count(examples: Mapping[str, Mapping[str, int]], split: str) -> int:
+    return sum(examples[split].values())
 
 
-def _get(values: _Values, key: str) -> Any:
+def _get(values: _Values, key: str) -> object:
     group, name, *rest = key.split(".", 2)
     return values[group][name][rest[0]] if rest else values[group][name]
 
 
-def _with(values: _Values, key: str, value: Any) -> _Values:
+def _with(values: _Values, key: str, value: object) -> _Values:
     group, name, *rest = key.split(".", 2)
     one = {**values[group][name], rest[0]: value} if rest else value
     return {**values, group: {**values[group], name: one}}

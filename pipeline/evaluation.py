@@ -7,7 +7,7 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluation import metrics, slicing, tally
 from pipeline import config
-from trainer_module import features
+from trainer_module import features, served
 
 _OVERALL = config_pb2.SlicingSpec()
 
@@ -34,9 +34,9 @@ def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
     return config_pb2.EvalConfig(
         model_specs=[
             config_pb2.ModelSpec(
-                signature_name="serving_default",
+                signature_name=served.SERVING_DEFAULT,
                 label_key=features.LABEL,
-                prediction_key="probabilities",
+                prediction_key=served.PROBABILITIES,
             )
         ],
         slicing_specs=[_OVERALL, *(config_pb2.SlicingSpec(feature_keys=[key]) for key in slices)],
@@ -46,6 +46,47 @@ def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
         ],
         options=_options(settings.confidence_intervals),
     )
+
+
+def read_settings(eval_config: config_pb2.EvalConfig) -> dict[str, float | str | None]:
+    """Reads back which settings an evaluation was built from.
+
+    Args:
+        eval_config: what `build_eval_config` returned.
+
+    Returns:
+        The settings by name, floors of classes by `min_recall.Shirt` and the like; a bound that
+        is always met is 0, a drop 1.
+    """
+    intervals = {method: name for name, method in _INTERVALS.items()}
+    computed = eval_config.options.compute_confidence_intervals.value
+    method = eval_config.options.confidence_intervals.method
+    found: dict[str, float | str | None] = {
+        "confidence_intervals": intervals[method] if computed else "none"
+    }
+    for spec in eval_config.metrics_specs:
+        of_class = [f".{features.CLASS_NAMES[label]}" for label in spec.binarize.class_ids.values]
+        for metric in spec.metrics:
+            found |= _read_bounds(metric, of_class[0] if of_class else "")
+    return found
+
+
+def _read_bounds(metric: config_pb2.MetricConfig, of_class: str) -> dict[str, float | None]:
+    name = json.loads(metric.config)["name"]
+    [threshold] = [one.threshold for one in metric.per_slice_thresholds] or [
+        config_pb2.MetricThreshold()
+    ]
+    value, change = threshold.value_threshold, threshold.change_threshold
+    drop = round(-change.absolute.value - _ROUNDING, 12) if change.HasField("absolute") else 1.0
+    if name == "loss" and not of_class:
+        return {"max_loss": value.upper_bound.value if value.HasField("upper_bound") else None}
+    if name == "accuracy" and not of_class:
+        return {"min_accuracy": value.lower_bound.value, "max_accuracy_drop": drop}
+    if name == "recall" and of_class:
+        return {f"min_recall{of_class}": value.lower_bound.value, "max_recall_drop": drop}
+    if name == "f1" and of_class:
+        return {f"min_f1{of_class}": value.lower_bound.value}
+    return {}
 
 
 def _overall_metrics(settings: config.Evaluation) -> config_pb2.MetricsSpec:

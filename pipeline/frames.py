@@ -35,8 +35,7 @@ def read_slices(root: str | Path, run: str | None = None, by: str = SLICINGS[0])
         raise UserError(f"Nothing is cut by {by}: name one of {', '.join(SLICINGS)}.")
     settings = config.load_config(flags={"paths.root": root})
     result = lookup.read(lookup.find(lookup.find_places(settings), run))
-    views.require_figures(result, by)
-    return _to_frame(views.by_slice(result.evaluation, by), by)
+    return _to_frame(views.by_slice(views.require_figures(result, by), by), by)
 
 
 def _to_frame(table: Table, by: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 import argparse
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -53,7 +53,8 @@ Exit codes: 0, or 2 for wrong use and where there is no such run or figure.
 """
 
 
-class _Tables(NamedTuple):
+@dataclass(frozen=True)
+class _Tables:
     """What is shown of a run: what its rows are, its figures on all images, and the rows."""
 
     view: str
@@ -162,8 +163,9 @@ def _print_runs(console: Console, table: Table) -> None:
     table.print(console)
     reasons = Grid(box=None, show_header=False, padding=(0, 2, 0, 0))
     for row in table.rows:
-        if row["why_not_pushed"]:
-            reasons.add_row(row["run"], escape("\n".join(row["why_not_pushed"])))
+        why = row["why_not_pushed"]
+        if isinstance(why, list) and why:
+            reasons.add_row(str(row["run"]), escape("\n".join(why)))
     if reasons.rows:
         console.print("\nwhy not pushed:")
         console.print(reasons)
@@ -194,10 +196,8 @@ def _make_tables(result: RunResult, other: RunResult | None, parsed: argparse.Na
         UserError: it, or the one to compare with, has no such figures.
     """
     slicing = None if parsed.confusion else parsed.by or SLICINGS[0]
-    for run in (result, other):
-        if run:
-            views.require_figures(run, slicing)
-    figures, others = result.evaluation, other and other.evaluation
+    figures = views.require_figures(result, slicing)
+    others = views.require_figures(other, slicing) if other else None
     if slicing is None:
         rows, worst_by = views.confusion(figures, others), "examples"
     else:
@@ -248,8 +248,10 @@ def _describe_origin(result: RunResult) -> list[str]:
     if result.code:
         changes = "" if result.code.clean else ", with changes that were not committed"
         lines.append(f"commit {result.code.commit[:_SHORT_COMMIT]}{changes}")
-    if result.settings:
-        pairs = (f"{key} = {as_toml(value)}" for key, value in result.settings.items())
+    # Where the run is, who looks at it knows.
+    differing = {k: one for k, one in result.settings.items() if not k.startswith("paths.")}
+    if differing:
+        pairs = (f"{key} = {as_toml(value)}" for key, value in differing.items())
         lines.append(f"settings other than the default: {', '.join(pairs)}")
     return lines
 

@@ -130,6 +130,11 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "--to-node", type=one_of(nodes.NODES), metavar="NODE", help="the last component to run"
     )
     parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
+    parser.add_argument(
+        "--keep-cache-across-versions",
+        action="store_true",
+        help="take from the cache what other versions of the libraries made",
+    )
     arguments.add_json_flag(parser)
     parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs as well, on stderr"
@@ -164,6 +169,7 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
         from_node=parsed.from_node,
         to_node=parsed.to_node,
         cache=not parsed.no_cache,
+        keep_versions=parsed.keep_cache_across_versions,
     )
     with workspace.lock(place.root):
         run_dir = place.run_dir(request.run_id)

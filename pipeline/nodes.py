@@ -1,10 +1,11 @@
-"""The nodes of the graph by name, in the order in which they run, and what each waits for.
+"""The nodes of the graph by name, in the order in which they run, what each waits for and runs.
 
 Free of TFX, so that `--help` and wrong arguments are answered at once; a test holds all of
 it against the graph.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 IMPORT_EXAMPLE_GEN = "ImportExampleGen"
 IMPORT_SCHEMA_GEN = "ImportSchemaGen"
@@ -55,3 +56,59 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """The nodes whose outputs a node takes, or after which it runs."""
+
+
+class Code(NamedTuple):
+    """What a node runs.
+
+    Attributes:
+        modules: of this project, in which it begins, as TFX names them by a dotted path.
+        files: patterns of what it reads of this project besides, from the checkout.
+        libraries: those that decide what comes out, as packages are named.
+    """
+
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ("tfx",)
+
+
+_DATA = ("tfx", "apache-beam", "tensorflow-data-validation")
+_TRAINING = ("tfx", "tensorflow", "keras", "tensorflow-transform", "numpy")
+
+CODE: Mapping[str, Code] = {
+    IMPORT_EXAMPLE_GEN: Code(libraries=("tfx", "apache-beam")),
+    IMPORT_SCHEMA_GEN: Code(),
+    STATISTICS_GEN: Code(libraries=_DATA),
+    EXAMPLE_VALIDATOR: Code(libraries=_DATA),
+    SCHEMA_GEN: Code(libraries=_DATA),
+    TRANSFORM: Code(
+        ("trainer_module.preprocessing",),
+        libraries=("tfx", "apache-beam", "tensorflow", "tensorflow-transform"),
+    ),
+    LEARNING_RATE_FINDER: Code(
+        ("components.learning_rate_finder.component",), libraries=(*_TRAINING, "keras-tuner")
+    ),
+    TRAINER: Code(("trainer_module.run_fn",), libraries=_TRAINING),
+    # TFMA is told of the metrics by name.
+    EVALUATOR: Code(
+        ("components.evaluation.extractors", "components.evaluation.metrics"),
+        libraries=("tfx", "apache-beam", "tensorflow", "tensorflow-model-analysis", "numpy"),
+    ),
+    # The probe is run as a directory.
+    SERVING_CHECK: Code(
+        ("components.serving_check.executor",),
+        ("components/serving_check/probe/*.py",),
+        ("tfx", "tensorflow"),
+    ),
+    PUSHER: Code(("components.atomic_pusher.executor",), libraries=("tfx", "tensorflow")),
+    REPORT: Code(
+        ("components.report.executor",),
+        ("components/report/templates/*.html", "components/report/templates/*.css"),
+        ("tfx", "tensorflow", "tensorflow-model-analysis", "altair", "vl-convert-python"),
+    ),
+}
+"""What each node runs, but for the baseline resolver, which is never cached.
+
+What these modules import is found from their sources (`pipeline.fingerprint`). A module that is
+named in a text and not imported has to stand here.
+"""

@@ -34,9 +34,11 @@ def describe(error: Mapping[str, Any], settings: type[pydantic.BaseModel]) -> st
 
 
 def _describe_unknown(location: tuple[str | int, ...], settings: type[pydantic.BaseModel]) -> str:
-    group_name, name = location[0], str(location[-1])
-    group = settings if len(location) == 1 else settings.model_fields[group_name].annotation
-    known = list(group.model_fields)
+    name = str(location[-1])
+    group = settings()
+    if len(location) > 1:
+        group = getattr(group, str(location[0]))
+    known = list(type(group).model_fields)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
     return f"There is no setting {'.'.join(map(str, location))}: {hint}"

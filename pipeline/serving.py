@@ -76,7 +76,6 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         program, "Shows, checks, tries, pins and rolls back the models that are served."
     )
     _add_shared_flags(parser)
-    parser.add_commands()
     shared = [arguments.shared_by_commands(_add_shared_flags)]
 
     def add(name: str, run: Callable[[Request], Answer], text: str) -> Parser:

@@ -78,7 +78,7 @@ def _values(settings: config.Config) -> Iterator[tuple[str, str, Any, Any]]:
 
 
 def _field(group: str, name: str) -> pydantic.fields.FieldInfo:
-    return config.Config.model_fields[group].annotation.model_fields[name]
+    return type(getattr(config.Config(), group)).model_fields[name]
 
 
 def _spell(value: object) -> str:

@@ -57,6 +57,11 @@ class Workspace:
         return self.root / "checkpoints"
 
     @property
+    def versions(self) -> Path:
+        """The versions of the libraries that the last whole run went by."""
+        return self.root / "versions.json"
+
+    @property
     def serving_model_dir(self) -> Path:
         """What a model server polls: versions of the model by number."""
         return self.serving_dir / MODEL_NAME

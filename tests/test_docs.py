@@ -253,7 +253,7 @@ def test_command_of_the_package_is_parsed_by_its_own_parser(command, parse, caps
     parse("pipeline.__main__", arguments)
 
 
-@pytest.mark.parametrize("command", itertools.filterfalse(is_own, commands_of("python")))
+@pytest.mark.parametrize("command", [*itertools.filterfalse(is_own, commands_of("python"))])
 def test_pip_knows_the_flags_and_the_package_its_extra(command):
     program, _, name, subcommand, *arguments = fill(command)
     assert (program, name, subcommand) == ("python", "pip", "install")

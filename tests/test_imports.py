@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer_module import features
+from trainer_module import features, served
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -37,14 +37,15 @@ ORDER = {
         ("evaluation", "settings", "workspace"),
         ("config",),
         ("interrupt", "presets", "refusal"),
-        ("errors", "fingerprint", "nodes"),
+        ("fingerprint",),
+        ("errors", "nodes"),
     ),
     "components": (
         ("report",),
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties", "quiet"),
+        ("blessings", "properties", "quiet", "tfx_public"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -80,6 +81,24 @@ def test_nothing_imports_upward(file):
     package = file.relative_to(CHECKOUT).parts[0]
     found = {module.partition(".")[0] for module in imported(parse(file))}
     assert not FORBIDDEN[package] & found
+
+
+@pytest.mark.parametrize("file", sources(*FORBIDDEN, "benchmarks", "tests"), ids=name)
+def test_no_record_is_a_tuple(file):
+    words = {getattr(node, "id", getattr(node, "attr", None)) for node in ast.walk(parse(file))}
+    assert not {"NamedTuple", "namedtuple"} & words
+
+
+@pytest.mark.parametrize("file", sources(*FORBIDDEN, "benchmarks"), ids=name)
+def test_every_dataclass_is_frozen(file):
+    marks = [
+        mark
+        for node in ast.walk(parse(file))
+        if isinstance(node, ast.ClassDef)
+        for mark in map(ast.unparse, node.decorator_list)
+        if "dataclass" in mark
+    ]
+    assert all("frozen=True" in mark for mark in marks)
 
 
 def rooms(package: str) -> dict[str, list[Path]]:
@@ -197,3 +216,19 @@ def test_how_tensorflow_is_silenced_is_spelled_in_one_file():
         if file != Path(__file__) and any("TF_CPP" in str(one) for one in constants(parse(file)))
     }
     assert spelled == {"components/quiet.py", "tests/components/test_quiet.py"}
+
+
+def test_what_a_served_model_is_asked_by_is_spelled_in_one_file():
+    # Not its inputs, `examples` and `images`, which are words for other things too.
+    names = {
+        *(served.SERVING_DEFAULT, served.PREDICT_IMAGES, served.TRANSFORM_FEATURES),
+        *(served.PROBABILITIES, served.CLASS_NAME),
+    }
+    found = {
+        name(file): {*constants(parse(file))} & names for file in sources(*FORBIDDEN, "benchmarks")
+    }
+    assert {file: spelled for file, spelled in found.items() if spelled} == {
+        "trainer_module/served.py": names,
+        # Its last layer: another name, by which earlier versions have their weights.
+        "trainer_module/model.py": {served.PROBABILITIES},
+    }

@@ -2,12 +2,17 @@
 
 import re
 import shlex
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import yaml
 
 import pipeline
+from pipeline import dataset
+from pipeline.screen.command_line import Answer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SETUP = (CHECKOUT / "setup.py").read_text(encoding="utf-8")
@@ -27,6 +32,22 @@ def test_the_licence_is_the_one_that_the_package_names():
     assert "END OF TERMS AND CONDITIONS" in licence
 
 
+def test_each_package_is_installed_with_the_mark_that_it_has_types(tmp_path):
+    build = ["setup.py", "--quiet", "build_py", "--build-lib", tmp_path]
+    subprocess.run([sys.executable, *build], cwd=CHECKOUT, check=True)
+    packages = {path.name for path in tmp_path.iterdir()}
+    assert {"components", "pipeline", "schema", "trainer_module"} <= packages
+    assert {file.parent.name for file in tmp_path.glob("*/py.typed")} == packages
+
+
+@pytest.mark.parametrize("tool", ["ruff check .", "ruff format --check .", "mypy"])
+def test_lint_and_a_hook_hold_each_wall(tool):
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    assert f"\t$(PYTHON) -m {tool}\n" in makefile
+    calls = [hook["entry"] for hook in HOOKS["repos"][0]["hooks"]]
+    assert any(call.startswith(f".venv/bin/python -m {tool.removesuffix(' .')}") for call in calls)
+
+
 def test_no_hook_fetches_anything():
     assert [place["repo"] for place in HOOKS["repos"]] == ["local"]
     assert {hook["language"] for hook in HOOKS["repos"][0]["hooks"]} == {"system"}
@@ -44,3 +65,31 @@ def test_the_workflow_runs_on_both_stacks_what_any_machine_runs():
     assert ".ci/run" in [step.get("run") for step in job["steps"]]
     machines = [row["machine"] for row in job["strategy"]["matrix"]["include"]]
     assert machines == ["ubuntu-22.04", "ubuntu-24.04"]
+
+
+def test_the_workflow_fetches_the_data_before_the_tests_that_need_it(monkeypatch):
+    [job] = WORKFLOW["jobs"].values()
+    commands = [step.get("run", "") for step in job["steps"]]
+    [fetch] = [command for command in commands if "pipeline.dataset" in command]
+    assert commands.index("make setup") < commands.index(fetch) < commands.index(".ci/run")
+    asked = []
+    monkeypatch.setattr(dataset, "_prepare", lambda one, console: asked.append(one) or Answer({}))
+    dataset.main(shlex.split(fetch)[3:])
+    # To where `sources.find` looks first.
+    assert [(one.dataset.name, one.dataset.dir) for one in asked] == [("fashion_mnist", None)]
+
+
+def warn(module):
+    """As a call in that module does that something is no longer to be used."""
+    warnings.warn_explicit("old", DeprecationWarning, "file.py", 1, module, registry={})
+
+
+@pytest.mark.parametrize("module", ["pipeline", "components.report.page", "tests.test_project"])
+def test_a_warning_from_our_code_fails_the_test(module):
+    with pytest.raises(DeprecationWarning, match="old"):
+        warn(module)
+
+
+@pytest.mark.parametrize("module", ["tfx", "tensorflow.python.ops", "pipelines", "tfx.components"])
+def test_a_warning_from_the_code_of_others_fails_none(module):
+    warn(module)

@@ -27,7 +27,7 @@ class Checkpoints(keras.callbacks.Callback):
         checkpoints.restore_best()
     """
 
-    def __init__(self, directory: Path, network: keras.Model, patience: int | None):
+    def __init__(self, directory: Path, network: keras.Model, patience: int | None) -> None:
         """Prepares for one training.
 
         Args:
@@ -97,7 +97,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves, and stops if patience is at its end."""
         history = self.history
-        for name, value in logs.items():
+        for name, value in (logs or {}).items():
             history.setdefault(name, []).append(float(value))
         self._history.assign(json.dumps(history))
         if self.best_epoch == epoch + 1:

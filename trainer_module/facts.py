@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 _QUARTERS = (0.25, 0.5, 0.75)
 
 
-class OfficialFile(NamedTuple):
+@dataclass(frozen=True)
+class OfficialFile:
     """One official file: its name and the SHA-256 of its gzipped bytes."""
 
     name: str
     sha256: str
 
 
-class OfficialSet(NamedTuple):
+@dataclass(frozen=True)
+class OfficialSet:
     """What the makers of a dataset publish: a training and a test set, in gzipped IDX.
 
     Attributes:
@@ -39,7 +40,8 @@ class OfficialSet(NamedTuple):
         return self.train_images, self.train_labels, self.test_images, self.test_labels
 
 
-class Reference(NamedTuple):
+@dataclass(frozen=True)
+class Reference:
     """Figures on the same test images to hold a model against; the loss is in nats."""
 
     accuracy: float

@@ -3,6 +3,9 @@
 import keras
 from keras.optimizers import schedules
 
+LEARNING_RATE = "learning_rate"
+"""The hyperparameter that the Trainer takes, where it is given any: the peak of the rate."""
+
 _ONE_CYCLE_START = 0.04
 _ONE_CYCLE_RISE = 0.3
 

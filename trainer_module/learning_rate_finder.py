@@ -8,8 +8,8 @@ import json
 import logging
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -40,7 +40,8 @@ _SLOPE_SPAN = 0.1
 _logger = logging.getLogger(__name__)
 
 
-class Curve(NamedTuple):
+@dataclass(frozen=True)
+class Curve:
     """What a range test measured, a value a point in each list.
 
     Attributes:
@@ -54,7 +55,8 @@ class Curve(NamedTuple):
     smoothed: list[float]
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True)
+class Finding:
     """What a curve tells.
 
     Attributes:
@@ -106,8 +108,9 @@ def range_test(
     ):
         average = smoothing * average + (1 - smoothing) * loss
         smoothed = average / (1 - smoothing**point)
-        for values, value in zip(curve, (rate, loss, smoothed), strict=True):
-            values.append(value)
+        curve.rates.append(rate)
+        curve.losses.append(loss)
+        curve.smoothed.append(smoothed)
         if not math.isfinite(loss) or smoothed > EXPLOSION * min(curve.smoothed):
             break
     return curve
@@ -221,7 +224,8 @@ def _fall_back(problem: str) -> Finding:
 def write_tensorboard(curve: Curve, directory: Path) -> None:
     """Writes loss and rate of each point as scalars for TensorBoard."""
     with tf.summary.create_file_writer(str(directory)).as_default():
-        for point, (rate, loss, smoothed) in enumerate(zip(*curve, strict=True)):
+        points = zip(curve.rates, curve.losses, curve.smoothed, strict=True)
+        for point, (rate, loss, smoothed) in enumerate(points):
             tf.summary.scalar("range_test/learning_rate", rate, step=point)
             tf.summary.scalar("range_test/loss", loss, step=point)
             tf.summary.scalar("range_test/smoothed_loss", smoothed, step=point)
@@ -231,6 +235,6 @@ def to_json(curve: Curve, finding: Finding) -> str:
     """Puts curve and finding into one JSON object: the fields of both, null for NaN."""
     lists = {
         name: [value if math.isfinite(value) else None for value in values]
-        for name, values in curve._asdict().items()
+        for name, values in asdict(curve).items()
     }
-    return json.dumps({**finding._asdict(), **lists}, allow_nan=False)
+    return json.dumps({**asdict(finding), **lists}, allow_nan=False)

@@ -4,19 +4,18 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer import fn_args_utils
-from tfx.components.util import tfxio_utils
-from tfx.types import artifact_utils, standard_artifacts
-from tfx.utils import io_utils
+from tfx.v1.components import DataAccessor
+from tfx.v1.types import standard_artifacts
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
 from trainer_module import features, ordering
+from trainer_module.tfx_internals import artifact_utils, io_utils, tfxio_utils
 
 EXAMPLE_BYTES = features.IMAGE_SIZE**2 * np.dtype(np.float32).itemsize + np.dtype(np.int64).itemsize
 """Memory that a transformed example takes."""
@@ -30,7 +29,8 @@ Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Takes images float32 [B, 28, 28, 1] and a seed int64 [2]; returns other images."""
 
 
-class Records(NamedTuple):
+@dataclass(frozen=True)
+class Records:
     """A split as it lies on disk.
 
     Attributes:
@@ -40,7 +40,7 @@ class Records(NamedTuple):
     """
 
     file_patterns: Sequence[str]
-    data_accessor: fn_args_utils.DataAccessor
+    data_accessor: DataAccessor
     transform_output: tft.TFTransformOutput
 
     @classmethod
@@ -54,7 +54,7 @@ class Records(NamedTuple):
         factory = tfxio_utils.get_tf_dataset_factory_from_artifact([examples], [__name__])
         return cls(
             [io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], split))],
-            fn_args_utils.DataAccessor(factory, None, None),
+            DataAccessor(factory, None, None),
             transform_output,
         )
 
@@ -82,7 +82,8 @@ class Records(NamedTuple):
         return packed.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-class MemorySplit(NamedTuple):
+@dataclass(frozen=True)
+class MemorySplit:
     """A split that was decoded and transformed once, and stays in memory.
 
     Attributes:
@@ -122,7 +123,8 @@ class MemorySplit(NamedTuple):
         )
 
 
-class StreamedSplit(NamedTuple):
+@dataclass(frozen=True)
+class StreamedSplit:
     """A split too large for memory: read, decoded and transformed anew in each epoch.
 
     Attributes:
@@ -240,7 +242,7 @@ def training_batches(
     """
     # Seeds from one sequence: the epochs of runs with neighbouring seeds share none.
     seeds = np.random.SeedSequence(seed).generate_state(epochs)[first_epoch:]
-    batches = split.epochs(batch_size, seeds)
+    batches = split.epochs(batch_size, seeds.tolist())
     if augment is not None:
         step = first_epoch * steps_per_epoch(split, batch_size)
         batches = batches.enumerate(step).map(

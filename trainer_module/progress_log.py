@@ -21,7 +21,7 @@ class ProgressLogger(keras.callbacks.Callback):
     `accuracy`, and after an epoch `val_loss` and `val_accuracy` as well.
     """
 
-    def __init__(self, steps_per_epoch: int):
+    def __init__(self, steps_per_epoch: int) -> None:
         """Takes the number of optimizer steps in an epoch."""
         super().__init__()
         self._steps = steps_per_epoch

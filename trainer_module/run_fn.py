@@ -1,7 +1,9 @@
 """The Trainer's `run_fn`: train TinyVGG, write its history and curves, export it."""
 
 import hashlib
+import importlib.metadata
 import json
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,27 +19,22 @@ from trainer_module import (
     loading,
     model,
     plots,
+    provenance,
     signatures,
     training,
     warmup,
 )
+from trainer_module.code_version import find_code_version
+from trainer_module.learning_rate import LEARNING_RATE
+from trainer_module.model_run import (
+    CURVES_FILE,
+    HISTORY_FILE,
+    SUMMARY_FILE,
+    TENSORBOARD_DIRECTORY,
+)
+from trainer_module.provenance import Provenance
 
-HISTORY_FILE = "history.json"
-"""In the model run's directory: a list of values an epoch under each metric's name."""
-
-CURVES_FILE = "learning_curves.png"
-"""In the model run's directory: the history as a picture."""
-
-SUMMARY_FILE = "training.json"
-"""In the model run's directory: a JSON object with `parameters`, the peak `learning_rate`,
-`epochs`, the `best_epoch` and the `exported_epoch` of them, from 1, and the latter's
-`eval_accuracy` and `eval_loss`."""
-
-TENSORBOARD_DIRECTORY = "tensorboard"
-"""In the model run's directory: the logs for TensorBoard."""
-
-LEARNING_RATE = "learning_rate"
-"""The hyperparameter that the Trainer takes, where it is given any: the peak of the rate."""
+_LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx")
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -47,9 +44,12 @@ def run_fn(fn_args: FnArgs) -> None:
         fn_args: what the Trainer passes. `custom_config` holds the groups `model`,
             `training`, `augmentation` and `learning_rate`, `memory_mb`, and
             `checkpoints`: the directory in which a training that is broken off leaves its
-            state. `hyperparameters`, where given, has the peak of the learning rate.
+            state; the name of the `dataset` and the `source`, the fingerprint of the code, are
+            told of the model. `hyperparameters`, where given, has the peak of the learning rate.
     """
     config = fn_args.custom_config
+    # Before the training: by its end, the files may be those of another commit.
+    commit = _find_commit()
     keras_settings.pin()
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
@@ -71,11 +71,9 @@ def run_fn(fn_args: FnArgs) -> None:
             network,
             train_split,
             eval_split,
-            augmentation_config=config["augmentation"],
-            learning_rate_config=learning_rate_config,
+            training.TrainingSettings.of({**config, "learning_rate": learning_rate_config}),
             checkpoint_directory=checkpoint_directory,
             tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
-            **config["training"],
         )
     summary = {
         "parameters": network.count_params(),
@@ -92,6 +90,8 @@ def run_fn(fn_args: FnArgs) -> None:
     signatures.export(network, transform_output, fn_args.serving_model_dir)
     examples = warmup.read_examples(fn_args.eval_files)
     warmup.write_warmup(Path(fn_args.serving_model_dir), examples)
+    made_by = _provenance(fn_args, learning_rate_config, commit)
+    provenance.write(made_by, Path(fn_args.serving_model_dir))
     # Not before: until here a kill costs no epoch.
     shutil.rmtree(checkpoint_directory)
 
@@ -103,6 +103,34 @@ def _learning_rate_config(
         return config["learning_rate"]
     found = keras_tuner.HyperParameters.from_config(hyperparameters).get(LEARNING_RATE)
     return {**config["learning_rate"], "peak": found}
+
+
+def _find_commit() -> str:
+    version = find_code_version()
+    if version is None:
+        return ""
+    # As `git describe --dirty` says it.
+    return version.commit if version.clean else f"{version.commit}-dirty"
+
+
+def _provenance(fn_args: FnArgs, learning_rate_config: dict[str, Any], commit: str) -> Provenance:
+    config = fn_args.custom_config
+    rate_source = "finder" if fn_args.hyperparameters else "fixed"
+    return Provenance(
+        settings={
+            "model": config["model"],
+            "augmentation": config["augmentation"],
+            "training": {**config["training"], "memory_mb": config["memory_mb"]},
+            "learning_rate": {"source": rate_source, **learning_rate_config},
+        },
+        dataset=config["dataset"],
+        source=config["source"],
+        commit=commit,
+        versions={
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
+    )
 
 
 def _checkpoint_directory(fn_args: FnArgs) -> Path:

@@ -3,11 +3,17 @@
 Free of TensorFlow, as a client of a model server is.
 """
 
+SERVING_DEFAULT = "serving_default"
+"""The signature that classifies examples, and that is asked if none is named."""
+
 PREDICT_IMAGES = "predict_images"
 """The signature that classifies bare pixels."""
 
 TRANSFORM_FEATURES = "transform_features"
 """The signature that transforms examples as for training."""
+
+EXAMPLES = "examples"
+"""What the others take: string [N], serialized `tf.Example`s."""
 
 IMAGES = "images"
 """What `PREDICT_IMAGES` takes: uint8 [N, 28, 28]."""

@@ -8,14 +8,14 @@ from trainer_module import features, served
 from trainer_module.preprocessing import load_scaling
 
 _SIZE = features.IMAGE_SIZE
-_EXAMPLES = tf.TensorSpec([None], tf.string, name="examples")
+_EXAMPLES = tf.TensorSpec([None], tf.string, name=served.EXAMPLES)
 _IMAGES = tf.TensorSpec([None, _SIZE, _SIZE], tf.uint8, name=served.IMAGES)
 
 
 class ServingModel:
     """A trained model behind the transform graph, as functions to export."""
 
-    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput):
+    def __init__(self, model: keras.Model, transform_output: tft.TFTransformOutput) -> None:
         """Binds a trained model to the transform graph it was trained behind.
 
         Args:
@@ -79,9 +79,7 @@ def export(model: keras.Model, transform_output: tft.TFTransformOutput, director
     archive = keras.export.ExportArchive()
     # For tables of a vocabulary, which the archive does not find by itself.
     archive.track(serving.transform_layer)
-    archive.add_endpoint(
-        tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, serving.serve_examples, [_EXAMPLES]
-    )
+    archive.add_endpoint(served.SERVING_DEFAULT, serving.serve_examples, [_EXAMPLES])
     archive.add_endpoint(served.PREDICT_IMAGES, serving.serve_images, [_IMAGES])
     archive.add_endpoint(served.TRANSFORM_FEATURES, serving.transform_features, [_EXAMPLES])
     archive.write_out(directory, verbose=False)

@@ -1,9 +1,11 @@
 """Compiling and fitting the network."""
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +14,43 @@ from trainer_module import augmentation, learning_rate, loading, progress_log
 from trainer_module.checkpoints import Checkpoints, History
 
 
-class Trained(NamedTuple):
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the train split.
+        batch_size: examples in an optimizer step.
+        seed: of the order of the examples and of the augmentation.
+        weight_decay: see `compile_network`.
+        label_smoothing: see `compile_network`.
+        patience: epochs without a better loss on `eval` after which training stops; None
+            trains all epochs.
+        best_epoch_weights: leaves the network with the weights of the epoch with the lowest
+            loss on `eval`, not with the last.
+        augmentation: the arguments of `augment`, but for images and seed.
+        learning_rate: the arguments of `build_schedule`, but for the lengths.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    weight_decay: float
+    label_smoothing: float
+    patience: int | None
+    best_epoch_weights: bool
+    augmentation: Mapping[str, Any]
+    learning_rate: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "TrainingSettings":
+        """Takes them out of the Trainer's configuration, by its groups."""
+        groups = {name: config[name] for name in ("augmentation", "learning_rate")}
+        return cls(**config["training"], **groups)
+
+
+@dataclass(frozen=True)
+class Trained:
     """What a training came to.
 
     Attributes:
@@ -65,7 +103,7 @@ def compile_network(
     )
 
 
-def _smoothed(label_smoothing: float):
+def _smoothed(label_smoothing: float) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     # The sparse cross-entropy of Keras has no smoothing, and its labels are integers.
     def cross_entropy(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
         # Keras has turned the labels into floats.
@@ -78,7 +116,7 @@ def _smoothed(label_smoothing: float):
     return cross_entropy
 
 
-def make_augment(config: dict[str, Any]) -> loading.Augment | None:
+def make_augment(config: Mapping[str, Any]) -> loading.Augment | None:
     """Binds the arguments of `augment`; None where it would change nothing."""
     if not (config["flip"] or config["shift"] or config["erase"]):
         return None
@@ -89,16 +127,8 @@ def train(
     network: keras.Model,
     train_split: loading.Split,
     eval_split: loading.Split,
+    settings: TrainingSettings,
     *,
-    epochs: int,
-    batch_size: int,
-    seed: int,
-    weight_decay: float,
-    label_smoothing: float,
-    patience: int | None,
-    best_epoch_weights: bool,
-    augmentation_config: dict[str, Any],
-    learning_rate_config: dict[str, Any],
     checkpoint_directory: Path,
     tensorboard_directory: Path,
 ) -> Trained:
@@ -108,17 +138,7 @@ def train(
         network: an uncompiled model.
         train_split: what it learns from.
         eval_split: what it is validated on after each epoch.
-        epochs: passes over the train split.
-        batch_size: examples in an optimizer step.
-        seed: of the order of the examples and of the augmentation.
-        weight_decay: see `compile_network`.
-        label_smoothing: see `compile_network`.
-        patience: epochs without a better loss on `eval` after which training stops; None
-            trains all epochs.
-        best_epoch_weights: leaves the network with the weights of the epoch with the lowest
-            loss on `eval`, not with the last.
-        augmentation_config: the arguments of `augment`, but for images and seed.
-        learning_rate_config: the arguments of `build_schedule`, but for the lengths.
+        settings: how.
         checkpoint_directory: of this training alone: keeps its state after each epoch.
         tensorboard_directory: where TensorBoard's logs go.
 
@@ -128,27 +148,32 @@ def train(
     Raises:
         DivergedError: the loss is not finite.
     """
-    steps = loading.steps_per_epoch(train_split, batch_size)
+    steps = loading.steps_per_epoch(train_split, settings.batch_size)
     schedule = learning_rate.build_schedule(
-        epochs=epochs, steps_per_epoch=steps, **learning_rate_config
+        epochs=settings.epochs, steps_per_epoch=steps, **settings.learning_rate
     )
-    compile_network(network, schedule, weight_decay=weight_decay, label_smoothing=label_smoothing)
-    checkpoints = Checkpoints(checkpoint_directory, network, patience)
+    compile_network(
+        network,
+        schedule,
+        weight_decay=settings.weight_decay,
+        label_smoothing=settings.label_smoothing,
+    )
+    checkpoints = Checkpoints(checkpoint_directory, network, settings.patience)
     done = checkpoints.resume()
-    if done < epochs and not checkpoints.out_of_patience:
+    if done < settings.epochs and not checkpoints.out_of_patience:
         network.fit(
             loading.training_batches(
                 train_split,
-                batch_size,
-                seed=seed,
-                epochs=epochs,
+                settings.batch_size,
+                seed=settings.seed,
+                epochs=settings.epochs,
                 first_epoch=done,
-                augment=make_augment(augmentation_config),
+                augment=make_augment(settings.augmentation),
             ),
             steps_per_epoch=steps,
-            validation_data=eval_split.batches(batch_size),
+            validation_data=eval_split.batches(settings.batch_size),
             initial_epoch=done,
-            epochs=epochs,
+            epochs=settings.epochs,
             verbose=0,
             callbacks=[
                 _DivergenceGuard(),
@@ -158,10 +183,11 @@ def train(
                 checkpoints,
             ],
         )
-    if best_epoch_weights:
-        checkpoints.restore_best()
     history, best = checkpoints.history, checkpoints.best_epoch
-    return Trained(history, best, best if best_epoch_weights else len(history["loss"]))
+    if not settings.best_epoch_weights:
+        return Trained(history, best, len(history["loss"]))
+    checkpoints.restore_best()
+    return Trained(history, best, best)
 
 
 class _DivergenceGuard(keras.callbacks.Callback):
@@ -171,10 +197,12 @@ class _DivergenceGuard(keras.callbacks.Callback):
         self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._check(logs["loss"], f"step {batch + 1} of epoch {self._epoch}")
+        if logs:
+            self._check(logs["loss"], f"step {batch + 1} of epoch {self._epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._check(logs["val_loss"], f"epoch {epoch + 1}, on the eval split,")
+        if logs:
+            self._check(logs["val_loss"], f"epoch {epoch + 1}, on the eval split,")
 
     def _check(self, loss: float, place: str) -> None:
         if not math.isfinite(loss):

@@ -5,14 +5,15 @@ look at: by them it can be told whether a served model still answers as it was e
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from trainer_module import features, ordering
+from trainer_module import features, ordering, served
+from trainer_module.signature_calls import call_signature
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 """Where TensorFlow Serving looks for them below a model: TFRecords of PredictionLog."""
@@ -21,7 +22,8 @@ WARMUP_EXAMPLES = 64
 """As many as fill the larger batch that is warmed up."""
 
 
-class Warmup(NamedTuple):
+@dataclass(frozen=True)
+class Warmup:
     """Requests that were recorded with their answers.
 
     Attributes:
@@ -113,15 +115,13 @@ def to_plain(answers: Mapping[str, np.ndarray]) -> dict[str, list]:
 
 
 def _record(signatures: Mapping, examples: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
-    name = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-    signature = signatures[name]
+    signature = signatures[served.SERVING_DEFAULT]
     [key] = signature.structured_input_signature[1]
-    batch = tf.constant(examples, tf.string)
     request = predict_pb2.PredictRequest()
-    request.model_spec.signature_name = name
-    request.inputs[key].CopyFrom(tf.make_tensor_proto(batch))
+    request.model_spec.signature_name = served.SERVING_DEFAULT
+    request.inputs[key].CopyFrom(tf.make_tensor_proto(examples, tf.string))
     response = predict_pb2.PredictResponse()
-    for output, value in signature(**{key: batch}).items():
+    for output, value in call_signature(signature, examples).items():
         response.outputs[output].CopyFrom(tf.make_tensor_proto(value))
     return prediction_log_pb2.PredictionLog(
         predict_log=prediction_log_pb2.PredictLog(request=request, response=response)

@@ -1,14 +1,16 @@
 """TFX's Pusher, with an executor that pushes whole versions only."""
 
-from collections.abc import Mapping
-
-from tfx import types
-from tfx import v1 as tfx
-from tfx.dsl.components.base import executor_spec
-from tfx.types import component_spec, standard_artifacts, standard_component_specs
-from tfx.utils import json_utils
+from tfx.v1.types import standard_artifacts
 
 from components.atomic_pusher.executor import Executor
+from components.tfx_public import tfx
+from trainer_module.tfx_internals import (
+    component_spec,
+    executor_spec,
+    json_utils,
+    standard_component_specs,
+    types,
+)
 
 
 class AtomicPusherSpec(standard_component_specs.PusherSpec):
@@ -41,7 +43,7 @@ class AtomicPusher(tfx.components.Pusher):
         infra_blessing: types.BaseChannel,
         evaluation: types.BaseChannel,
         base_directory: str,
-        config: Mapping[str, str],
+        server_dir: str | None = None,
     ) -> None:
         """Constructs the component.
 
@@ -53,9 +55,8 @@ class AtomicPusher(tfx.components.Pusher):
             evaluation: `ModelEvaluation`, of the same model.
             base_directory: the model's directory in the serving directory, on a local or
                 mounted file system.
-            config: `server_dir`, the serving directory as a model server sees it;
-                `model_source`, the fingerprint of the code that made the model; `dataset`,
-                what it was trained on. What else it holds is part of the cache key alone.
+            server_dir: the serving directory as a model server sees it; as it was told before
+                if not given.
         """
         spec = AtomicPusherSpec(
             model=model,
@@ -65,7 +66,7 @@ class AtomicPusher(tfx.components.Pusher):
             push_destination=tfx.proto.PushDestination(
                 filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
             ),
-            custom_config=json_utils.dumps(dict(config)),
+            custom_config=json_utils.dumps({"server_dir": server_dir}),
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         )
         # Past the Pusher's own constructor, which knows no spec but its own.

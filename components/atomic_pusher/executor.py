@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tfx.components.pusher import executor
-from tfx.components.util import model_utils
-from tfx.proto import pusher_pb2
-from tfx.types import artifact, artifact_utils, standard_component_specs
-from tfx.utils import io_utils, proto_utils
+from tfx.v1.dsl import Artifact
+from tfx.v1.proto import PushDestination
 
 from components import blessings
 from components.evaluation.reader import read_evaluation
@@ -17,11 +14,19 @@ from components.model_store.identity import model_identity
 from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
+from trainer_module import provenance
+from trainer_module.tfx_internals import (
+    io_utils,
+    model_utils,
+    proto_utils,
+    pusher_executor,
+    standard_component_specs,
+)
 
-_Artifacts = dict[str, list[artifact.Artifact]]
+_Artifacts = dict[str, list[Artifact]]
 
 
-class Executor(executor.Executor):
+class Executor(pusher_executor.Executor):
     """Pushes through a `Store`."""
 
     def Do(  # noqa: N802
@@ -42,7 +47,8 @@ class Executor(executor.Executor):
             self._skip(pushed_model, obstacle)
             return
         model = self.GetModelPath(input_dict)
-        store, facts = self._destination(input_dict, exec_properties)
+        store = _find_store(exec_properties)
+        facts = self._collect_facts(Path(model), input_dict)
         push = store.push(Path(model), facts, model_identity(Path(model)))
         logging.info("Version %d, %s: %s", push.version, push.state, push.path)
         if push.state == "held back":
@@ -56,30 +62,31 @@ class Executor(executor.Executor):
         pushed_model.set_string_custom_property(PUSHED_BY, run)
         pushed_model.set_string_custom_property(LIVE_VERSION, str(store.find().number))
 
-    def _skip(self, pushed_model: artifact.Artifact, why: str) -> None:
+    def _skip(self, pushed_model: Artifact, why: str) -> None:
         logging.warning("Nothing is pushed: %s", why)
         self._MarkNotPushed(pushed_model)
         pushed_model.set_string_custom_property(SKIPPED, why)
 
-    def _destination(
-        self, input_dict: _Artifacts, exec_properties: dict[str, Any]
-    ) -> tuple[Store, ModelFacts]:
-        """Where the model goes, and what is to be remembered of it."""
-        destination = proto_utils.json_to_proto(
-            exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
-            pusher_pb2.PushDestination(),
-        )
-        config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        evaluation = artifact_utils.get_single_uri(
-            input_dict[standard_component_specs.EVALUATION_KEY]
-        )
-        facts = ModelFacts(
+    def _collect_facts(self, model: Path, input_dict: _Artifacts) -> ModelFacts:
+        """What is to be remembered of the model: what it says itself, and its figures."""
+        [evaluation] = input_dict[standard_component_specs.EVALUATION_KEY]
+        made_by = provenance.read(model)
+        return ModelFacts(
             run=self._context.pipeline_run_id or "",
-            source=config["model_source"],
-            dataset=config["dataset"],
-            metrics=_overall_figures(evaluation),
+            source=made_by.source if made_by else "",
+            commit=made_by.commit if made_by else "",
+            dataset=made_by.dataset if made_by else "",
+            metrics=_overall_figures(evaluation.uri),
         )
-        return Store(Path(destination.filesystem.base_directory), config["server_dir"]), facts
+
+
+def _find_store(exec_properties: dict[str, Any]) -> Store:
+    destination = proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.PUSH_DESTINATION_KEY],
+        PushDestination(),
+    )
+    config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+    return Store(Path(destination.filesystem.base_directory), config["server_dir"])
 
 
 def find_obstacle(input_dict: _Artifacts) -> str | None:

@@ -1,9 +1,9 @@
 """The baseline resolver, as a node of the graph."""
 
-from tfx import types
 from tfx import v1 as tfx
 
 from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
+from trainer_module.tfx_internals import types
 
 
 def create_baseline_resolver(

@@ -7,16 +7,18 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.types import artifact, artifact_utils, standard_artifacts
+from tfx.v1.dsl import Artifact
+from tfx.v1.types import standard_artifacts
 
 from components.model_store.store import Store
+from trainer_module.tfx_internals import artifact_utils
 
 CANDIDATE = "candidate"
 """Input key of the model that is about to be evaluated."""
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 
-_Artifacts = dict[str, list[artifact.Artifact]]
+_Artifacts = dict[str, list[Artifact]]
 
 
 class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):

@@ -151,7 +151,7 @@ def _ratio(part: float, whole: float) -> float:
 def _macro(name: str) -> Callable[[Tally], float]:
     def mean(tally: Tally) -> float:
         present = np.flatnonzero(tally.confusion.sum(axis=1))
-        values = np.array([CLASS_FIGURES[name](tally, label) for label in present])
+        values = np.array([CLASS_FIGURES[name](tally, label) for label in present.tolist()])
         if name == "precision":
             # As in scikit-learn, where nothing was predicted as the class.
             values = np.nan_to_num(values)

@@ -10,11 +10,15 @@ from pathlib import Path
 import keras
 import keras_tuner
 import tensorflow_transform as tft
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
-from tfx.dsl.component.experimental.decorators import component
-from tfx.types import standard_artifacts
-from tfx.utils import io_utils
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+from tfx.v1.types import standard_artifacts
 
+from components.learning_rate_finder.files import (
+    CURVE_FILE,
+    HYPERPARAMETERS_FILE,
+    PLOT_FILE,
+    TENSORBOARD_DIRECTORY,
+)
 from trainer_module import (
     keras_settings,
     learning_rate_finder,
@@ -23,19 +27,8 @@ from trainer_module import (
     plots,
     training,
 )
-from trainer_module.run_fn import LEARNING_RATE
-
-HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
-"""In the hyperparameters: Keras Tuner's JSON, under the name that TFX's Tuner gives it."""
-
-CURVE_FILE = "curve.json"
-"""In the results: the fields of `Finding` and `Curve`."""
-
-PLOT_FILE = "learning_rate_finder.png"
-"""In the results: loss against the logarithm of the rate, with the pick marked."""
-
-TENSORBOARD_DIRECTORY = "tensorboard"
-"""In the results: the logs for TensorBoard."""
+from trainer_module.learning_rate import LEARNING_RATE
+from trainer_module.tfx_internals import io_utils
 
 
 @component
@@ -54,8 +47,7 @@ def LearningRateFinder(  # noqa: N802
         best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
         tuner_results: gets the curve as data, as a picture and for TensorBoard.
         config: a JSON object: the groups `model`, `augmentation` and `finder`; `batch_size`,
-            `seed`, `weight_decay` and `label_smoothing` of the training; `memory_mb`; and
-            `source`, which changes with the source code.
+            `seed`, `weight_decay` and `label_smoothing` of the training; and `memory_mb`.
     """
     settings = json.loads(config)
     results = Path(tuner_results.uri)

@@ -18,6 +18,7 @@ from components.model_formats.formats import INPUT, OUTPUT
 from trainer_module import features, warmup
 from trainer_module.preprocessing import cut
 from trainer_module.served import PREDICT_IMAGES, TRANSFORM_FEATURES
+from trainer_module.signature_calls import call_signature
 
 IMAGES = tf.TensorSpec([None, features.IMAGE_SIZE, features.IMAGE_SIZE], tf.uint8, name=INPUT)
 """What a model in another format takes, as `predict_images` does."""
@@ -74,11 +75,11 @@ def read_source(version: Path) -> Source:
 
     def answer(images: np.ndarray) -> np.ndarray:
         # Keeps the model alive, which its signatures do not.
-        return model.signatures[PREDICT_IMAGES](**{INPUT: tf.constant(images)})[OUTPUT].numpy()
+        return call_signature(model.signatures[PREDICT_IMAGES], images)[OUTPUT]
 
     ramp = make_ramp()
-    examples = tf.constant([warmup.make_example(ramp)])
-    transformed = model.signatures[TRANSFORM_FEATURES](examples=examples)[features.IMAGE].numpy()
+    transform = model.signatures[TRANSFORM_FEATURES]
+    transformed = call_signature(transform, [warmup.make_example(ramp)])[features.IMAGE]
     graph_def, output = _freeze(signature)
     recorded = warmup.read_warmup(version)
     return Source(

@@ -103,7 +103,7 @@ def scan(directory: Path, recorded: Container[int], home: Path | None = None) ->
 def _names(directory: Path) -> Mapping[int, list[str]]:
     """The names by the number that a server reads, the shortest first, which it prefers."""
     try:
-        names = os.listdir(directory)
+        names = [path.name for path in directory.iterdir()]
     except FileNotFoundError:
         names = []
     except OSError as error:
@@ -131,7 +131,7 @@ def _fault(place: Path, home: Path) -> str:
     if not _VERSION.fullmatch(place.name):
         return "the name of a version has digits alone"
     is_link = os.path.islink(place)
-    target = home / os.readlink(place) if is_link else place
+    target = home / place.readlink() if is_link else place
     if is_link and not os.path.exists(target):
         return "it is a link that leads nowhere"
     if not os.path.isdir(target):
@@ -146,7 +146,7 @@ def is_model(directory: Path) -> bool:
 
 def _is_file(path: Path) -> bool:
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)
+        return stat.S_ISREG(path.stat().st_mode)
     except PermissionError:
         # Another user's: what is in there can't be told.
         return True
@@ -167,9 +167,10 @@ def unreadable(directory: Path, versions: Sequence[Path]) -> Iterator[Path]:
         yield directory
     for version in versions:
         for root, _, names in os.walk(version):
-            if not _grants(root, 0o005):
-                yield Path(root)
-            yield from (Path(root, name) for name in names if not _grants(Path(root, name), 0o004))
+            place = Path(root)
+            if not _grants(place, 0o005):
+                yield place
+            yield from (place / name for name in names if not _grants(place / name, 0o004))
 
 
 def is_unreadable_file(path: Path) -> bool:
@@ -177,8 +178,8 @@ def is_unreadable_file(path: Path) -> bool:
     return not _grants(path, 0o004)
 
 
-def _grants(path: str | Path, bits: int) -> bool:
+def _grants(path: Path, bits: int) -> bool:
     try:
-        return os.stat(path).st_mode & bits == bits
+        return path.stat().st_mode & bits == bits
     except OSError:
         return True  # It went meanwhile, or leads nowhere: not a matter of permissions.

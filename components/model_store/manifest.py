@@ -29,17 +29,19 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """Where a model comes from.
+    """Where a model comes from; text that is not known is empty.
 
     Attributes:
         run: the id of the run that pushed it.
         source: the fingerprint of the code that made it.
+        commit: of that code, with `-dirty` if tracked files had changed.
         dataset: what it was trained on.
         metrics: figures on the test split, by name.
     """
 
     run: str = ""
     source: str = ""
+    commit: str = ""
     dataset: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -156,7 +158,8 @@ def _parse(document: dict[str, Any]) -> Manifest:
 def _record(document: dict[str, Any]) -> Record:
     record = Record(**{**document, "facts": ModelFacts(**document["facts"])})
     facts = record.facts
-    for text in (record.pushed, record.identity, facts.run, facts.source, facts.dataset):
+    told = (facts.run, facts.source, facts.commit, facts.dataset)
+    for text in (record.pushed, record.identity, *told):
         _typed(text, str)
     for digest in record.files.values():
         _typed(digest, str)

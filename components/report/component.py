@@ -2,13 +2,17 @@
 
 import dataclasses
 
-from tfx import types
-from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import component_spec, standard_artifacts
-from tfx.utils import json_utils
+from tfx.v1.types import standard_artifacts
 
 from components.report.contents import RunFacts
 from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
+from trainer_module.tfx_internals import (
+    base_component,
+    component_spec,
+    executor_spec,
+    json_utils,
+    types,
+)
 
 _INPUTS = {
     "examples": standard_artifacts.Examples,
@@ -49,29 +53,27 @@ class Report(base_component.BaseComponent):
     """Writes the page of the run that it is the last component of.
 
     Example:
-        Report(facts, source=fingerprint(components), model=trainer.outputs["model"], …)
+        Report(facts, model=trainer.outputs["model"], …)
     """
 
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
 
-    def __init__(self, facts: RunFacts, source: str, **inputs: types.BaseChannel | None) -> None:
+    def __init__(self, facts: RunFacts, **inputs: types.BaseChannel | None) -> None:
         """Constructs the component.
 
         Args:
             facts: what is known of the run from its start; `run` is filled in when it runs.
-            source: changes with the source code, so that the page is made again.
             **inputs: `examples` with a `test` split, `statistics`, `anomalies`, `model`,
                 `model_run`, `evaluation`, `model_blessing`, `infra_blessing` and
                 `pushed_model`; `tuner_results` where a finder ran.
         """
         given = {name: channel for name, channel in inputs.items() if channel}
-        config = {"source": source, "facts": dataclasses.asdict(facts)}
         super().__init__(
             spec=ReportSpec(
                 **given,
                 **{
-                    CONFIG_KEY: json_utils.dumps(config),
+                    CONFIG_KEY: json_utils.dumps(dataclasses.asdict(facts)),
                     OUTPUT_KEY: types.Channel(type=HtmlReport),
                 },
             )

@@ -2,16 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
+from trainer_module.provenance import Provenance
+
+if TYPE_CHECKING:
+    from ml_metadata.proto import metadata_store_pb2
 
 REPORT_FILE = "report.html"
 """A run's page, in the artifact's directory and in the run's."""
 
 INDEX_FILE = "index.html"
 """The list of the runs, in their root."""
+
+
+MODEL_DIRECTORY = "Format-Serving"
+"""The SavedModel, in the directory of the Trainer's model: TFX names it so."""
+
+_TRAINING = ("model", "augmentation", "training", "learning_rate")
+"""The groups of settings that a model tells of itself."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Artifact:
     properties: Mapping[str, int | str]
 
     @classmethod
-    def of(cls, proto: Any, type_name: str) -> "Artifact":
+    def of(cls, proto: "metadata_store_pb2.Artifact", type_name: str) -> "Artifact":
         """Takes over what ML Metadata's own `Artifact` says."""
         properties = {
             name: getattr(value, value.WhichOneof("value"))
@@ -48,7 +59,6 @@ class RunFacts:
     Attributes:
         run: the id of the run that wrote the page.
         dataset: the name of the directory with its records.
-        model_source: the fingerprint of the code that makes the model.
         configuration: every setting, by group.
         flags: of `python -m pipeline.serving`, to name the serving directory.
         serving_dir: where versions go, as `deploy/compose.yaml` takes it.
@@ -57,7 +67,6 @@ class RunFacts:
 
     run: str
     dataset: str = ""
-    model_source: str = ""
     configuration: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flags: str = ""
     serving_dir: str = ""
@@ -163,7 +172,8 @@ class Page:
         measures: of the serving check, by the names in `serving_check.findings.Findings`.
         version: the model's in the serving directory.
         artifacts: by the name of the output.
-        libraries: versions by name.
+        provenance: what made the model; None also where the model does not tell.
+        libraries: versions by name, of those that wrote the page.
     """
 
     facts: RunFacts
@@ -178,7 +188,26 @@ class Page:
     measures: Mapping[str, float] = field(default_factory=dict)
     version: str | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    provenance: Provenance | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the run came to a model, be it one that tells nothing of itself."""
+        return "model" in self.artifacts
+
+    @property
+    def dataset(self) -> str:
+        """What the model was trained on, empty if it does not tell; the run's without a model."""
+        if self.has_model:
+            return self.provenance.dataset if self.provenance else ""
+        return self.facts.dataset
+
+    @property
+    def configuration(self) -> Mapping[str, Mapping[str, Any]]:
+        """The settings of the run by group, without those that are for its model to tell."""
+        told = _TRAINING if self.has_model else ()
+        return {name: one for name, one in self.facts.configuration.items() if name not in told}
 
 
 @dataclass(frozen=True)

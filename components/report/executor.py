@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfx.dsl.components.base import base_executor
-from tfx.types import artifact
-from tfx.utils import io_utils
+from tfx.v1.dsl import Artifact as TfxArtifact
 
 from components.report.contents import REPORT_FILE, Artifact, RunFacts
 from components.report.reading import read_page
 from components.report.render import render_report
+from trainer_module.tfx_internals import base_executor, io_utils
 
 CONFIG_KEY = "config"
-"""Execution property: the facts, and the fingerprint of the source, as JSON."""
+"""Execution property: the facts, as JSON."""
 
 OUTPUT_KEY = "report"
 
@@ -24,8 +23,8 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[artifact.Artifact]],
-        output_dict: dict[str, list[artifact.Artifact]],
+        input_dict: dict[str, list[TfxArtifact]],
+        output_dict: dict[str, list[TfxArtifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes `report.html`.
@@ -48,4 +47,4 @@ class Executor(base_executor.BaseExecutor):
 
 def read_facts(exec_properties: Mapping[str, Any], run: str) -> RunFacts:
     """Takes the facts out of the component's parameters, with the run's id."""
-    return RunFacts(**{**json.loads(exec_properties[CONFIG_KEY])["facts"], "run": run})
+    return RunFacts(**{**json.loads(exec_properties[CONFIG_KEY]), "run": run})

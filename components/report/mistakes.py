@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.report.contents import Mistake, Mistakes
-from trainer_module import features
-
-_BATCH = 512
+from trainer_module import features, served
+from trainer_module.signature_calls import load_signature
 
 
 def find_mistakes(model: Path, split: Path, count: int) -> Mistakes:
@@ -48,17 +47,16 @@ def find_mistakes(model: Path, split: Path, count: int) -> Mistakes:
 
 def _predict(model: Path, split: Path) -> tuple[list[bytes], np.ndarray, np.ndarray]:
     """PNGs, labels int64 [N] and probabilities float32 [N, 10] of a split."""
-    signature = tf.saved_model.load(str(model)).signatures["serving_default"]
-    [key] = signature.structured_input_signature[1]
     spec = {
         features.IMAGE: tf.io.FixedLenFeature([], tf.string),
         features.LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
-    pngs, labels, probabilities = [], [], []
     files = [str(file) for file in sorted(split.iterdir())]
-    for batch in tf.data.TFRecordDataset(files, "GZIP").batch(_BATCH):
-        parsed = tf.io.parse_example(batch, spec)
-        pngs.extend(parsed[features.IMAGE].numpy())
-        labels.append(parsed[features.LABEL].numpy())
-        probabilities.append(signature(**{key: batch})["probabilities"].numpy())
-    return pngs, np.concatenate(labels), np.concatenate(probabilities)
+    examples = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    parsed = tf.io.parse_example(examples, spec)
+    answers = load_signature(model, served.SERVING_DEFAULT)(examples)
+    return (
+        parsed[features.IMAGE].numpy().tolist(),
+        parsed[features.LABEL].numpy(),
+        answers[served.PROBABILITIES],
+    )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from components.evaluation.figures import Evaluation, EvaluationError
 from components.evaluation.reader import read_evaluation
-from components.learning_rate_finder.component import CURVE_FILE
+from components.learning_rate_finder.files import CURVE_FILE
 from components.report.contents import (
+    MODEL_DIRECTORY,
     Artifact,
     Mistakes,
     Page,
@@ -28,14 +29,14 @@ from components.verdict import (
     read_refusals,
     read_standing,
 )
-from trainer_module.run_fn import HISTORY_FILE, SUMMARY_FILE
+from trainer_module import provenance
+from trainer_module.model_run import HISTORY_FILE, SUMMARY_FILE
 
 SHOWN_MISTAKES = 24
 _LIBRARIES = (
     *("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "tensorflow-transform"),
     *("tensorflow-data-validation", "ml-metadata", "apache-beam", "numpy", "altair"),
 )
-_MODEL_DIRECTORY = "Format-Serving"
 _TEST_DIRECTORY = "Split-test"
 
 
@@ -75,6 +76,7 @@ def read_page(
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _LIBRARIES},
         },
+        provenance=provenance.read(paths["model"] / MODEL_DIRECTORY) if "model" in paths else None,
     )
 
 
@@ -142,5 +144,5 @@ def _find_mistakes(paths: Mapping[str, Path]) -> Mistakes | None:
     if not {"model", "examples"} <= paths.keys():
         return None
     return find_mistakes(
-        paths["model"] / _MODEL_DIRECTORY, paths["examples"] / _TEST_DIRECTORY, SHOWN_MISTAKES
+        paths["model"] / MODEL_DIRECTORY, paths["examples"] / _TEST_DIRECTORY, SHOWN_MISTAKES
     )

@@ -97,7 +97,8 @@ def replace_verdict(html: str, verdict: Verdict) -> str:
     context = template.new_context({"verdict": verdict})
     for block, place in _VERDICT.items():
         text = "".join(template.blocks[block](context))
-        html = place.sub(lambda _, text=text: text, html, count=1)
+        # A backslash would refer to a group.
+        html = place.sub(text.replace("\\", r"\\"), html, count=1)
     return html
 
 

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfx import types
-from tfx import v1 as tfx
-from tfx.dsl.components.base import base_component, executor_spec
-from tfx.types import component_spec, standard_artifacts, standard_component_specs
-from tfx.utils import json_utils
+from tfx.v1.types import standard_artifacts
 
 from components.model_server.image import SERVER_TAG
 from components.serving_check.executor import CONFIG_KEY, Executor, InfraValidatorExecutor
+from components.tfx_public import tfx
+from trainer_module import served
+from trainer_module.tfx_internals import (
+    base_component,
+    component_spec,
+    executor_spec,
+    json_utils,
+    standard_component_specs,
+    types,
+)
 
 
 class ServingCheckSpec(component_spec.ComponentSpec):
@@ -105,7 +111,7 @@ def create_serving_check(
         ),
         request_spec=tfx.proto.RequestSpec(
             tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
-                signature_names=["serving_default"]
+                signature_names=[served.SERVING_DEFAULT]
             ),
             split_name="test",
             num_examples=8,

@@ -4,19 +4,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from absl import logging
-from tfx.components.infra_validator import executor as infra_validator
-from tfx.components.util import model_utils
-from tfx.dsl.components.base import base_executor
-from tfx.types import artifact, artifact_utils, standard_component_specs
-from tfx.utils import io_utils, path_utils
+from tfx.v1.dsl import Artifact
 
 from components import blessings
 from components.properties import SKIPPED
 from components.serving_check.findings import REPORT_FILE, Findings
 from components.serving_check.runner import Limits, run_check
-from trainer_module import features, warmup
+from trainer_module import features, served, warmup
+from trainer_module.signature_calls import load_signature
+from trainer_module.tfx_internals import (
+    artifact_utils,
+    base_executor,
+    infra_validator_executor,
+    io_utils,
+    model_utils,
+    path_utils,
+    standard_component_specs,
+)
 
 CONFIG_KEY = "config"
 """Execution property: the limits, as JSON."""
@@ -29,8 +34,8 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[artifact.Artifact]],
-        output_dict: dict[str, list[artifact.Artifact]],
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Checks the model, and marks the blessing as TFX's InfraValidator does.
@@ -64,13 +69,13 @@ class Executor(base_executor.BaseExecutor):
         blessings.name_model(blessing, model)
 
 
-class InfraValidatorExecutor(infra_validator.Executor):
+class InfraValidatorExecutor(infra_validator_executor.Executor):
     """TFX's InfraValidator, with a blessing that says which model it is of."""
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[artifact.Artifact]],
-        output_dict: dict[str, list[artifact.Artifact]],
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Validates the model; arguments as those of TFX's."""
@@ -80,7 +85,7 @@ class InfraValidatorExecutor(infra_validator.Executor):
         blessings.name_model(blessing, model)
 
 
-def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) -> Findings:
+def _check(model: Artifact, examples: Artifact, config: dict) -> Findings:
     old = path_utils.is_old_model_artifact(model)
     directory = Path(path_utils.serving_model_path(model.uri, old))
     split = artifact_utils.get_split_uri([examples], _SPLIT)
@@ -90,7 +95,4 @@ def _check(model: artifact.Artifact, examples: artifact.Artifact, config: dict) 
 
 def _predict(model: Path, examples: list[bytes]) -> dict[str, list]:
     """What the signature that is evaluated answers, by output, as `run_check` takes it."""
-    loaded = tf.saved_model.load(str(model))
-    [key] = loaded.signatures["serving_default"].structured_input_signature[1]
-    answers = loaded.signatures["serving_default"](**{key: tf.constant(examples, tf.string)})
-    return warmup.to_plain({name: value.numpy() for name, value in answers.items()})
+    return warmup.to_plain(load_signature(model, served.SERVING_DEFAULT)(examples))

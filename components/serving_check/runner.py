@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from components import quiet
 from components.serving_check.findings import Findings
+from trainer_module import served
 
 TOLERANCE = 1e-5
 """How far a probability may be from the one that was evaluated."""
@@ -92,6 +93,7 @@ def run_check(
         "examples": [base64.b64encode(example).decode() for example in examples],
         "expected": dict(expected),
         "image_feature": image_feature,
+        "default_signature": served.SERVING_DEFAULT,
         "tolerance": TOLERANCE,
         "batches": [
             (size, repeats, bound)

@@ -14,8 +14,8 @@ Of an animation the first picture is taken.
 """
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -35,7 +35,8 @@ _LEAST_CONTRAST = 16
 _PNG_DEPTH = 24
 
 
-class Garment(NamedTuple):
+@dataclass(frozen=True)
+class Garment:
     """A picture as the classifier takes it.
 
     Attributes:
@@ -81,9 +82,9 @@ def _read(file: Path) -> Garment:
             _mend_transparency(picture, file)
         grey = _to_grey(ImageOps.exif_transpose(picture))
         as_it_is = picture.size == _SIZE and _is_grey(picture)
-    darkest, brightest = grey.getextrema()
-    fitted = grey if as_it_is else _fit(grey)
-    return Garment(np.asarray(fitted), brightest - darkest < _LEAST_CONTRAST)
+    values = np.asarray(grey)
+    fitted = values if as_it_is else np.asarray(_fit(grey))
+    return Garment(fitted, int(values.max()) - int(values.min()) < _LEAST_CONTRAST)
 
 
 def _mend_transparency(picture: Image.Image, file: Path) -> None:

@@ -8,8 +8,8 @@ import gzip
 import math
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from pipeline.fingerprint import sha256
 from trainer_module import features
 
 
-class LabelledImages(NamedTuple):
+@dataclass(frozen=True)
+class LabelledImages:
     """Images uint8 [N, IMAGE_SIZE, IMAGE_SIZE] with their labels int64 [N]."""
 
     images: np.ndarray

@@ -28,7 +28,7 @@ _SAMPLE_SIZES = {"train": 4000, "eval": 500, "test": 1000}
 _WRITTEN = {"dataset.pattern": "it is for TFRecords of one's own"}
 
 
-class _OriginalSet(ImageSource):
+class OriginalSet(ImageSource):
     """The original training and test set, in whatever form they are."""
 
     @abc.abstractmethod
@@ -64,7 +64,7 @@ class _OriginalSet(ImageSource):
 
 
 @dataclass(frozen=True)
-class OfficialFiles(_OriginalSet):
+class OfficialFiles(OriginalSet):
     """The four files as their makers publish them."""
 
     directory: Path
@@ -93,7 +93,7 @@ class OfficialFiles(_OriginalSet):
 
 
 @dataclass(frozen=True)
-class TensorFlowDatasets(_OriginalSet):
+class TensorFlowDatasets(OriginalSet):
     """What TensorFlow Datasets prepared."""
 
     directory: Path

@@ -141,7 +141,7 @@ def read_labelled_images(files: list[Path]) -> LabelledImages:
         features.LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
 
-    def parse(record):
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         example = tf.io.parse_single_example(record, spec)
         return decode_image(example[features.IMAGE])[..., 0], example[features.LABEL]
 
@@ -149,13 +149,13 @@ def read_labelled_images(files: list[Path]) -> LabelledImages:
         parse, num_parallel_calls=tf.data.AUTOTUNE
     )
     try:
-        images, labels = zip(*parsed.as_numpy_iterator(), strict=True)
+        images, numbers = zip(*parsed.as_numpy_iterator(), strict=True)
     except (tf.errors.OpError, ValueError) as error:
         reason = _reason(error) if isinstance(error, tf.errors.OpError) else "they are empty"
         raise UserError(
             f"The records {files[0]} and on can't be read: {reason}; prepare them anew."
         ) from error
-    labels = np.array(labels)
+    labels = np.array(numbers)
     wrong = np.flatnonzero((labels < 0) | (labels >= features.NUM_CLASSES))
     if wrong.size:
         raise UserError(

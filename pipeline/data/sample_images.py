@@ -77,7 +77,7 @@ def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % features.NUM_CLASSES
-    images = np.stack([_draw_one(label, random) for label in labels])
+    images = np.stack([_draw_one(label, random) for label in labels.tolist()])
     return images, labels
 
 

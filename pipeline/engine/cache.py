@@ -20,7 +20,9 @@ from pipeline.runs.metadata import (
 )
 
 
-def find_changes(store: mlmd.MetadataStore, run_id: str, serving_model_dir: Path) -> dict[str, str]:
+def find_changes(
+    store: mlmd.MetadataStore, run_id: str, serving_model_dir: Path
+) -> dict[str, list[str]]:
     """Finds what a run found that is no longer so in the serving directory.
 
     Args:
@@ -29,14 +31,14 @@ def find_changes(store: mlmd.MetadataStore, run_id: str, serving_model_dir: Path
         serving_model_dir: where the versions of the model are.
 
     Returns:
-        A clause by node, as `part.decide` takes it.
+        Clauses by node, as `part.decide` takes it.
     """
     changes = {}
     if _is_other_baseline(store, run_id, serving_model_dir):
-        changes[nodes.EVALUATOR] = "the model in service is not the one that it compared with"
+        changes[nodes.EVALUATOR] = ["the model in service is not the one that it compared with"]
     pushed = find_output(store, run_id, nodes.PUSHER, "pushed_model")
     if pushed and _is_outdated(pushed, serving_model_dir):
-        changes[nodes.PUSHER] = "the serving directory is not as it left it"
+        changes[nodes.PUSHER] = ["the serving directory is not as it left it"]
     return changes
 
 

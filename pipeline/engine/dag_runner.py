@@ -3,31 +3,31 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx.dsl.compiler import constants
-from tfx.orchestration import metadata
-from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import (
-    launcher,
-    partial_run_utils,
-    runtime_parameter_utils,
-    tfx_runner,
-)
-from tfx.proto.orchestration import pipeline_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
-from pipeline.engine.part import Part, decide
+from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
+from trainer_module.tfx_internals import (
+    compiler_constants,
+    launcher,
+    metadata,
+    partial_run_utils,
+    pipeline_pb2,
+    runner_utils,
+    runtime_parameter_utils,
+    tfx_runner,
+)
 
 Observer = Callable[[str, NodeState, str], None]
 """Called with a node's name when it starts, and again when it ends, and why it did nothing."""
 
-FindChanges = Callable[[mlmd.MetadataStore, str], Mapping[str, str]]
+FindChanges = Callable[[mlmd.MetadataStore, str], Faults]
 """Takes the run before; says what of it no longer holds, as `part.decide` takes it."""
 
 _NEVER = pipeline_pb2.NodeExecutionOptions.Skip.NEVER
@@ -41,7 +41,7 @@ _ENDED_WELL: dict[int, NodeState] = {
 class NodeFailedError(Exception):
     """A node failed; the cause, where there is one, is its `__cause__`."""
 
-    def __init__(self, node: str):
+    def __init__(self, node: str) -> None:
         """Takes the node's name."""
         super().__init__(node)
         self.node = node
@@ -58,7 +58,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
         prepare: Callable[[Collection[str]], None] = lambda runs: None,
-    ):
+    ) -> None:
         """Prepares a run.
 
         Args:
@@ -87,7 +87,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
                 ran.
         """
         runtime_parameter_utils.substitute_runtime_parameter(
-            pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
+            pipeline, {compiler_constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
         )
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         connection = getattr(
@@ -121,7 +121,12 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             if state == "failed":
                 raise NodeFailedError(name)
 
-    def _decide(self, pipeline, options, connection) -> tuple[Part, str | None]:
+    def _decide(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        options: pipeline_pb2.RunOptions,
+        connection: metadata_store_pb2.ConnectionConfig,
+    ) -> tuple[Part, str | None]:
         """Decides on the part, and which run it takes over from."""
         graph = {
             wrapper.pipeline_node.node_info.id: wrapper.pipeline_node.upstream_nodes
@@ -136,7 +141,13 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             faults = {**changes, **earlier.find_faults(handle.store, base, pipeline)}
         return decide(graph, from_node, to_node, faults), base
 
-    def _launch(self, node, pipeline, deployment, connection) -> tuple[NodeState, str]:
+    def _launch(
+        self,
+        node: pipeline_pb2.PipelineNode,
+        pipeline: pipeline_pb2.Pipeline,
+        deployment: pipeline_pb2.IntermediateDeploymentConfig,
+        connection: metadata_store_pb2.ConnectionConfig,
+    ) -> tuple[NodeState, str]:
         """Runs a node; returns how it ended, and why it did nothing, if it did."""
         name = node.node_info.id
         node_launcher = launcher.Launcher(

@@ -1,24 +1,19 @@
 """What the run before left in ML Metadata for a part of the graph to take over."""
 
-import fnmatch
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx.proto.orchestration import pipeline_pb2
 
-from pipeline.runs.metadata import executions_by_node, find_origin, outputs
+from pipeline import nodes
+from pipeline.engine.differences import RATE_SOURCE, find_differences
+from pipeline.runs.metadata import executions_by_node, find_origin, outputs, read_inputs
+from trainer_module.tfx_internals import pipeline_pb2
 
 _Execution = metadata_store_pb2.Execution
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)
-
-_SOURCE = "source"
-"""In a node's parameters, what follows the code: a part goes by what earlier code made."""
-
-_INPUT_CONFIG = "input_config"
-"""Of ImportExampleGen, whose driver fills in span and version."""
 
 
 def find_latest_run(store: mlmd.MetadataStore) -> str | None:
@@ -32,7 +27,7 @@ def find_latest_run(store: mlmd.MetadataStore) -> str | None:
 
 def find_faults(
     store: mlmd.MetadataStore, run_id: str | None, pipeline: pipeline_pb2.Pipeline
-) -> dict[str, str]:
+) -> dict[str, list[str]]:
     """Finds what a run did not leave so that it can be taken over.
 
     Args:
@@ -43,65 +38,55 @@ def find_faults(
     Returns:
         As `part.decide` takes it.
     """
-    names = [wrapper.pipeline_node.node_info.id for wrapper in pipeline.nodes]
+    compiled = {one.pipeline_node.node_info.id: one.pipeline_node for one in pipeline.nodes}
     if run_id is None:
-        return dict.fromkeys(names, "there was no run before")
+        return {name: ["there was no run before"] for name in compiled}
     executions = executions_by_node(store, run_id)
-    found = {
-        name: _find_fault(store, executions.get(name), wrapper.pipeline_node)
-        for name, wrapper in zip(names, pipeline.nodes, strict=True)
-    }
-    return {name: fault.format(run=run_id) for name, fault in found.items() if fault}
+    found = {name: _find_faults(store, run_id, executions, node) for name, node in compiled.items()}
+    return {name: faults for name, faults in found.items() if faults}
 
 
-def _find_fault(
+def _find_faults(
     store: mlmd.MetadataStore,
-    execution: metadata_store_pb2.Execution | None,
+    run_id: str,
+    executions: Mapping[str, metadata_store_pb2.Execution],
     node: pipeline_pb2.PipelineNode,
-) -> str | None:
+) -> list[str]:
+    name = node.node_info.id
+    execution = executions.get(name)
+    if execution is None and name == nodes.LEARNING_RATE_FINDER and nodes.TRAINER in executions:
+        return ['learning_rate.source = "finder", where the run before had "fixed"']
     if execution is None or execution.last_known_state not in _ENDED_WELL:
-        return "the run before, {run}, did not finish it"
+        return [f"the run before, {run_id}, did not finish it"]
     made = outputs(store, execution)
     if not all(_is_there(artifact) for artifact in made):
-        return "what it made in the run before, {run}, is gone"
+        return [f"what it made in the run before, {run_id}, is gone"]
     # A resolver makes nothing of its own, and has no parameters.
-    if node.parameters.parameters and not _has_parameters(find_origin(store, made[0]), node):
-        return "its settings are not those of the run before, {run}"
-    return None
+    if not node.parameters.parameters:
+        return []
+    origin = find_origin(store, made[0])
+    wanted = {key: _parse(one.field_value) for key, one in node.parameters.parameters.items()}
+    recorded = {key: _parse(value) for key, value in origin.custom_properties.items()}
+    if name == nodes.TRAINER:
+        wanted[RATE_SOURCE] = _rate_source("hyperparameters" in node.inputs.inputs)
+        recorded[RATE_SOURCE] = _rate_source(read_inputs(store, origin, "hyperparameters"))
+    return find_differences(name, wanted, recorded)
 
 
 def _is_there(artifact: metadata_store_pb2.Artifact) -> bool:
     return artifact.state == metadata_store_pb2.Artifact.LIVE and Path(artifact.uri).exists()
 
 
-def _has_parameters(
-    execution: metadata_store_pb2.Execution, node: pipeline_pb2.PipelineNode
-) -> bool:
-    """Whether an execution went by a node's parameters, leaving aside those of its code."""
-    recorded = execution.custom_properties
-    return all(
-        name in recorded and _agree(name, _read(recorded[name]), _read(value.field_value))
-        for name, value in node.parameters.parameters.items()
-    )
+def _rate_source(hyperparameters: Collection[int] | bool) -> str:
+    return "finder" if hyperparameters else "fixed"
 
 
-def _read(value: metadata_store_pb2.Value) -> Any:
+def _parse(value: metadata_store_pb2.Value) -> object:
     kind = value.WhichOneof("value")
     raw = getattr(value, kind) if kind else None
-    try:
-        parsed = json.loads(raw)
-    except (TypeError, ValueError):
+    if not isinstance(raw, str):
         return raw
-    if isinstance(parsed, dict):
-        parsed.pop(_SOURCE, None)
-    return parsed
-
-
-def _agree(name: str, recorded: Any, wanted: Any) -> bool:
-    if name != _INPUT_CONFIG:
-        return recorded == wanted
-    patterns = [
-        (before["pattern"], now["pattern"].replace("{SPAN}", "*").replace("{VERSION}", "*"))
-        for before, now in zip(recorded["splits"], wanted["splits"], strict=True)
-    ]
-    return all(fnmatch.fnmatch(before, now) for before, now in patterns)
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw

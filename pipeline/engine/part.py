@@ -3,8 +3,8 @@
 Free of TFX: it is decided by names alone, before anything runs.
 """
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from pipeline import nodes
 from pipeline.errors import UserError
@@ -12,8 +12,13 @@ from pipeline.errors import UserError
 Graph = Mapping[str, Collection[str]]
 """The nodes in running order, each with those that it waits for."""
 
+Faults = Mapping[str, Sequence[str]]
+"""By node, why its outputs can't be taken over: clauses in which the node is "it". There is no
+entry for a node whose outputs can be."""
 
-class Part(NamedTuple):
+
+@dataclass(frozen=True)
+class Part:
     """A part that can run.
 
     Attributes:
@@ -65,17 +70,14 @@ def check_selection(from_node: str | None, to_node: str | None) -> None:
     )
 
 
-def decide(
-    graph: Graph, from_node: str | None, to_node: str | None, faults: Mapping[str, str]
-) -> Part:
+def decide(graph: Graph, from_node: str | None, to_node: str | None, faults: Faults) -> Part:
     """Decides what a part runs and takes over.
 
     Args:
         graph: the whole.
         from_node: as `select` takes it.
         to_node: as `select` takes it.
-        faults: by node, why its outputs can't be taken over, as a clause in which the node is
-            "it"; no entry for what can be.
+        faults: as `Faults`.
 
     Raises:
         UserError: something is needed that can't be taken over; the sentence says from which
@@ -84,13 +86,10 @@ def decide(
     runs = select(graph, from_node, to_node)
     missing = _missing(graph, runs, faults)
     if missing:
-        first = missing[0]
         start = _find_start(graph, from_node, to_node, faults)
         whole = start is None or select(graph, start, to_node) == select(graph, None, to_node)
         way_out = "leave out --from-node" if whole else f"start with --from-node {start}"
-        raise UserError(
-            f"--from-node {from_node} needs what {first} makes: {faults[first]}; {way_out}."
-        )
+        raise UserError(f"--from-node {from_node} needs {_explain(missing, faults)}; {way_out}.")
     takes: set[str] = set()
     for node in graph:
         apart = node not in runs and not runs & _upstream(graph, [node])
@@ -99,18 +98,30 @@ def decide(
     return Part(runs, frozenset(takes))
 
 
-def _missing(graph: Graph, runs: Collection[str], faults: Mapping[str, str]) -> list[str]:
+def _explain(missing: Sequence[str], faults: Faults) -> str:
+    """Says what each node lacks, but what was said of one before."""
+    said: set[str] = set()
+    phrases = []
+    for node in missing:
+        new = [fault for fault in faults[node] if fault not in said]
+        said.update(new)
+        if new:
+            phrases.append(f"what {node} makes: {', and '.join(new)}")
+    return "; and ".join(phrases)
+
+
+def _missing(graph: Graph, runs: Collection[str], faults: Faults) -> list[str]:
     """The nodes that are left out and needed, and can't be taken over, in running order."""
     needed = _upstream(graph, runs) - frozenset(runs)
     return [node for node in graph if node in needed and node in faults]
 
 
 def _find_start(
-    graph: Graph, from_node: str, to_node: str | None, faults: Mapping[str, str]
+    graph: Graph, from_node: str | None, to_node: str | None, faults: Faults
 ) -> str | None:
     """The last node from which all would run that was asked for and all that it needs."""
     asked = select(graph, from_node, to_node)
-    for start in reversed(graph):
+    for start in reversed(list(graph)):
         runs = select(graph, start, to_node)
         if runs >= asked and not _missing(graph, runs, faults):
             return start
@@ -120,7 +131,7 @@ def _find_start(
 def _upstream(graph: Graph, starts: Collection[str]) -> frozenset[str]:
     """Nodes, and all that they depend on."""
     found: set[str] = set()
-    for node in reversed(graph):
+    for node in reversed(list(graph)):
         if node in starts or any(node in graph[later] for later in found):
             found.add(node)
     return frozenset(found)

@@ -24,6 +24,7 @@ class Request(_Message):
     """What to run.
 
     `from_node` and `to_node` select a part of the graph; None stands for its ends.
+    `keep_versions` takes from the cache what other versions of the libraries made.
     """
 
     run_id: str
@@ -32,6 +33,7 @@ class Request(_Message):
     from_node: str | None
     to_node: str | None
     cache: bool
+    keep_versions: bool = False
 
 
 class StepEvent(_Message):
@@ -105,7 +107,7 @@ Event = Annotated[
     pydantic.Field(discriminator="kind"),
 ]
 
-_EVENT = pydantic.TypeAdapter(Event)
+_EVENT: pydantic.TypeAdapter[Event] = pydantic.TypeAdapter(Event)
 
 
 def parse_event(line: str) -> Event:

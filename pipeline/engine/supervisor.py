@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO, cast
 
 from pipeline.engine.protocol import Event, Finished, Request, parse_event
 from pipeline.runs.run_result import Failure
@@ -69,24 +69,26 @@ def _worker(
         errors="replace",
     )
     os.close(write)
-    pump = threading.Thread(target=_pump, args=(process.stdout, log, echo))
+    # Both are pipes, as asked for above.
+    stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+    pump = threading.Thread(target=_pump, args=(stdout, log, echo))
     pump.start()
     try:
         with os.fdopen(read) as lines:
             # A worker that died at once can't read it; what it left on the pipes tells why.
             with suppress(BrokenPipeError):
-                process.stdin.write(request.model_dump_json() + "\n")
-                process.stdin.flush()
+                stdin.write(request.model_dump_json() + "\n")
+                stdin.flush()
             # The pipe stays open: by its end the worker learns that the command is gone.
             yield process, lines
     finally:
         _end(process)
         pump.join()
         with suppress(BrokenPipeError):
-            process.stdin.close()
+            stdin.close()
 
 
-def _pump(output: TextIO, log: Path, echo: TextIO | None) -> None:
+def _pump(output: IO[str], log: Path, echo: TextIO | None) -> None:
     with log.open("w", encoding="utf-8") as file:
         for line in output:
             for target in filter(None, (file, echo)):

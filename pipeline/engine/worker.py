@@ -33,6 +33,9 @@ from pipeline.workspace import Workspace, serving_flags, workspace
 
 Emit = Callable[[Event], None]
 
+# Not by the name of the module, which is `__main__`.
+_logger = logging.getLogger("pipeline.engine.worker")
+
 
 class _InterruptedError(Exception):
     """An exception, not an exit, so that TFX marks the node as failed and cleans up."""
@@ -82,7 +85,7 @@ def _run(request: Request, emit: Emit) -> Finished:
     except _InterruptedError:
         return Finished(failure=Failure(cause="interrupted"))
     except Exception as error:
-        logging.exception("the run failed outside its nodes")
+        _logger.exception("the run failed outside its nodes")
         return Finished(failure=Failure(cause=describe_cause(error)))
 
 
@@ -91,20 +94,23 @@ def _run_graph(
 ) -> Finished:
     # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
     from absl import logging as absl_logging
-    from tfx.orchestration.pipeline import RunOptions
 
     from pipeline import graph
     from pipeline.engine.cache import find_changes, forget_outdated
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.engine.versions import choose_versions, remember_versions
+    from pipeline.fingerprint import fingerprints
     from pipeline.runs.outcome import find_unfit_version, read_outcome
     from pipeline.runs.pages import write_report
+    from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
-    pipeline = graph.create_pipeline(request.config, data, place)
+    versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
+    pipeline = graph.create_pipeline(request.config, data, place, fingerprints(versions))
     part = None
     if request.from_node or request.to_node:
-        part = RunOptions(
+        part = tfx_pipeline.RunOptions(
             from_nodes=request.from_node and [request.from_node],
             to_nodes=request.to_node and [request.to_node],
         )
@@ -121,15 +127,16 @@ def _run_graph(
     failure, interrupted = None, False
     try:
         runner.run(pipeline, run_options=part)
+        remember_versions(place.versions, versions)
     except NodeFailedError as error:
-        logging.exception("%s failed", error.node)
+        _logger.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
         interrupted = isinstance(error.__cause__, _InterruptedError)
     try:
         write_report(pipeline, place, request.run_id, failure, interrupted=interrupted)
     except Exception:
         # What the run came to counts for more than its page.
-        logging.exception("the page could not be made")
+        _logger.exception("the page could not be made")
     flags = serving_flags(request.config.paths, place)
     outcome = read_outcome(place.metadata, request.run_id, flags)
     store = Store(place.serving_model_dir)
@@ -145,6 +152,7 @@ def _run_graph(
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
             *effect.find_without_effect(request.config, data),
+            *version_notes,
             *store.warnings(),
         ],
         serving_flags=flags,
@@ -159,7 +167,8 @@ def _forward_training(emit: Emit) -> None:
 
     class _Forward(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            emit(make_event(record.progress))
+            # What is logged there has it, see `trainer_module.progress_log`.
+            emit(make_event(vars(record)["progress"]))
 
     logger = logging.getLogger(LOGGER_NAME)
     logger.setLevel(logging.DEBUG)

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from components import quiet
 from components.evaluation.figures import Evaluation, EvaluationError
@@ -22,7 +22,8 @@ SERVING = "serving"
 """Names the run whose model is live."""
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True)
+class Found:
     """A run, and the pipeline in whose root it is."""
 
     place: Workspace

@@ -1,30 +1,29 @@
 """What ML Metadata knows of a run: training, evaluation, serving check and pushed model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ml_metadata.proto import metadata_store_pb2
 
 from components.evaluation.figures import Evaluation
 from components.evaluation.reader import read_evaluation
-from components.learning_rate_finder.component import CURVE_FILE, PLOT_FILE
+from components.learning_rate_finder.files import CURVE_FILE, PLOT_FILE
 from components.model_store.files import checksums
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
-from components.report.contents import Artifact
+from components.report.contents import MODEL_DIRECTORY, Artifact
 from components.serving_check.findings import read_report
 from components.verdict import read_refusals
 from pipeline import nodes
 from pipeline.runs.metadata import find_output, int_property, open_store, read_pushed
 from pipeline.runs.run_result import Pushed, ServingResult, TrainingResult
-from trainer_module.run_fn import CURVES_FILE, SUMMARY_FILE
-
-# Where TFX has the Trainer put what is served.
-_MODEL_DIRECTORY = "Format-Serving"
+from trainer_module import provenance
+from trainer_module.model_run import CURVES_FILE, SUMMARY_FILE
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True)
+class Outcome:
     """What a run came to, None where it did not get that far.
 
     Attributes:
@@ -55,13 +54,14 @@ def read_outcome(metadata: Path, run_id: str, flags: str = "") -> Outcome:
         The outcome.
     """
     store = open_store(metadata)
+    model = find_output(store, run_id, nodes.TRAINER, "model")
     model_run = find_output(store, run_id, nodes.TRAINER, "model_run")
     finder = find_output(store, run_id, nodes.LEARNING_RATE_FINDER, "tuner_results")
     evaluation = find_output(store, run_id, nodes.EVALUATOR, "evaluation")
     checked = find_output(store, run_id, nodes.SERVING_CHECK, "blessing")
     pushed = find_output(store, run_id, nodes.PUSHER, "pushed_model")
     return Outcome(
-        training=_read_training(model_run, finder) if model_run else None,
+        training=_read_training(model_run, finder, model) if model_run else None,
         evaluation=read_evaluation(evaluation.uri) if evaluation else None,
         serving=_read_serving(checked, pushed, flags) if checked else None,
         pushed=_read_pushed(pushed, run_id) if pushed else None,
@@ -94,7 +94,7 @@ def find_unfit_version(metadata: Path, run_id: str, store: Store) -> int | None:
         # It imports TensorFlow.
         from components.model_store.identity import model_identity
 
-        directory = Path(model.uri, _MODEL_DIRECTORY)
+        directory = Path(model.uri, MODEL_DIRECTORY)
         digests = checksums(directory)
         # Files that are the same need not be loaded.
         same = live.record.is_twin(digests, "") or live.record.is_twin(
@@ -107,11 +107,17 @@ def find_unfit_version(metadata: Path, run_id: str, store: Store) -> int | None:
 
 
 def _read_training(
-    model_run: metadata_store_pb2.Artifact, finder: metadata_store_pb2.Artifact | None
+    model_run: metadata_store_pb2.Artifact,
+    finder: metadata_store_pb2.Artifact | None,
+    model: metadata_store_pb2.Artifact | None,
 ) -> TrainingResult:
     summary = json.loads(Path(model_run.uri, SUMMARY_FILE).read_text())
     curve = json.loads(Path(finder.uri, CURVE_FILE).read_text()) if finder else {}
-    return TrainingResult(**summary, learning_rate_warning=curve.get("warning"))
+    made_by = provenance.read(Path(model.uri, MODEL_DIRECTORY)) if model else None
+    told = {
+        name: getattr(made_by, name) for name in ("dataset", "seed", "source", "commit") if made_by
+    }
+    return TrainingResult(**summary, **told, learning_rate_warning=curve.get("warning"))
 
 
 def _read_serving(

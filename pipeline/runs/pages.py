@@ -27,7 +27,6 @@ def report_facts(
     settings: config.Config,
     data: preparation.Prepared,
     place: workspace.Workspace,
-    model_source: str,
 ) -> RunFacts:
     """Collects what is known of a run from its start.
 
@@ -35,12 +34,10 @@ def report_facts(
         settings: every knob.
         data: the TFRecords.
         place: where artifacts, metadata and served models go.
-        model_source: the fingerprint of the code that makes the model.
     """
     return RunFacts(
         run="",
         dataset=data.directory.name,
-        model_source=model_source,
         configuration=settings.model_dump(mode="json"),
         flags=workspace.serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
@@ -126,7 +123,7 @@ def _make_entry(root: Path, result: run_result.RunResult) -> RunEntry:
     return RunEntry(
         run=result.run_id,
         started=result.started.astimezone().strftime("%Y-%m-%d %H:%M") if result.started else "–",
-        dataset=result.dataset or "–",
+        dataset=(result.training and result.training.dataset) or result.dataset or "–",
         accuracy=evaluation.overall.accuracy if evaluation else None,
         verdict=result.verdict.label,
         version=result.pushed.version if result.pushed else None,

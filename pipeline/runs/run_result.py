@@ -62,7 +62,8 @@ class TrainingResult(_Result):
     `learning_rate` is the peak of the rate; `learning_rate_warning` says why the finder could
     not tell it, where that is so. Epochs count from 1; `best_epoch` has the lowest loss on
     `eval`, and `exported_epoch` is the one whose weights were taken and whose figures on
-    `eval` these are.
+    `eval` these are. `dataset`, `seed`, `source` and `commit` are as the model tells them, empty or
+    None where it does not: see `trainer_module.provenance`.
     """
 
     parameters: int
@@ -73,6 +74,10 @@ class TrainingResult(_Result):
     eval_loss: float
     learning_rate: float
     learning_rate_warning: str | None = None
+    dataset: str = ""
+    seed: int | None = None
+    source: str = ""
+    commit: str = ""
 
 
 class ServingResult(_Result):

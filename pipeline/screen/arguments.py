@@ -35,14 +35,14 @@ _FEW = 5
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong, with the nearest name that there is."""
 
-    def __init__(self, *args: Any, **options: Any):
+    def __init__(self, *args: Any, **options: Any) -> None:
         """Takes what argparse's own does; flags are not abbreviated, so that one may be added."""
         super().__init__(*args, **{"allow_abbrev": False, **options})
-        self.commands: argparse._SubParsersAction | None = None
+        self.commands: argparse._SubParsersAction[Parser] | None = None
 
-    def add_commands(self) -> None:
-        """Makes it a parser of subcommands, `commands`, whose name goes to `command`."""
-        self.commands = self.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    def _add_commands(self) -> "argparse._SubParsersAction[Parser]":
+        """Makes it a parser of subcommands, whose name goes to `command`."""
+        return self.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add_command(self, name: str, text: str, **options: Any) -> "Parser":
         """Adds a subcommand.
@@ -53,9 +53,10 @@ class Parser(argparse.ArgumentParser):
             options: further ones of `add_parser`.
         """
         description = f"{text[0].upper()}{text[1:]}."
+        self.commands = self.commands or self._add_commands()
         return self.commands.add_parser(name, help=text, description=description, **options)
 
-    def parse_args(
+    def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> argparse.Namespace:
         """Parses all arguments, and ends the process where one is not known."""

@@ -1,11 +1,13 @@
 """What commands have in common: their answers, the progress of a download, how they end."""
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TextIO
+from dataclasses import dataclass
+from typing import IO, Any, NoReturn
 
 from rich.console import Console
 from rich.progress import (
@@ -27,7 +29,8 @@ from trainer_module import keras_settings
 _FILE_WIDTH = 240
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     """What a command has to tell.
 
     Attributes:
@@ -103,11 +106,11 @@ def open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     # What takes its place in a test or a notebook has no such handler.
-    if getattr(sys.stdout, "errors", None) == "strict":
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def let_go(stream: TextIO) -> None:
+def let_go(stream: IO[str]) -> None:
     """Sends to the null device what else is written: who read it has enough, as `head`.
 
     Else Python would try once more as it exits.
@@ -122,7 +125,7 @@ def take_as_interrupts(*numbers: signal.Signals) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def exit_with(command: Callable[[], int]) -> None:
+def exit_with(command: Callable[[], int]) -> NoReturn:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
     interrupt.raise_again()
     open_standard_streams()

@@ -116,7 +116,7 @@ def describe_verdict(result: RunResult) -> list[str]:
     headline = f"[{_STYLES[verdict.state]}]{escape(verdict.headline)}[/]"
     if verdict.state in ("failed", "unusable"):
         return [f"{headline}: {escape('; '.join(verdict.reasons))}"]
-    if verdict.state == "good":
+    if verdict.state == "good" and result.pushed:
         headline += f" in {escape(result.pushed.path)}"
     elif not verdict.reasons:
         headline += "."

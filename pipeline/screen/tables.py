@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -53,7 +53,8 @@ class Table:
         """
         self._column(key)
         there = [row for row in self.rows if not _is_nothing(row[key])]
-        ordered = sorted(there, key=lambda row: row[key], reverse=descending)
+        # The cells of a column are of one kind.
+        ordered = sorted(there, key=lambda row: cast(Any, row[key]), reverse=descending)
         return replace(self, rows=ordered + [row for row in self.rows if _is_nothing(row[key])])
 
     def worst(self, count: int, key: str) -> "Table":
@@ -131,7 +132,7 @@ def _is_nothing(value: Value) -> bool:
 
 
 def _to_cell(value: Value) -> str | int | float:
-    if _is_nothing(value):
+    if value is None or _is_nothing(value):
         return ""
     if isinstance(value, bool):
         return _to_text(value, None)
@@ -139,12 +140,10 @@ def _to_cell(value: Value) -> str | int | float:
 
 
 def _to_text(value: Value, form: str | None) -> str:
-    if _is_nothing(value):
+    if value is None or _is_nothing(value):
         return _NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if form is not None:
-        return format(value, form)
     if isinstance(value, str):
         return value
-    return "; ".join(value)
+    return format(value, form or "") if isinstance(value, int | float) else "; ".join(value)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from components.evaluation import slicing
-from components.evaluation.figures import Figures, Metrics
+from components.evaluation.figures import Evaluation, Figures, Metrics
 from pipeline import nodes
 from pipeline.errors import UserError
 from pipeline.runs.run_result import RunResult
@@ -84,8 +84,8 @@ def has_slicing(figures: Figures, by: str) -> bool:
     return bool(_slices(figures, by))
 
 
-def require_figures(result: RunResult, slicing: str | None) -> None:
-    """Checks that a run has figures of a kind.
+def require_figures(result: RunResult, slicing: str | None) -> Evaluation:
+    """Returns a run's figures, which are to be of a kind.
 
     Args:
         result: of the run.
@@ -102,7 +102,7 @@ def require_figures(result: RunResult, slicing: str | None) -> None:
     elif slicing and not has_slicing(evaluation, slicing):
         missing = f"slices by {slicing}"
     else:
-        return
+        return evaluation
     raise UserError(
         f"Run {result.run_id} has no {missing}: an earlier version evaluated it, so run the "
         "pipeline again."
@@ -123,7 +123,7 @@ def _why_no_figures(result: RunResult) -> str:
 
 def overall(figures: Figures, other: Figures | None = None) -> Table:
     """Makes a table as `by_slice` does, of one row, with the classes' macro averages."""
-    rows = {"overall": (figures.overall, other and other.overall)}
+    rows = {"overall": (figures.overall, other.overall if other else None)}
     return _side_by_side(
         Column("slice", "slice"), _OVERALL_COLUMNS, rows, compare=other is not None
     )
@@ -174,11 +174,11 @@ def _run_row(result: RunResult) -> dict[str, Value]:
     evaluation = result.evaluation
     return {
         "run": result.run_id,
-        "started": result.started and result.started.isoformat(timespec="seconds"),
+        "started": result.started.isoformat(timespec="seconds") if result.started else None,
         "dataset": result.dataset,
-        "accuracy": evaluation and evaluation.overall.accuracy,
+        "accuracy": evaluation.overall.accuracy if evaluation else None,
         "verdict": result.verdict.label,
-        "blessed": evaluation and evaluation.blessed,
+        "blessed": evaluation.blessed if evaluation else None,
         "version": int(result.pushed.version) if result.pushed else None,
         "why_not_pushed": result.why_not_pushed,
     }
@@ -240,12 +240,12 @@ def _cells(
     for column in columns:
         key, field = column.key, _field(column)
         value, before = getattr(metrics, field, None), getattr(other, field, None)
-        known = column.worst and value is not None and before is not None
+        apart = None if value is None or before is None else value - before
         low, high = metrics.intervals.get(field, (None, None)) if metrics else (None, None)
         cells |= {
             key: value,
             f"other_{key}": before,
-            f"change_{key}": value - before if known else None,
+            f"change_{key}": apart if column.worst else None,
             f"{key}_low": low,
             f"{key}_high": high,
         }

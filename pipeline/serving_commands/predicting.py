@@ -66,13 +66,11 @@ def _ask(
 def _classify(model: Path, images: Sequence) -> list[list[float]]:
     """Returns the probability of each class for each picture."""
     import numpy as np
-    import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(model))
-    answer = loaded.signatures[served.PREDICT_IMAGES](
-        **{served.IMAGES: tf.constant(np.stack(images))}
-    )
-    probabilities = answer[served.PROBABILITIES].numpy()
+    from trainer_module import signature_calls
+
+    classify = signature_calls.load_signature(model, served.PREDICT_IMAGES)
+    probabilities = classify(np.stack(images))[served.PROBABILITIES]
     wanted = (len(images), features.NUM_CLASSES)
     # Another's model may answer anything.
     if probabilities.shape != wanted or not np.isfinite(probabilities).all():
@@ -82,7 +80,7 @@ def _classify(model: Path, images: Sequence) -> list[list[float]]:
 
 def _describe(image: Path, probabilities: Sequence[float] | None) -> dict[str, Any]:
     if probabilities is None:
-        return {"file": str(image), "class": None, "probabilities": None}
+        return {"file": str(image), "class": None, served.PROBABILITIES: None}
     named = dict(zip(features.CLASS_NAMES, probabilities, strict=True))
     return {
         "file": str(image),

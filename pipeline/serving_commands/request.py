@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,7 +12,8 @@ from pipeline import config
 from pipeline.errors import UserError
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True)
+class Request:
     """What a command goes by.
 
     Attributes:

@@ -101,7 +101,7 @@ def test_standard_error_that_is_closed_is_left_so(run):
 def test_reader_of_standard_error_that_has_gone_does_not_end_the_import(run):
     read, write = os.pipe()
     os.close(read)
-    with open(write, "wb") as gone:
+    with os.fdopen(write, "wb") as gone:
         program = IMPORT.replace('print("after", file=sys.stderr)', "")
         ended = run(
             "try:\n" + textwrap.indent(program, "    ") + "\nexcept ImportError: print('failed')",

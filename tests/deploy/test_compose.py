@@ -17,6 +17,7 @@ from components.model_server.client import ask_grpc, ask_rest
 from components.model_store.manifest import SERVER_DIRECTORY, ModelFacts
 from components.model_store.store import Store
 from deploy import client
+from tests.conftest import require
 
 DEPLOY = Path(client.__file__).parent
 COMPOSE = DEPLOY / "compose.yaml"
@@ -65,10 +66,9 @@ def free_port():
 @pytest.fixture
 def running(tmp_path, model_directory):
     """The server on two pushes; its REST address, its gRPC address and the store."""
-    if obstacle := image.find_obstacle():
-        pytest.skip(f"needs TensorFlow Serving in Docker: {obstacle}")
-    if subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
-        pytest.skip("needs docker compose")
+    require("TensorFlow Serving in Docker", image.find_obstacle())
+    asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    require("Docker Compose", "`docker compose version` fails" if asked.returncode else None)
     store = Store(tmp_path / "serving" / "tinyvgg")
     store.push(Path(model_directory), ModelFacts())
     rest, grpc = free_port(), free_port()

@@ -155,31 +155,51 @@ print(float(tf.reduce_mean(tf.cast(guesses == labels, tf.float64))))
 """
 
 
-def test_model_below_a_threshold_is_refused_with_the_reason(run, tmp_path):
-    ended = run(tmp_path, "--epochs", "1", "--set", "evaluation.min_accuracy=0.999")
-    assert ended.code == 3
-    assert ended.result["blessed"] is False
-    [reason] = ended.result["reasons"]
-    assert reason.startswith("accuracy overall is 0.")
-    assert " and should be at least 0.9990: 0." in reason
-    assert ended.result["pushed"] is None
-    assert reason in ended.screen
-    assert reason in Path(ended.result["report"]).read_text(encoding="utf-8")
-    assert not served_versions(tmp_path)
+class TestRefusedModelIsJudgedAgainWithOtherLimits:
+    """Runs in one root, in this order, that change what a model must reach, and not the model."""
 
+    @pytest.fixture(scope="class")
+    def root(self, tmp_path_factory):
+        return tmp_path_factory.mktemp("limits")
 
-def test_unsound_model_is_refused_and_checked_again_with_other_limits(run, tmp_path):
-    refused = run(tmp_path, "--set", "serving.max_size_mb=0.001")
-    assert refused.code == 3
-    assert refused.result["blessed"] is True
-    [reason] = refused.result["serving"]["reasons"]
-    assert reason.startswith("the size is 0.")
-    assert reason in refused.screen
-    assert not served_versions(tmp_path)
-    again = run(tmp_path)
-    assert again.code == 0, again.screen
-    assert again.state("Trainer") == "cached"
-    assert len(served_versions(tmp_path)) == 1
+    @pytest.fixture(scope="class")
+    def runs(self, root, run):
+        return {
+            name: (run(root, *flags), served_versions(root))
+            for name, flags in {
+                "inaccurate": ("--set", "evaluation.min_accuracy=0.999"),
+                "too large": ("--set", "serving.max_size_mb=0.001"),
+                "good": (),
+            }.items()
+        }
+
+    def test_model_below_a_threshold_is_refused_with_the_reason(self, runs):
+        run, versions = runs["inaccurate"]
+        assert run.code == 3
+        assert run.state("Trainer") == "done"
+        assert run.result["blessed"] is False
+        [reason] = run.result["reasons"]
+        assert reason.startswith("accuracy overall is 0.")
+        assert " and should be at least 0.9990: 0." in reason
+        assert run.result["pushed"] is None
+        assert reason in run.screen
+        assert reason in Path(run.result["report"]).read_text(encoding="utf-8")
+        assert not versions
+
+    def test_unsound_model_is_refused_with_the_reason(self, runs):
+        run, versions = runs["too large"]
+        assert run.code == 3
+        assert run.result["blessed"] is True
+        [reason] = run.result["serving"]["reasons"]
+        assert reason.startswith("the size is 0.")
+        assert reason in run.screen
+        assert not versions
+
+    def test_same_model_is_pushed_where_the_limits_allow_it(self, runs):
+        run, versions = runs["good"]
+        assert run.code == 0, run.screen
+        assert run.state("Trainer") == "cached"
+        assert len(versions) == 1
 
 
 def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
@@ -211,30 +231,47 @@ def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
     assert not served_versions(tmp_path / "root")
 
 
-def test_interrupted_run_keeps_what_was_finished_and_completes_when_run_again(
-    run, run_and_break, tmp_path
-):
-    interrupted = run_and_break(tmp_path, "epoch 1/", "--epochs", "500")
-    assert interrupted.code == 130
-    assert interrupted.state("Transform") == "done"
-    assert interrupted.state("Trainer") == "interrupted"
-    assert "Interrupted" in Path(interrupted.result["report"]).read_text(encoding="utf-8")
-    assert not served_versions(tmp_path)
-    again = run(tmp_path)
-    assert again.code == 0, again.screen
-    assert again.state("Transform") == "cached"
-    assert again.state("Trainer") == "done"
-    assert len(served_versions(tmp_path)) == 1
+class TestBrokenOffRunsGoOn:
+    """Runs in one root, in this order: interrupted, killed, and left alone."""
 
+    @pytest.fixture(scope="class")
+    def root(self, tmp_path_factory):
+        return tmp_path_factory.mktemp("broken")
 
-def test_killed_trainer_goes_on_from_its_last_epoch(run, run_and_break, tmp_path):
-    killed = run_and_break(tmp_path, "epoch 2/3", kill=True)
-    assert killed.code == 1
-    assert "SIGKILL" in killed.result["failure"]["cause"]
-    assert "SIGKILL" in Path(killed.result["report"]).read_text(encoding="utf-8")
-    resumed = run(tmp_path)
-    assert resumed.code == 0, resumed.screen
-    assert resumed.state("LearningRateFinder") == "cached"
-    assert "epoch 3/3" in resumed.screen
-    assert "epoch 1/3" not in resumed.screen
-    assert resumed.result["training"]["epochs"] == 3
+    @pytest.fixture(scope="class")
+    def runs(self, root, run, run_and_break):
+        interrupted = run_and_break(root, "epoch 1/", "--epochs", "500"), served_versions(root)
+        # Epochs enough that the kill comes before the last one on a machine that is busy.
+        killed = run_and_break(root, "epoch 2/6", "--epochs", "6", kill=True), served_versions(root)
+        resumed = run(root, "--epochs", "6"), served_versions(root)
+        return {"interrupted": interrupted, "killed": killed, "resumed": resumed}
+
+    def test_interrupted_run_says_so_and_pushes_nothing(self, runs):
+        run, versions = runs["interrupted"]
+        assert run.code == 130
+        assert run.state("Transform") == "done"
+        assert run.state("Trainer") == "interrupted"
+        assert "Interrupted" in Path(run.result["report"]).read_text(encoding="utf-8")
+        assert not versions
+
+    def test_run_after_an_interruption_takes_over_what_was_finished(self, runs):
+        run, _ = runs["killed"]
+        assert run.state("Transform") == "cached"
+
+    def test_killed_run_says_so_and_pushes_nothing(self, runs):
+        run, versions = runs["killed"]
+        assert run.code == 1
+        assert run.state("Trainer") == "failed"
+        assert "SIGKILL" in run.result["failure"]["cause"]
+        assert "SIGKILL" in Path(run.result["report"]).read_text(encoding="utf-8")
+        assert not versions
+
+    def test_killed_training_goes_on_from_its_last_epoch_to_the_end(self, runs):
+        run, versions = runs["resumed"]
+        assert run.code == 0, run.screen
+        assert run.state("LearningRateFinder") == "cached"
+        assert run.state("Trainer") == "done"
+        assert "epoch 6/6" in run.screen
+        assert "epoch 1/6" not in run.screen
+        assert run.result["training"]["epochs"] == 6
+        assert len(versions) == 1

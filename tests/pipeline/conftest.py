@@ -18,6 +18,7 @@ from pipeline import config
 from pipeline.data import idx, kinds, sources
 from pipeline.data.preparation import SPLITS
 from pipeline.errors import UserError
+from tests.conftest import require
 from trainer_module import features
 from trainer_module.facts import OfficialFile
 
@@ -26,7 +27,7 @@ from trainer_module.facts import OfficialFile
 def official_dir(fashion_mnist) -> Path:
     """Fashion-MNIST itself, where this machine has it."""
     if not isinstance(fashion_mnist, kinds.OfficialFiles):
-        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+        require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     return fashion_mnist.directory
 
 
@@ -130,10 +131,11 @@ def write_records(encode_png) -> Callable[..., None]:
     def write_records(file: Path, examples: Sequence[dict | int]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tf.io.TFRecordWriter(str(file), "GZIP" if file.suffix == ".gz" else "") as writer:
-            for example in examples:
-                if isinstance(example, int):
-                    png = encode_png(np.full((28, 28), example, np.uint8))
-                    example = {features.IMAGE: png, features.LABEL: example}
+            for one in examples:
+                example = one
+                if isinstance(one, int):
+                    png = encode_png(np.full((28, 28), one, np.uint8))
+                    example = {features.IMAGE: png, features.LABEL: one}
                 feature = {name: to_feature(value) for name, value in example.items()}
                 message = tf.train.Example(features=tf.train.Features(feature=feature))
                 writer.write(message.SerializeToString())

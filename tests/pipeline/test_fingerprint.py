@@ -1,75 +1,205 @@
-from types import SimpleNamespace
+import shutil
+import subprocess
+import sys
 
 import pytest
 
-from pipeline.fingerprint import fingerprint, sha256
+from pipeline import fingerprint as module
+from pipeline import nodes
+from pipeline.config import PROJECT_DIRECTORY
+from pipeline.fingerprint import find_sources, fingerprint, fingerprints, sha256
+from pipeline.nodes import (
+    CODE,
+    EVALUATOR,
+    LEARNING_RATE_FINDER,
+    PUSHER,
+    REPORT,
+    SERVING_CHECK,
+    TRAINER,
+    TRANSFORM,
+    Code,
+)
+
+VERSIONS = {name: "1.0" for code in CODE.values() for name in code.libraries}
 
 
-def write_package(directory):
-    """A package of three modules, one of them deeper down, and a template beside it."""
-    (directory / "weave").mkdir(parents=True)
-    (directory / "__init__.py").write_text('"""Looms."""\n')
-    (directory / "loom.py").write_text("WIDTH = 28\n")
-    (directory / "weave" / "twill.py").write_text("STEP = 1\n")
-    (directory / "weave" / "cloth.html").write_text("<p>Cloth</p>\n")
-    return directory
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of what nodes run."""
+    root = tmp_path_factory.mktemp("checkout")
+    for package in ("components", "trainer_module"):
+        shutil.copytree(PROJECT_DIRECTORY / package, root / package)
+    return root
 
 
-def take(directory):
-    return fingerprint(SimpleNamespace(__file__=str(directory / "__init__.py")))
+def take(root, versions=VERSIONS):
+    return {node: fingerprint(code, versions, root) for node, code in CODE.items()}
 
 
-@pytest.fixture
-def package(tmp_path):
-    return write_package(tmp_path / "looms")
+def changed(before, after):
+    return {node for node in before if before[node] != after[node]}
 
 
-def test_is_sixteen_hexadecimal_digits(package):
-    assert len(take(package)) == 16
-    assert int(take(package), base=16)
-
-
-def test_is_the_same_wherever_the_package_lies(package, tmp_path):
-    assert take(write_package(tmp_path / "other" / "place")) == take(package)
-
-
-EDITS = {
-    "content": lambda root: (root / "loom.py").write_text("WIDTH = 29\n"),
-    "content_deeper_down": lambda root: (root / "weave" / "twill.py").write_text("STEP = 2\n"),
-    "template": lambda root: (root / "weave" / "cloth.html").write_text("<p>Silk</p>\n"),
-    "name": lambda root: (root / "loom.py").rename(root / "jenny.py"),
-    "directory": lambda root: (root / "weave").rename(root / "knit"),
-    "added": lambda root: (root / "spindle.py").write_text("SPEED = 1\n"),
-    "added_empty": lambda root: (root / "spindle.py").touch(),
-    "removed": lambda root: (root / "loom.py").unlink(),
-    "moved_between_files": lambda root: (
-        (root / "__init__.py").write_text(""),
-        (root / "loom.py").write_text('"""Looms."""\nWIDTH = 28\n'),
-    ),
-}
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_changes_with_the_source(package, edit):
-    before = take(package)
-    edit(package)
-    assert take(package) != before
+def edit(root, path):
+    """Adds an empty line; returns what undoes it."""
+    file = root / path
+    content = file.read_bytes()
+    file.write_bytes(content + b"\n")
+    return lambda: file.write_bytes(content)
 
 
 @pytest.mark.parametrize(
-    "path", ["__pycache__/loom.cpython-310.pyc", "loom.pyc", "README.md", "weave/pattern.toml"]
+    ("path", "expected"),
+    [
+        ("components/report/templates/style.css", {REPORT}),
+        ("components/report/templates/report.html", {REPORT}),
+        ("components/report/render.py", {REPORT}),
+        # Imported within a function.
+        ("components/report/charts.py", {REPORT}),
+        ("components/learning_rate_finder/component.py", {LEARNING_RATE_FINDER}),
+        ("components/serving_check/probe/loaders.py", {SERVING_CHECK}),
+        ("components/serving_check/runner.py", {SERVING_CHECK}),
+        ("components/model_store/store.py", {PUSHER}),
+        ("components/evaluation/extractors.py", {EVALUATOR}),
+        # The Pusher and the page read the figures by the metrics' names.
+        ("components/evaluation/metrics.py", {EVALUATOR, PUSHER, REPORT}),
+        ("components/verdict.py", {REPORT}),
+        ("trainer_module/model.py", {TRAINER, LEARNING_RATE_FINDER}),
+        ("trainer_module/learning_rate_finder.py", {TRAINER, LEARNING_RATE_FINDER}),
+        ("trainer_module/run_fn.py", {TRAINER}),
+        ("trainer_module/signatures.py", {TRAINER}),
+        ("trainer_module/warmup.py", {TRAINER, SERVING_CHECK}),
+        ("trainer_module/preprocessing.py", {TRANSFORM, TRAINER, EVALUATOR}),
+        (
+            "trainer_module/features.py",
+            {*(TRANSFORM, LEARNING_RATE_FINDER, TRAINER, EVALUATOR), SERVING_CHECK, PUSHER, REPORT},
+        ),
+        # Commands run these, and no node does.
+        ("components/model_formats/export.py", set()),
+        ("components/model_server/process.py", set()),
+        ("components/report/component.py", set()),
+    ],
 )
-def test_does_not_change_with_other_files(package, path):
-    before = take(package)
-    (package / path).parent.mkdir(exist_ok=True)
-    (package / path).write_text("anything")
-    assert take(package) == before
+def test_edited_file_changes_the_fingerprints_of_the_nodes_that_run_it(checkout, path, expected):
+    before = take(checkout)
+    restore = edit(checkout, path)
+    try:
+        assert changed(before, take(checkout)) == expected
+    finally:
+        restore()
 
 
-def test_does_not_change_when_a_file_is_only_touched(package):
-    before = take(package)
-    (package / "loom.py").touch()
-    assert take(package) == before
+@pytest.mark.parametrize("path", ["components/serving_check/probe/more.py", "components/new.py"])
+def test_added_file_counts_where_it_is_run(checkout, path):
+    before = take(checkout)
+    (checkout / path).write_text("")
+    try:
+        expected = {SERVING_CHECK} if "probe" in path else set()
+        assert changed(before, take(checkout)) == expected
+    finally:
+        (checkout / path).unlink()
+
+
+def test_fingerprints_do_not_depend_on_where_the_checkout_is(checkout):
+    assert take(checkout) == take(PROJECT_DIRECTORY)
+
+
+def test_fingerprint_is_sixteen_hexadecimal_digits(checkout):
+    for one in take(checkout).values():
+        assert len(one) == 16
+        assert int(one, base=16) >= 0
+
+
+def test_every_node_has_code_but_the_one_that_is_never_cached():
+    assert CODE.keys() == set(nodes.NODES) - {nodes.BASELINE_RESOLVER}
+
+
+def test_upgraded_library_changes_the_fingerprints_of_the_nodes_that_stand_on_it(monkeypatch):
+    installed = dict(VERSIONS)
+    monkeypatch.setattr(module.importlib.metadata, "version", installed.__getitem__)
+    before = fingerprints()
+    installed["keras"] = "2.0"
+    assert changed(before, fingerprints()) == {LEARNING_RATE_FINDER, TRAINER}
+    installed["tensorflow-model-analysis"] = "2.0"
+    assert changed(before, fingerprints()) == {LEARNING_RATE_FINDER, TRAINER, EVALUATOR, REPORT}
+    installed["tfx"] = "2.0"
+    assert changed(before, fingerprints()) == set(CODE)
+
+
+def test_versions_that_are_given_take_the_place_of_those_installed(monkeypatch):
+    monkeypatch.setattr(module.importlib.metadata, "version", lambda name: "2.0")
+    assert fingerprints(VERSIONS) == take(PROJECT_DIRECTORY)
+    assert fingerprints(VERSIONS) != fingerprints()
+
+
+def test_fingerprints_come_without_what_they_are_of():
+    program = (
+        "import sys; from pipeline.fingerprint import fingerprints; fingerprints(); "
+        "sys.exit(bool({'tensorflow', 'tfx', 'trainer_module.model'} & set(sys.modules)))"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=PROJECT_DIRECTORY, check=True)
+
+
+@pytest.fixture
+def loom(tmp_path):
+    """A package whose modules import one another in each way that there is."""
+    files = {
+        "components/__init__.py": "",
+        "components/loom/__init__.py": "from components.loom import thread\n",
+        "components/loom/weave.py": (
+            "import os, components.loom.shuttle\n"
+            "def f():\n    from components.loom.knot import tie\n"
+            "import trainer_module.wool as wool\n"
+        ),
+        "components/loom/shuttle.py": "from components.loom import weave, WIDTH\n",
+        "components/loom/knot.py": "tie = 1\n",
+        "components/loom/thread.py": "",
+        "components/loom/other.py": "",
+        "trainer_module/__init__.py": "",
+        "trainer_module/wool.py": "",
+        "os.py": "",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return tmp_path
+
+
+def test_sources_are_all_that_is_imported_with_the_packages_around(loom):
+    found = find_sources(Code(("components.loom.weave",)), loom)
+    assert {path.relative_to(loom).as_posix() for path in found} == {
+        "components/__init__.py",
+        *(f"components/loom/{name}.py" for name in ("__init__", "weave", "shuttle", "knot")),
+        "components/loom/thread.py",
+        "trainer_module/__init__.py",
+        "trainer_module/wool.py",
+    }
+
+
+def test_renamed_module_is_another_fingerprint(loom):
+    code = Code(("components.loom.weave",))
+    before = fingerprint(code, {}, loom)
+    (loom / "components/loom/knot.py").rename(loom / "components/loom/hitch.py")
+    weave = loom / "components/loom/weave.py"
+    weave.write_text(weave.read_text())
+    assert fingerprint(code, {}, loom) != before
+
+
+@pytest.mark.parametrize(
+    "code", [Code(("components.gone",)), Code(files=("components/gone/*",)), Code(("gone",))]
+)
+def test_entry_that_is_not_there_is_an_error_and_not_an_empty_fingerprint(loom, code):
+    with pytest.raises(FileNotFoundError, match="gone"):
+        fingerprint(code, {}, loom)
+
+
+def test_no_node_imports_by_a_name_that_the_sources_do_not_show():
+    for node, code in CODE.items():
+        for path in find_sources(code):
+            if path.suffix == ".py":
+                text = path.read_text(encoding="utf-8")
+                assert "import_module" not in text, (node, path)
+                assert "__import__" not in text, (node, path)
 
 
 def test_a_sum_is_that_of_the_bytes(tmp_path):

@@ -1,24 +1,25 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import SetupOptions
+from google.protobuf import json_format
 from tfx.dsl.compiler import compiler
+from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import RunOptions
 from tfx.utils import dependency_utils
 
-import components
 import schema
-import trainer_module
 from pipeline import config, effect, graph, nodes
 from pipeline.data import preparation
 from pipeline.data.kinds import Sample
 from pipeline.engine import dag_runner
-from pipeline.fingerprint import fingerprint
+from pipeline.fingerprint import find_sources, fingerprints, installed_versions, sha256
 from pipeline.workspace import Workspace
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
@@ -43,8 +44,9 @@ def data(tmp_path):
 def build(place, data):
     """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`."""
 
-    def build(settings=None, place=place):
-        return graph.create_pipeline(settings or config.Config(), data, place)
+    def build(settings=None, place=place, source=None):
+        known = source or fingerprints(installed_versions())
+        return graph.create_pipeline(settings or config.Config(), data, place, known)
 
     return build
 
@@ -71,12 +73,6 @@ def changed_nodes(before, after):
     )
     assert before.keys() == after.keys()
     return {name for name in before if before[name] != after[name]}
-
-
-def executor_flags(pipeline, name):
-    """What the executor of a node is started with, which is part of its cache key."""
-    [node] = [one for one in pipeline.components if one.id == name]
-    return list(node.executor_spec.encode().python_executor_spec.extra_flags)
 
 
 def test_nodes_are_those_of_the_graph_in_running_order(build):
@@ -161,7 +157,6 @@ def test_finder_gets_every_knob_of_its_own_and_those_it_shares_with_the_trainer(
     settings = config.load_config(assignments=["learning_rate_finder.points=50"])
     finder = compile_nodes(build(settings))[nodes.LEARNING_RATE_FINDER]
     given = json.loads(parameters(finder)["config"])
-    assert given.pop("source")
     assert given == effect.finder_parameters(settings, data)
 
 
@@ -222,18 +217,15 @@ def test_every_path_derives_from_the_workspace(build, place):
     }
 
 
-def test_pusher_is_told_where_the_model_comes_from_and_how_the_server_sees_it(build):
+def test_pusher_is_told_how_the_server_sees_the_serving_directory(build):
     settings = config.load_config(assignments=["serving.server_dir=/srv"])
-    config_ = json.loads(parameters(compile_nodes(build(settings))[nodes.PUSHER])["custom_config"])
-    assert config_["dataset"] == "records"
-    assert config_["model_source"] == fingerprint(trainer_module)
-    assert config_["server_dir"] == "/srv"
+    given = json.loads(parameters(compile_nodes(build(settings))[nodes.PUSHER])["custom_config"])
+    assert given == {"server_dir": "/srv"}
 
 
 def test_serving_check_gets_every_limit(build):
     settings = config.load_config(assignments=["serving.max_load_s=7"])
     given = json.loads(parameters(compile_nodes(build(settings))[nodes.SERVING_CHECK])["config"])
-    assert given.pop("source") == fingerprint(components)
     assert given == settings.serving.model_dump(mode="json", exclude={"server_dir"})
     assert given["max_load_s"] == 7
 
@@ -278,16 +270,58 @@ def test_preset_builds_the_graph_with_its_settings(build, preset, data):
     assert effect.find_without_effect(settings, data) == []
 
 
-def test_edited_source_changes_what_the_nodes_that_run_it_are_cached_by(build, monkeypatch):
-    before = build()
-    hashed = []
-    monkeypatch.setattr(graph, "fingerprint", lambda package: hashed.append(package) or "edited")
-    learning = {nodes.TRANSFORM, nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
-    serving = {nodes.SERVING_CHECK, nodes.PUSHER, nodes.REPORT}
-    after = build()
-    assert changed_nodes(before, after) == learning | serving
-    assert executor_flags(before, nodes.EVALUATOR) != executor_flags(after, nodes.EVALUATOR)
-    assert hashed == [trainer_module, components]
+CACHED = set(nodes.NODES) - {nodes.BASELINE_RESOLVER}
+
+
+@pytest.mark.parametrize("check", ["process", "infra_validator"])
+def test_every_node_that_is_cached_has_the_fingerprint_of_what_it_runs(build, check):
+    source = {node: f"source of {node}" for node in CACHED}
+    settings = config.load_config(assignments=[f"serving.check={check}"])
+    compiled = compile_nodes(build(settings, source=source))
+    assert {name: parameters(compiled[name])["source"] for name in CACHED} == source
+    # The Trainer hands it on to the model.
+    given = json.loads(parameters(compiled[nodes.TRAINER])["custom_config"])
+    assert given["source"] == source[nodes.TRAINER]
+
+
+@pytest.mark.parametrize("node", sorted(CACHED))
+def test_edited_source_changes_what_the_node_that_runs_it_is_cached_by_and_no_other(build, node):
+    source = fingerprints(installed_versions())
+    assert changed_nodes(build(), build(source={**source, node: "edited"})) == {node}
+
+
+@pytest.mark.parametrize("check", ["process", "infra_validator"])
+def test_modules_that_are_named_and_not_imported_are_among_what_a_node_runs(build, check):
+    """Dotted paths in parameters and executors: no import leads there."""
+    settings = config.load_config(assignments=[f"serving.check={check}"])
+    compiled = compiler.Compiler().compile(build(settings))
+    deployment = runner_utils.extract_local_deployment_config(compiled)
+    found = set()
+    for node in (one.pipeline_node for one in compiled.nodes):
+        name = node.node_info.id
+        texts = [str(value) for value in parameters(node).values()]
+        if name in CACHED:
+            texts.append(str(runner_utils.extract_executor_spec(deployment, name)))
+        for dotted in re.findall(r"(?<![\w.])(?:components|trainer_module)(?:\.\w+)+", str(texts)):
+            parts = dotted.split(".")
+            places = [Path(*parts[:depth]).with_suffix(".py") for depth in range(2, len(parts) + 1)]
+            [file] = [place for place in places if (config.PROJECT_DIRECTORY / place).exists()]
+            found.add(name)
+            assert config.PROJECT_DIRECTORY / file in find_sources(nodes.CODE[name]), dotted
+    # All that has code of this project, so that the search itself is not blind.
+    assert found == {name for name, code in nodes.CODE.items() if code.modules}
+
+
+def test_compiled_pipeline_of_kubeflow_has_the_fingerprints_and_the_sum_of_the_schema(build):
+    pytest.importorskip("kfp")
+    from tfx.orchestration.kubeflow.v2 import pipeline_builder
+
+    settings = config.load_config(assignments=["learning_rate.source=fixed"])
+    built = pipeline_builder.PipelineBuilder(build(settings), default_image="image").build()
+    text = json_format.MessageToJson(built)
+    for node, source in fingerprints(installed_versions()).items():
+        assert source in text or node == nodes.LEARNING_RATE_FINDER
+    assert sha256(schema.SCHEMA_FILE) in text
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(

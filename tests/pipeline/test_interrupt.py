@@ -34,6 +34,7 @@ def start(name, handler):
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
 
 

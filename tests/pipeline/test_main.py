@@ -68,6 +68,7 @@ def test_package_can_be_run_by_its_name(tmp_path):
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith('{"directory":')

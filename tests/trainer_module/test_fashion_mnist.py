@@ -1,3 +1,5 @@
+from dataclasses import astuple
+
 from trainer_module.fashion_mnist import FASHION_MNIST
 
 
@@ -28,7 +30,8 @@ def test_images_have_the_size_of_the_official_ones():
 
 
 def test_each_official_file_has_a_name_and_a_checksum_of_its_own():
-    names, sums = zip(*FASHION_MNIST.official.files, strict=True)
+    files = map(astuple, FASHION_MNIST.official.files)
+    names, sums = zip(*files, strict=True)
     assert names == (
         "train-images-idx3-ubyte.gz",
         "train-labels-idx1-ubyte.gz",

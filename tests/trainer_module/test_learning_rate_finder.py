@@ -1,6 +1,7 @@
 import json
 import logging
 import math
+from dataclasses import asdict, astuple
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainer_module import learning_rate_finder, loading, model, progress_log, training
-from trainer_module.learning_rate_finder import Curve, Finding
+from trainer_module.learning_rate_finder import Curve
 
 FALLBACK = 0.004
 
@@ -100,7 +101,7 @@ def test_the_test_ends_once_the_loss_explodes():
 
 def test_the_test_ends_at_a_loss_that_is_not_finite():
     curve = run(single_weight(itself), batches(8, [1.0, 1.0, 1.0, math.nan, *[1.0] * 4]))
-    assert [len(values) for values in curve] == [4, 4, 4]
+    assert [len(values) for values in astuple(curve)] == [4, 4, 4]
     assert np.isfinite(curve.losses[:3]).all()
     assert math.isnan(curve.losses[3])
 
@@ -263,9 +264,7 @@ def test_an_unknown_rule_is_an_error_that_names_it():
 def test_json_holds_all_of_the_curve_and_the_finding():
     curve, finding = to_curve(valley()), read(valley())
     parsed = json.loads(learning_rate_finder.to_json(curve, finding))
-    assert set(parsed) == {*Curve._fields, *Finding._fields}
-    assert Curve(**{name: parsed[name] for name in Curve._fields}) == curve
-    assert Finding(**{name: parsed[name] for name in Finding._fields}) == finding
+    assert parsed == {**asdict(curve), **asdict(finding)}
 
 
 def test_json_has_null_for_a_loss_that_is_not_finite():
@@ -277,6 +276,7 @@ def test_json_has_null_for_a_loss_that_is_not_finite():
 def test_tensorboard_gets_rate_and_losses_of_each_point(tmp_path):
     curve = Curve([0.1, 0.2], [3.0, 2.0], [3.0, 2.5])
     learning_rate_finder.write_tensorboard(curve, tmp_path)
+    tags = ("learning_rate", "loss", "smoothed_loss")
     [file] = tmp_path.glob("events.out.tfevents.*")
     written = {}
     for event in tf.compat.v1.train.summary_iterator(str(file)):
@@ -285,7 +285,7 @@ def test_tensorboard_gets_rate_and_losses_of_each_point(tmp_path):
     assert written == pytest.approx(
         {
             (f"range_test/{tag}", step): value
-            for tag, values in zip(("learning_rate", "loss", "smoothed_loss"), curve, strict=True)
+            for tag, values in zip(tags, astuple(curve), strict=True)
             for step, value in enumerate(values)
         }
     )

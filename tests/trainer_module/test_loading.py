@@ -133,9 +133,9 @@ def test_the_budget_goes_to_the_splits_in_their_order(load):
 
 
 def test_an_example_takes_its_pixels_and_its_label(splits):
-    images, labels = splits["eval"]
-    taken = images.numpy().nbytes + labels.numpy().nbytes
-    assert loading.EXAMPLE_BYTES * len(labels) == taken
+    split = splits["eval"]
+    taken = split.images.numpy().nbytes + split.labels.numpy().nbytes
+    assert loading.EXAMPLE_BYTES * split.size == taken
 
 
 def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, load):
@@ -171,8 +171,9 @@ def test_a_batch_may_be_larger_than_the_split(split, identify):
 
 
 def test_training_batches_hold_images_and_labels_that_belong_together(split, splits):
-    images, labels = (part.numpy() for part in splits["eval"])
-    label_of = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    whole = splits["eval"]
+    pairs = zip(whole.images.numpy(), whole.labels.numpy(), strict=True)
+    label_of = {image.tobytes(): label for image, label in pairs}
     batches = loading.training_batches(split, BATCH, seed=3, epochs=1)
     for images, labels in batches.as_numpy_iterator():
         assert (images.dtype, labels.dtype) == (np.float32, np.int64)

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import math
 from functools import partial
@@ -49,18 +50,20 @@ def train(splits, model_config, augmentation_config, training_config, learning_r
         built=None,
         **changes,
     ):
-        settings = {**training_config, **changes}
-        keras.utils.set_random_seed(settings["seed"])
+        settings = training.TrainingSettings(
+            **{**training_config, **changes},
+            augmentation={**augmentation_config, **(augmentation or {})},
+            learning_rate={**learning_rate_config, **(rate or {})},
+        )
+        keras.utils.set_random_seed(settings.seed)
         built = built or model.build_model(**{**model_config, **(network or {})})
         trained = training.train(
             built,
             splits["train"],
             eval_split or splits["eval"],
-            augmentation_config={**augmentation_config, **(augmentation or {})},
-            learning_rate_config={**learning_rate_config, **(rate or {})},
+            settings,
             checkpoint_directory=directory / "checkpoints",
             tensorboard_directory=directory / "tensorboard",
-            **settings,
         )
         return built, trained
 
@@ -168,7 +171,7 @@ def test_augmentation_reaches_the_training(plain, train, tmp_path):
 
 def test_the_smoothed_loss_is_that_of_labels_spread_over_the_classes(train, splits, tmp_path):
     network, trained = train(tmp_path, label_smoothing=0.2, epochs=1)
-    images, labels = splits["eval"]
+    images, labels = splits["eval"].images, splits["eval"].labels
     logs = np.log(network(images).numpy())
     of_labels = logs[np.arange(len(labels)), labels]
     expected = -(0.8 * of_labels + 0.2 * logs.mean(axis=1)).mean()
@@ -177,7 +180,7 @@ def test_the_smoothed_loss_is_that_of_labels_spread_over_the_classes(train, spli
 
 def test_without_smoothing_the_loss_is_the_cross_entropy(train, splits, tmp_path):
     network, trained = train(tmp_path, epochs=1)
-    images, labels = splits["eval"]
+    images, labels = splits["eval"].images, splits["eval"].labels
     expected = -np.log(network(images).numpy())[np.arange(len(labels)), labels].mean()
     assert trained.history["val_loss"] == [pytest.approx(expected, rel=1e-4)]
 
@@ -237,8 +240,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_says_what_to_do(train, 
 
 
 def test_a_loss_that_is_not_finite_on_the_eval_split_ends_it_too(train, splits, tmp_path):
-    images, labels = splits["eval"]
-    broken = loading.MemorySplit(images * math.nan, labels)
+    broken = dataclasses.replace(splits["eval"], images=splits["eval"].images * math.nan)
     # On a CPU, the pooling and the ReLU of TinyVGG make zero of what is not a number.
     linear = keras.Sequential(
         [

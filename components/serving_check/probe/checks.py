@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-_DEFAULT = "serving_default"
 _WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 # TensorFlow Serving refuses to load a model that brings more:
 # https://www.tensorflow.org/tfx/serving/saved_model_warmup
@@ -48,6 +47,7 @@ class Checks:
         self._request = request
         self._emit = emit
         self._examples = [base64.b64decode(one) for one in request["examples"]]
+        self._default = request["default_signature"]
         self._found: dict[str, dict[str, str]] = defaultdict(dict)
         self._loaders: list[str] = []
         self.measures: dict[str, float] = {}
@@ -113,7 +113,7 @@ class Checks:
             log = prediction_log_pb2.PredictionLog.FromString(record)
             request, response = log.predict_log.request, log.predict_log.response
             given = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
-            signature = request.model_spec.signature_name or _DEFAULT
+            signature = request.model_spec.signature_name or self._default
             answers = model.bind(signature, given)()
         except Exception as error:
             self._refuse(f"{name} fails", error)
@@ -122,8 +122,8 @@ class Checks:
         self._compare(name, answers, recorded, "recorded")
 
     def _check_answers(self, model: Model) -> None:
-        if _DEFAULT not in model.inputs:
-            self._refuse(f"the model has no signature {_DEFAULT}")
+        if self._default not in model.inputs:
+            self._refuse(f"the model has no signature {self._default}")
         for name, inputs in model.inputs.items():
             self._step(f"calling {name} with real examples")
             given = self._inputs(inputs, self._examples)
@@ -219,10 +219,10 @@ class Checks:
         for size, repeats, bound_ms in self._request["batches"]:
             self._step(f"measuring the latency of batches of {size}")
             examples = [self._examples[i % len(self._examples)] for i in range(size)]
-            given = self._inputs(model.inputs[_DEFAULT], examples)
+            given = self._inputs(model.inputs[self._default], examples)
             if given is None:  # That was refused before.
                 return
-            call = model.bind(_DEFAULT, given)
+            call = model.bind(self._default, given)
             call()
             median, p99 = measure_latency(call, repeats, bound_ms / 1000)
             self.measures[f"median_ms_{size}"] = 1000 * median

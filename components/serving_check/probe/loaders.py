@@ -10,11 +10,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
+
+_Result = TypeVar("_Result")
 
 Arrays = Mapping[str, np.ndarray]
 """By the name of an input or an output; strings are bytes, in an array of objects."""
@@ -123,7 +125,7 @@ class ServerLoader:
 
         return call
 
-    def _checked(self, function: Callable[..., Any], *arguments: object) -> Any:
+    def _checked(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         status = self._library.TF_NewStatus()
         try:
             result = function(*arguments, status)

@@ -8,11 +8,13 @@ from components import blessings
 from components.atomic_pusher import executor
 from components.atomic_pusher.executor import Executor
 from components.model_store.files import sha256
-from components.model_store.manifest import StoreError
+from components.model_store.manifest import ModelFacts, StoreError
 from components.model_store.store import Store
 from components.properties import HELD_BACK, SKIPPED
 from components.report.contents import Artifact
 from components.verdict import Standing, read_refusals, read_standing
+from trainer_module import provenance
+from trainer_module.provenance import Provenance
 
 METRICS = {"accuracy": 0.9, "loss": 0.3}
 WEIGHTS = "variables.data-0"
@@ -77,9 +79,7 @@ def push(directory, tmp_path, monkeypatch):
             {"pushed_model": [pushed]},
             {
                 "push_destination": json.dumps({"filesystem": {"base_directory": str(directory)}}),
-                "custom_config": json.dumps(
-                    {"server_dir": "/srv", "model_source": "0123", "dataset": "drawn"}
-                ),
+                "custom_config": json.dumps({"server_dir": "/srv"}),
             },
         )
         return pushed
@@ -105,11 +105,21 @@ def test_blessed_model_is_pushed_and_told_as_by_tfxs_pusher(push, trained, direc
     assert artifact_utils.get_single_uri([pushed]) == pushed.uri
 
 
-def test_push_is_recorded_with_run_source_dataset_and_metrics(push, trained, store):
+def test_push_is_recorded_with_the_run_and_what_the_model_tells(push, trained, store):
+    uri = trained("a")
+    told = Provenance(settings={}, dataset="drawn", source="0123", commit="4567", versions={})
+    provenance.write(told, uri / "Format-Serving")
+    push(uri)
+    version = store.find(1)
+    assert version.record.facts == ModelFacts("run-1", "0123", "4567", "drawn", METRICS)
+    # The version carries it, and a push is whole with it.
+    assert provenance.read(version.path) == told
+    assert not store.faults(version)
+
+
+def test_model_that_does_not_tell_what_made_it_is_pushed_and_that_is_unknown(push, trained, store):
     push(trained("a"))
-    facts = store.find(1).record.facts
-    assert (facts.run, facts.source, facts.dataset) == ("run-1", "0123", "drawn")
-    assert facts.metrics == METRICS
+    assert store.find(1).record.facts == ModelFacts("run-1", metrics=METRICS)
 
 
 def test_models_config_has_the_servers_path(push, trained, directory):

@@ -9,6 +9,7 @@ import pytest
 from pipeline.data import idx
 from pipeline.data.kinds import OfficialFiles
 from tests import served_model
+from tests.conftest import require
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Labelled:
 def official(fashion_mnist) -> tuple[Labelled, Labelled]:
     """Real images uint8 [N, 28, 28] with their labels: some to train on, and others."""
     if not isinstance(fashion_mnist, OfficialFiles):
-        pytest.skip(f"needs the official files, and found {fashion_mnist.origin}")
+        require("the official files of Fashion-MNIST", f"there is {fashion_mnist.origin} instead")
     train, test = idx.read_official(fashion_mnist.directory)
     return Labelled(train.images[:6000], train.labels[:6000]), Labelled(
         test.images[:1000], test.labels[:1000]

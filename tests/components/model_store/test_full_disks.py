@@ -94,6 +94,7 @@ def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     store.directory.chmod(0o755)
     (store.directory / ".incoming").chmod(0o755)
@@ -118,6 +119,7 @@ def test_serving_directory_of_another_user_does_not_fail_pushes(served, store, m
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     store.directory.parent.chmod(0o755)
     assert "models.config does not say what is live, as serving can't be written" in ended.stdout

@@ -47,6 +47,7 @@ def operate(store, operation, model="", kill_at=0):
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
 
 

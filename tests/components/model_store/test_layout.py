@@ -107,6 +107,7 @@ def test_version_of_another_user_is_a_version_and_a_shut_directory_a_sentence(
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
+        check=False,
     )
     (directory / part).chmod(0o755)
     assert told in ended.stdout, ended.stderr

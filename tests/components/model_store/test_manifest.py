@@ -5,7 +5,9 @@ import pytest
 from components.model_store import manifest
 from components.model_store.manifest import Manifest, ModelFacts, Record, StoreError
 
-FACTS = ModelFacts(run="r1", source="0123", dataset="drawn", metrics={"accuracy": 0.9})
+FACTS = ModelFacts(
+    run="r1", source="0123", commit="4567-dirty", dataset="drawn", metrics={"accuracy": 0.9}
+)
 RECORD = Record("now", FACTS, files={"a/b": "0"}, withdrawn="damaged", identity="1")
 RAW = {"pushed": "now", "facts": {}, "files": {}, "withdrawn": None}
 
@@ -72,6 +74,7 @@ def set_in_record(name, value):
         *(set_field("records", {"7": value}) for value in (None, [], "x", 5, {})),
         *(set_in_record("pushed", value) for value in (None, 5)),
         *(set_in_record("facts", value) for value in (None, [], {"more": 1}, {"run": 5})),
+        set_in_record("facts", {"commit": 5}),
         *(set_in_record("facts", {"metrics": value}) for value in (None, [], {"a": "0.9"})),
         *(set_in_record("files", value) for value in (None, [], "x", {"a": 5})),
         *(set_in_record("withdrawn", value) for value in ("so", 5, [])),

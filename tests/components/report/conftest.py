@@ -28,6 +28,7 @@ from tests.evaluations import (
     slice_metrics,
 )
 from trainer_module import features
+from trainer_module.provenance import Provenance
 
 
 def make_figures(recall: float) -> dict:
@@ -71,8 +72,7 @@ def page(png) -> Page:
         facts=RunFacts(
             run="r1",
             dataset="fashion_mnist-1",
-            model_source="0123abcd",
-            configuration={"training": {"seed": 7}},
+            configuration={"training": {"seed": 9}, "evaluation": {"min_accuracy": 0.5}},
             flags="--root /somewhere",
         ),
         verdict=Verdict("refused", "a label", "Not blessed, and not pushed", judged.reasons),
@@ -86,5 +86,12 @@ def page(png) -> Page:
         anomalies=[Anomaly("test", "label", "is <b>out</b> of range")],
         measures={"load_s": 0.35},
         artifacts={"model": Artifact(9, "Model", "/somewhere/model/9", {})},
-        libraries={"python": "3.10.13"},
+        provenance=Provenance(
+            settings={"training": {"seed": 7}, "learning_rate": {"peak": 0.0107}},
+            dataset="fashion_mnist-0",
+            source="0123abcd",
+            commit="4567ef-dirty",
+            versions={"python": "3.10.12"},
+        ),
+        libraries={"python": "3.10.13", "altair": "6.0"},
     )

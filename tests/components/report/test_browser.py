@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from components.report.render import render_report
+from tests.conftest import require
 from trainer_module import features
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -16,11 +17,10 @@ FLAGS = (
 DESKTOP = {"width": 1200, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-
 
 @pytest.fixture(scope="module")
 def browser():
+    require("Chromium", None if CHROMIUM else "install it with `apt-get install chromium`")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser

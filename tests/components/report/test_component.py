@@ -21,27 +21,26 @@ def channels():
 
 
 def test_component_takes_every_input_and_puts_out_a_page(channels):
-    report = Report(FACTS, source="abc", **channels)
+    report = Report(FACTS, **channels)
     assert set(report.inputs) == set(_INPUTS)
     assert report.outputs["report"].type is HtmlReport
 
 
 def test_finder_may_be_left_out(channels):
-    report = Report(FACTS, source="abc", **{**channels, "tuner_results": None})
+    report = Report(FACTS, **{**channels, "tuner_results": None})
     assert "tuner_results" not in report.inputs
 
 
-def test_other_source_or_facts_are_another_key_of_the_cache(channels):
+def test_other_facts_are_another_key_of_the_cache(channels):
     keys = {
-        Report(facts, source=source, **channels).exec_properties["config"]
+        Report(facts, **channels).exec_properties["config"]
         for facts in (FACTS, dataclasses.replace(FACTS, dataset="e"))
-        for source in ("abc", "abd")
     }
-    assert len(keys) == 4
+    assert len(keys) == 2
 
 
 def test_facts_pass_through_the_parameters_and_get_the_runs_id(channels):
-    properties = Report(FACTS, source="abc", **channels).exec_properties
+    properties = Report(FACTS, **channels).exec_properties
     assert executor.read_facts(properties, "r1") == dataclasses.replace(FACTS, run="r1")
 
 
@@ -62,7 +61,7 @@ def test_executor_writes_the_page_of_the_artifacts_it_is_given(tmp_path, monkeyp
     executor.Executor(context).Do(
         {"pushed_model": [pushed]},
         {"report": [report]},
-        {"config": json.dumps({"source": "abc", "facts": dataclasses.asdict(FACTS)})},
+        {"config": json.dumps(dataclasses.asdict(FACTS))},
     )
     assert seen["pushed_model"] == Artifact(7, "PushedModel", "/pushed", {"pushed_version": "4"})
     assert seen["facts"].run == "r1"

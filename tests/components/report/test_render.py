@@ -101,10 +101,40 @@ def test_confusions_slices_data_and_lineage_are_told(page):
     assert "test label int 10,000 3 0 to 9, mean 4.5" in text
     assert "time to load (s) 0.35" in text
     assert "model 9 Model /somewhere/model/9" in text
-    assert "python 3.10.13" in text
-    assert "training.seed 7" in text
-    assert "0123abcd" in text
     assert "python -m pipeline.serving rollback --root /somewhere" in text
+
+
+def test_model_is_told_by_what_made_it_and_not_by_the_settings_and_versions_at_hand(page):
+    text = read(page)
+    assert "TinyVGG on fashion_mnist-0; written by run r1" in text
+    assert "Trained on fashion_mnist-0 by the code of commit 4567ef-dirty" in text
+    assert "whose fingerprint is 0123abcd. Seed of the training: 7." in text
+    assert "training.seed 7" in text
+    assert "learning_rate.peak 0.0107" in text
+    assert "training.seed 9" not in text
+    assert "fashion_mnist-1" not in text
+    # What the model was not made by is the run's own.
+    assert "evaluation.min_accuracy 0.5" in text
+    assert "python 3.10.12 3.10.13" in text
+    assert "altair – 6.0" in text
+
+
+def test_of_a_model_that_does_not_tell_what_made_it_nothing_is_claimed(page):
+    text = read(dataclasses.replace(page, provenance=None))
+    assert "TinyVGG on data that is not known; written by run r1" in text
+    assert "What made the model is unknown" in text
+    assert "training.seed" not in text
+    assert "fashion_mnist-1" not in text
+    assert "evaluation.min_accuracy 0.5" in text
+    assert "python unknown 3.10.13" in text
+
+
+def test_run_without_a_model_is_told_by_what_it_was_asked_for(page):
+    text = read(dataclasses.replace(page, provenance=None, artifacts={}))
+    assert "TinyVGG on fashion_mnist-1; written by run r1" in text
+    assert "training.seed 9" in text
+    assert "What made the model" not in text
+    assert "python 3.10.13" in text
 
 
 def test_what_comes_from_the_data_can_not_become_markup(page):

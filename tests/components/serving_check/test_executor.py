@@ -134,7 +134,7 @@ def test_blessing_says_which_model_it_is_of(check, export, monkeypatch, tmp_path
 
 
 def test_blessing_of_tfxs_infra_validator_says_so_too(monkeypatch):
-    validator = executor.infra_validator.Executor
+    validator = executor.infra_validator_executor.Executor
     monkeypatch.setattr(validator, "Do", lambda self, *_: None)
     model, blessing = standard_artifacts.Model(), standard_artifacts.InfraBlessing()
     model.uri, model.id = "/m", 7

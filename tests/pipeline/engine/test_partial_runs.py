@@ -25,11 +25,12 @@ from components.model_store.store import Store
 from components.report.contents import REPORT_FILE
 from components.serving_check import executor as serving_check
 from components.serving_check.findings import Findings
-from pipeline import graph, local_runner, nodes, workspace
+from pipeline import fingerprint, graph, local_runner, nodes, workspace
 from pipeline.data import records
 from pipeline.engine import dag_runner, part, worker
 from pipeline.errors import UserError
 from pipeline.runs import outcome, pages
+from pipeline.runs.metadata import open_store
 from tests.evaluations import LOW_ACCURACY, evaluation
 from tests.pipeline import mill
 
@@ -330,7 +331,8 @@ def test_part_comes_to_what_a_whole_run_comes_to_or_says_what_it_lacks(state):
     plant, argv = state
     whole, served = plant.run(*argv), plant.served()
     assert whole.code in (0, 3)
-    for start in STARTS:
+    for asked in STARTS:
+        start = asked
         plant.restore()
         before = [path.name for path in plant.place.serving_model_dir.glob("[0-9]*")]
         answer = plant.run(*argv, from_node=start)
@@ -344,3 +346,93 @@ def test_part_comes_to_what_a_whole_run_comes_to_or_says_what_it_lacks(state):
         if start == nodes.SCHEMA_GEN and answer.verdict["state"] == "open":
             continue
         assert (answer.judged, plant.served()) == (whole.judged, served), start
+
+
+@pytest.fixture
+def pushed(plants):
+    plant = plants("pushed")
+    plant.restore()
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("argv", "start", "cause"),
+    [
+        (
+            ("--set", "training.seed=7", "--epochs", "9"),
+            nodes.EVALUATOR,
+            "--from-node Evaluator needs what LearningRateFinder makes: training.seed = 7, where "
+            "the run before had 0; and what Trainer makes: training.epochs = 9, where the run "
+            "before had 25; start with --from-node LearningRateFinder.",
+        ),
+        (
+            FIXED,
+            nodes.EVALUATOR,
+            '--from-node Evaluator needs what Trainer makes: learning_rate.source = "fixed", where '
+            'the run before had "finder"; start with --from-node Trainer.',
+        ),
+        (
+            STRICT,
+            nodes.PUSHER,
+            "--from-node Pusher needs what Evaluator makes: evaluation.min_accuracy = 0.95, where "
+            "the run before had 0.85; start with --from-node Evaluator.",
+        ),
+        (
+            SMALL,
+            nodes.PUSHER,
+            "--from-node Pusher needs what ServingCheck makes: serving.max_size_mb = 0.5, where "
+            "the run before had 20.0; start with --from-node ServingCheck.",
+        ),
+    ],
+)
+def test_settings_that_a_part_can_not_apply_are_refused_by_name(pushed, argv, start, cause):
+    answer = pushed.run(*argv, from_node=start)
+    assert (answer.code, answer.cause) == (2, cause)
+
+
+@pytest.mark.parametrize("start", [nodes.EVALUATOR, nodes.PUSHER, nodes.REPORT])
+def test_other_data_under_what_a_part_takes_over_is_refused_by_name(pushed, write_records, start):
+    elsewhere = pushed.root.parent / "elsewhere"
+    for split in ("train", "eval", "test"):
+        write_records(elsewhere / "span-1" / "version-1" / f"{split}-0.tfrecord.gz", [1])
+    answer = pushed.run("--data-dir", str(elsewhere), from_node=start)
+    assert answer.code == 2
+    told = f'dataset.dir = "{elsewhere}", where the run before had "{pushed.data}"'
+    assert f"needs what ImportExampleGen makes: {told}; " in answer.cause
+
+
+@pytest.mark.parametrize("start", [nodes.TRAINER, nodes.PUSHER])
+def test_edited_schema_under_what_a_part_takes_over_is_refused_by_name(pushed, monkeypatch, start):
+    monkeypatch.setattr(graph, "sha256", lambda file: "edited")
+    answer = pushed.run(from_node=start)
+    assert answer.code == 2
+    assert 'ImportSchemaGen makes: the schema\'s SHA-256 = "edited", where' in answer.cause
+
+
+def test_part_goes_by_what_earlier_code_made(pushed, monkeypatch):
+    edited = {node: f"edited {node}" for node in nodes.CODE}
+    monkeypatch.setattr(fingerprint, "fingerprints", lambda versions: edited)
+    answer = pushed.run(from_node=nodes.EVALUATOR)
+    assert answer.code == 0
+    assert answer.states[nodes.TRAINER] == "left out"
+    # What it runs itself, it runs anew.
+    assert answer.states[nodes.EVALUATOR] == "done"
+
+
+def test_part_goes_by_what_an_earlier_version_of_this_project_recorded(pushed):
+    """It had no `source` and no `sha256` of their own, and the former within other parameters."""
+    store = open_store(pushed.place.metadata)
+    executions = store.get_executions()
+    for execution in executions:
+        recorded = execution.custom_properties
+        for name in ("source", "sha256"):
+            if name in recorded:
+                del recorded[name]
+        if "custom_config" in recorded:
+            config = json.loads(recorded["custom_config"].string_value) or {}
+            config.pop("dataset", None)
+            recorded["custom_config"].string_value = json.dumps({**config, "source": "0123"})
+    store.put_executions(executions)
+    del store
+    answer = pushed.run(from_node=nodes.EVALUATOR)
+    assert (answer.code, answer.cause) == (0, "")

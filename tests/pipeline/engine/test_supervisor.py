@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,7 @@ def assert_gone(pid: int) -> None:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         try:
-            with open(f"/proc/{pid}/stat") as stat:
+            with Path(f"/proc/{pid}/stat").open() as stat:
                 # Where nobody collects orphans, one that was killed stays as a zombie.
                 if stat.read().rpartition(")")[2].split()[0] == "Z":
                     return

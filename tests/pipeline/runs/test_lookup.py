@@ -48,11 +48,12 @@ def test_runs_of_both_datasets_are_found_unless_one_is_named(places, keep, tmp_p
     keep(real, FIRST)
     keep(sample, SECOND)
     keep(real, THIRD)
-    assert lookup.find_all(places) == [(real, THIRD), (sample, SECOND), (real, FIRST)]
-    assert lookup.find(places, None) == (real, THIRD)
+    expected = [(real, THIRD), (sample, SECOND), (real, FIRST)]
+    assert lookup.find_all(places) == [lookup.Found(*one) for one in expected]
+    assert lookup.find(places, None) == lookup.Found(real, THIRD)
     settings = {"paths.root": tmp_path, "dataset.name": "sample"}
     [only] = lookup.find_places(config.load_config(None, (), settings))
-    assert lookup.find([only], None) == (sample, SECOND)
+    assert lookup.find([only], None) == lookup.Found(sample, SECOND)
 
 
 def test_the_latest_run_is_one_that_has_ended_if_there_is_one(places, keep):

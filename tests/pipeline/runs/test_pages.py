@@ -16,7 +16,7 @@ from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
 from pipeline.runs import metadata, pages, run_result
-from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult
+from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult, TrainingResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
 
@@ -56,6 +56,19 @@ def test_runs_are_listed_newest_first_with_links_to_their_pages(add_run, tmp_pat
     assert html.index("no luck") < html.index("0.9249")
     assert 'href="runs/2026-11-24T12-00-00.001/report.html"' in html
     assert "runs/2026-11-24T13" not in html
+
+
+def test_list_names_the_data_that_the_model_was_trained_on(add_run, tmp_path):
+    figures = dict.fromkeys(TrainingResult.model_fields, 1)
+    known = {"learning_rate_warning": None, "dataset": "drawn-1", "source": "", "commit": ""}
+    add_run("2026-11-24T12-00-00.001", training=TrainingResult(**{**figures, **known}))
+    assert ">drawn-1<" in index(tmp_path)
+    assert ">sample<" not in index(tmp_path)
+
+
+def test_list_names_the_data_of_the_run_if_the_model_does_not_tell(add_run, tmp_path):
+    add_run("2026-11-24T12-00-00.001")
+    assert ">sample<" in index(tmp_path)
 
 
 def test_paths_of_the_links_lead_to_the_pages(add_run, tmp_path):
@@ -139,10 +152,9 @@ def prepared(source):
 def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths, source, flags):
     settings = config.load_config(flags={f"paths.{key}": value for key, value in paths.items()})
     place = workspace.workspace(settings.paths, source.dataset)
-    facts = pages.report_facts(settings, prepared(source), place, "abc")
+    facts = pages.report_facts(settings, prepared(source), place)
     assert facts.flags == flags
     assert facts.dataset == "data-1"
-    assert facts.model_source == "abc"
     assert facts.configuration["training"]["seed"] == 0
 
 
@@ -173,7 +185,12 @@ def run_graph(tmp_path, monkeypatch):
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r1").mkdir(parents=True)
         request = SimpleNamespace(
-            config=config.Config(), run_id="r1", from_node=None, to_node=None, cache=True
+            config=config.Config(),
+            run_id="r1",
+            from_node=None,
+            to_node=None,
+            cache=True,
+            keep_versions=False,
         )
         finished = worker._run_graph(request, prepared(OWN), place, lambda event: None)
         page = place.run_dir("r1") / REPORT_FILE

@@ -84,7 +84,6 @@ def add_shared(parser):
 def parse_command(*argv: str) -> argparse.Namespace:
     parser = Parser(prog="program")
     add_shared(parser)
-    parser.add_commands()
     shared = [arguments.shared_by_commands(add_shared)]
     parser.add_command("list", "list them", parents=shared)
     parser.add_command("show", "show one", parents=shared).add_argument("--size", default="s")

@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +120,7 @@ def test_what_the_screen_can_not_show_does_not_end_a_command(encoding):
         env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
         capture_output=True,
         text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.rstrip().endswith("b \\udcff c")
@@ -153,13 +155,14 @@ command_line.exit_with(command)
     "command", ["pipeline.serving list", "pipeline.dataset info --dataset sample"]
 )
 def test_output_on_a_full_disk_is_a_sentence(command, tmp_path):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-m", *command.split(), "--root", tmp_path],
             cwd=PROJECT_DIRECTORY,
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            check=False,
         )
     assert ended.returncode == 1
     assert ended.stderr == "error: The output can't be written: No space left on device.\n"

@@ -1,11 +1,9 @@
-import sys
-import types
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.serving_commands import predicting
+from trainer_module import served, signature_calls
 
 
 def test_predict_warns_of_a_blank_picture_instead_of_naming_a_class(
@@ -94,14 +92,11 @@ def test_predict_says_in_a_sentence_that_a_model_of_others_does_not_answer(
 def test_predict_says_in_a_sentence_that_a_model_of_others_answers_something_else(
     store, run, picture, refusal, monkeypatch, answer
 ):
-    tensor = types.SimpleNamespace(numpy=lambda: answer)
-    model = types.SimpleNamespace(
-        signatures={"predict_images": lambda images: {"probabilities": tensor}}
+    monkeypatch.setattr(
+        signature_calls,
+        "load_signature",
+        lambda model, name: lambda images: {served.PROBABILITIES: answer},
     )
-    tensorflow = types.SimpleNamespace(
-        constant=np.array, saved_model=types.SimpleNamespace(load=lambda path: model)
-    )
-    monkeypatch.setitem(sys.modules, "tensorflow", tensorflow)
     with refusal(
         "Version 3 can't classify pictures",
         "`python -m pipeline.serving check 3 --root ",

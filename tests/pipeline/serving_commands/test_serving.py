@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -87,6 +86,7 @@ def test_wrong_use_is_a_line_on_stderr_and_no_traceback(root):
         cwd=PROJECT_DIRECTORY,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: ")
@@ -94,7 +94,7 @@ def test_wrong_use_is_a_line_on_stderr_and_no_traceback(root):
 
 
 def test_user_error_is_what_the_store_refuses(store, run):
-    os.unlink(store.directory / "manifest.json")
+    (store.directory / "manifest.json").unlink()
     (store.directory / "manifest.json").write_text("[]")
     with pytest.raises(UserError, match="is damaged: restore it"):
         run("list")

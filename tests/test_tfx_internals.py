@@ -1,0 +1,349 @@
+"""What this project uses of TFX's internals, and what it relies on in each.
+
+A failure here after TFX, TFMA or Beam was updated says what to look at, and where it is used.
+"""
+
+import ast
+import importlib
+import inspect
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from trainer_module import tfx_internals
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+ADAPTER = "trainer_module.tfx_internals"
+
+FILES = [
+    file
+    for package in ("benchmarks", "components", "deploy", "pipeline", "schema", "trainer_module")
+    for file in sorted((CHECKOUT / package).rglob("*.py"))
+]
+
+PUBLIC = ("tfx.v1", "tfx_bsl.public", "apache_beam")
+"""What may be imported of these libraries from anywhere, with what is in it."""
+
+PRIVATE = ("apache_beam.runners", "apache_beam.internal", "apache_beam.portability")
+
+
+def call(*positional: str, **keywords: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """How something is called."""
+    return positional, keywords
+
+
+def names(*keywords: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """A call with arguments by name alone."""
+    return (), dict.fromkeys(keywords, "")
+
+
+CALLS = {
+    "artifact_utils.deserialize_artifacts": call("artifact_type", "artifacts"),
+    "artifact_utils.encode_split_names": call("splits"),
+    "artifact_utils.get_single_uri": call("artifacts"),
+    "artifact_utils.get_split_uri": call("artifacts", "split"),
+    "base_beam_executor.BaseBeamExecutor.Context": names(
+        "beam_pipeline_args", "tmp_dir", "unique_id"
+    ),
+    "base_component.BaseComponent": names("spec"),
+    "component_spec.ChannelParameter": names("type", "optional"),
+    "component_spec.ExecutionParameter": names("type"),
+    "evaluator_executor.Executor": call("context"),
+    "executor_spec.ExecutorClassSpec": call("executor_class"),
+    "io_utils.all_files_pattern": call("directory"),
+    "io_utils.copy_dir": call("source", "target"),
+    "io_utils.write_string_file": call("file", "text"),
+    "json_utils.dumps": call("value"),
+    "launcher.Launcher": names(
+        *("pipeline_node", "mlmd_connection", "pipeline_info", "pipeline_runtime_spec"),
+        *("executor_spec", "custom_driver_spec"),
+    ),
+    "metadata.Metadata": call("connection"),
+    "model_utils.is_model_blessed": call("blessing"),
+    "partial_run_utils.mark_pipeline": call("pipeline", from_nodes="", to_nodes=""),
+    "partial_run_utils.snapshot": call("handle", "pipeline", "base_run"),
+    "path_utils.is_old_model_artifact": call("model"),
+    "path_utils.serving_model_path": call("uri", "is_old"),
+    "proto_utils.json_to_proto": call("text", "message"),
+    "runner_utils.extract_custom_driver_spec": call("deployment", "node"),
+    "runner_utils.extract_executor_spec": call("deployment", "node"),
+    "runner_utils.extract_local_deployment_config": call("pipeline"),
+    "runtime_parameter_utils.substitute_runtime_parameter": call("pipeline", "bindings"),
+    "tfx_pipeline.RunOptions": names("from_nodes", "to_nodes"),
+    "tfxio_utils.get_tf_dataset_factory_from_artifact": call("artifacts", "descriptors"),
+    "types.Channel": names("type"),
+}
+"""What is called, and how: positional arguments in their order, and the names of the others."""
+
+TEXTS = {
+    "compiler_constants.PIPELINE_RUN_ID_PARAMETER_NAME",
+    "evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY",
+    "evaluator_constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY",
+    *(
+        f"standard_component_specs.{name}_KEY"
+        for name in (
+            *("BLESSING", "CUSTOM_CONFIG", "EVALUATION", "EXAMPLES", "INFRA_BLESSING"),
+            *("MODEL", "MODEL_BLESSING", "PUSHED_MODEL", "PUSH_DESTINATION"),
+        )
+    ),
+}
+"""Constants that are text."""
+
+OTHERS = {
+    "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
+    "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
+    "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
+    "pipeline_pb2.NodeExecutionOptions.Skip.NEVER": "test_the_compiled_graph_has_what_is_set_in_it",
+    "pipeline_pb2.Pipeline": "test_the_compiled_graph_has_what_is_set_in_it",
+    "pipeline_pb2.PipelineNode": "test_the_compiled_graph_has_what_is_set_in_it",
+    "pipeline_pb2.RunOptions": "test_the_compiled_graph_has_what_is_set_in_it",
+    "pusher_executor.Executor": "test_the_pusher_marks_what_it_pushed",
+    "standard_component_specs.PusherSpec": "test_the_pusher_has_no_state_but_its_spec",
+    "standard_component_specs.PusherSpec.INPUTS": "test_the_pusher_has_no_state_but_its_spec",
+    "tfx_runner.IrBasedRunner": "test_a_runner_is_handed_the_compiled_graph",
+    "types.Artifact": "test_a_component_of_ours_is_made_of_its_spec",
+    "types.BaseChannel": "test_a_component_of_ours_is_made_of_its_spec",
+}
+"""The rest, by the test of what is relied on."""
+
+
+def parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_in(module: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def test_internals_are_imported_through_the_adapter_alone():
+    strays = {
+        (str(file.relative_to(CHECKOUT)), module)
+        for file in FILES
+        for module in imported(parse(file))
+        if is_in(module, ("tfx", "tfx_bsl", "apache_beam"))
+        and (not is_in(module, PUBLIC) or is_in(module, PRIVATE))
+    }
+    assert not strays
+
+
+def dotted(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return [*before, node.attr]
+    return [node.id] if isinstance(node, ast.Name) else []
+
+
+def used() -> dict[str, set[str]]:
+    """What is used of each module of the adapter, the longest names alone, and by which files."""
+    found = defaultdict(set)
+    for file in FILES:
+        tree = parse(file)
+        modules = {
+            alias.asname or alias.name: alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == ADAPTER
+            for alias in node.names
+        }
+        inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        for node in ast.walk(tree):
+            if id(node) not in inner and (name := dotted(node))[1:] and name[0] in modules:
+                found[".".join([modules[name[0]], *name[1:]])].add(file.name)
+    return found
+
+
+def test_all_that_is_used_is_in_the_contract_and_no_more():
+    contract = {*CALLS, *TEXTS, *OTHERS}
+    # A class that others are made of is relied on by what is relied on in them.
+    assert {*used()} - {"base_beam_executor.BaseBeamExecutor"} == contract
+    assert {name.partition(".")[0] for name in contract} == {*tfx_internals.MODULES}
+    assert {*OTHERS.values()} <= {*globals()}
+
+
+def find(name: str):
+    module, *rest = name.split(".")
+    found = getattr(tfx_internals, module)
+    for one in rest:
+        assert hasattr(found, one), f"{tfx_internals.MODULES[module]} lacks {name}: {used()[name]}"
+        found = getattr(found, one)
+    return found
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_called_takes_these_arguments(name):
+    positional, keywords = CALLS[name]
+    try:
+        inspect.signature(find(name)).bind(*positional, **keywords)
+    except TypeError as error:
+        pytest.fail(f"{name} is called otherwise ({error}): look at {used()[name]}")
+
+
+@pytest.mark.parametrize("name", sorted(TEXTS))
+def test_constant_is_a_text(name):
+    assert isinstance(find(name), str)
+
+
+def test_module_that_tfx_no_longer_has_is_named_with_what_to_mend(monkeypatch):
+    monkeypatch.setitem(tfx_internals.MODULES, "io_utils", "tfx.utils.absent")
+    with pytest.raises(ImportError, match=r"tfx\.utils\.absent can't be .*No module.* mend .*\.py"):
+        from trainer_module.tfx_internals import io_utils  # noqa: F401
+    with pytest.raises(ImportError, match="another"):
+        from trainer_module.tfx_internals import another  # noqa: F401
+
+
+def test_an_executor_knows_its_run():
+    executor = find("base_executor.BaseExecutor")
+    context = executor.Context(pipeline_run_id="run-1")
+    assert type("Own", (executor,), {"Do": None})(context)._context.pipeline_run_id == "run-1"
+
+
+@pytest.mark.parametrize("module", ["base_executor", "infra_validator_executor", "pusher_executor"])
+def test_an_executor_does_its_work_by_the_same_arguments(module):
+    kind = find(f"{module}.{'BaseExecutor' if module == 'base_executor' else 'Executor'}")
+    assert [*inspect.signature(kind.Do).parameters] == [
+        *("self", "input_dict", "output_dict", "exec_properties")
+    ]
+
+
+def test_the_pusher_marks_what_it_pushed():
+    from tfx.v1.types import standard_artifacts
+
+    pusher = find("pusher_executor.Executor")()
+    pushed = standard_artifacts.PushedModel()
+    pusher._MarkNotPushed(pushed)
+    assert pushed.get_int_custom_property("pushed") == 0
+    pusher._MarkPushed(pushed, "/serving/3", "3")
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert pushed.get_string_custom_property("pushed_destination") == "/serving/3"
+    assert pushed.get_string_custom_property("pushed_version") == "3"
+    model = standard_artifacts.Model()
+    model.uri = "/model"
+    assert pusher.GetModelPath({"model": [model]}) == "/model/Format-Serving"
+
+
+def test_the_pusher_has_no_state_but_its_spec():
+    """AtomicPusher leaves the Pusher's own constructor out."""
+    from tfx.v1.components import Pusher
+
+    assert Pusher.__bases__ == (find("base_component.BaseComponent"),)
+    assert {"model", "model_blessing", "infra_blessing"} <= {
+        *find("standard_component_specs.PusherSpec.INPUTS")
+    }
+    constructor = ast.parse(textwrap.dedent(inspect.getsource(Pusher.__init__)))
+    kept = [
+        ast.unparse(node)
+        for node in ast.walk(constructor)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
+    assert not kept
+
+
+def test_a_component_of_ours_is_made_of_its_spec():
+    from tfx.v1.types import BaseChannel
+
+    channel_parameter = find("component_spec.ChannelParameter")
+    kind = type("Page", (find("types.Artifact"),), {"TYPE_NAME": "Page"})
+    fields = {
+        "PARAMETERS": {"config": find("component_spec.ExecutionParameter")(type=str)},
+        "INPUTS": {"given": channel_parameter(type=kind, optional=True)},
+        "OUTPUTS": {"page": channel_parameter(type=kind)},
+    }
+    spec = type("Spec", (find("component_spec.ComponentSpec"),), fields)
+    executor = type("Own", (find("base_executor.BaseExecutor"),), {"Do": lambda *_: None})
+    executor_spec = find("executor_spec.ExecutorClassSpec")(executor)
+    component = type(
+        "Own",
+        (find("base_component.BaseComponent"),),
+        {"SPEC_CLASS": spec, "EXECUTOR_SPEC": executor_spec},
+    )
+    page = find("types.Channel")(type=kind)
+    assert issubclass(find("types.Channel"), BaseChannel)
+    assert find("types.BaseChannel") is BaseChannel
+    made = component(spec=spec(config="{}", page=page))
+    assert made.exec_properties == {"config": "{}"}
+    assert [*made.outputs] == ["page"]
+    # `source` in a graph adds to the key of the cache by it.
+    assert callable(made.executor_spec.add_extra_flags)
+
+
+def test_the_compiled_graph_has_what_is_set_in_it():
+    pipeline_pb2 = find("pipeline_pb2.Pipeline") and tfx_internals.pipeline_pb2
+    node = pipeline_pb2.PipelineNode()
+    node.execution_options.caching_options.enable_cache = False
+    skip = find("pipeline_pb2.NodeExecutionOptions.Skip.NEVER")
+    node.execution_options.skip.reuse_artifacts_mode = skip
+    assert node.execution_options.HasField("skip")
+    assert not node.execution_options.run.perform_snapshot
+    assert not node.parameters.parameters
+    assert not node.node_info.id
+    assert not node.upstream_nodes
+    options = pipeline_pb2.RunOptions().partial_run
+    assert [*options.from_nodes, *options.to_nodes] == []
+    pipeline = pipeline_pb2.Pipeline()
+    pipeline.nodes.add().pipeline_node.CopyFrom(node)
+    assert pipeline.nodes[0].pipeline_node == node
+    assert {"pipeline_info", "runtime_spec", "deployment_config"} <= {
+        *pipeline.DESCRIPTOR.fields_by_name
+    }
+
+
+def test_a_runner_is_handed_the_compiled_graph():
+    kind = find("tfx_runner.IrBasedRunner")
+    assert [*inspect.signature(kind.run_with_ir).parameters][:3] == [
+        *("self", "pipeline", "run_options")
+    ]
+    inspect.signature(kind.run).bind("self", "pipeline", run_options=None)
+
+
+def test_the_launcher_launches():
+    assert [*inspect.signature(find("launcher.Launcher").launch).parameters] == ["self"]
+
+
+def test_the_metadata_handle_is_a_context_with_a_store():
+    kind = find("metadata.Metadata")
+    assert {"__enter__", "__exit__", "store"} <= {*dir(kind)}
+
+
+def test_the_deployment_knows_the_connection():
+    deployment = find("runner_utils.extract_local_deployment_config")
+    returned = inspect.get_annotations(deployment)["return"]
+    kinds = returned().metadata_connection_config.DESCRIPTOR.oneofs_by_name
+    assert "database_connection_config" in {one.name for one in kinds["connection_config"].fields}
+
+
+def test_the_trainer_reads_by_three_factories():
+    from tfx.v1.components import DataAccessor
+
+    assert DataAccessor("factory", None, None).tf_dataset_factory == "factory"
+
+
+def test_tfma_unbatches_in_a_stage_of_its_own():
+    """`components/evaluation/extractors.py` puts a stage before it, found by its name."""
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.extractors import unbatch_extractor
+
+    inspect.signature(tfma.default_extractors).bind(
+        eval_shared_model=None, eval_config=None, tensor_adapter_config=None
+    )
+    stage = unbatch_extractor.UnbatchExtractor()
+    assert stage.stage_name == unbatch_extractor.UNBATCH_EXTRACTOR_STAGE_NAME
+    assert {"stage_name", "ptransform"} <= {*stage._fields}
+
+
+def test_beam_has_the_runner_that_the_configuration_names():
+    from apache_beam.runners.runner import PipelineRunner
+
+    from pipeline.config import Config
+
+    [flag] = [one for one in Config().beam_args() if one.startswith("--runner=")]
+    module, _, name = flag.removeprefix("--runner=").rpartition(".")
+    assert issubclass(getattr(importlib.import_module(module), name), PipelineRunner)
