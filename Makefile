@@ -1,34 +1,42 @@
-PYTHON := .venv/bin/python
+VENV_PYTHON := .venv/bin/python
 
-.PHONY: run setup test lint format docs lock clean
+.PHONY: run setup test test-newest test-image lint format docs lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
-	$(PYTHON) -m pipeline.local_runner $(ARGS)
+	$(VENV_PYTHON) -m pipeline.local_runner $(ARGS)
 
-setup:  ## make .venv, once
+setup:  ## make .venv, once; PYTHON=… chooses the interpreter
 	@bash requirements/setup.sh
 
 test: setup lint  ## lint, and run all tests
-	$(PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest $(ARGS)
 
 lint: setup  ## check style, format and types
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+	$(VENV_PYTHON) -m mypy
 
 format: setup  ## mend style and format
-	$(PYTHON) -m ruff check --fix .
-	$(PYTHON) -m ruff format .
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
 
 docs: setup  ## write the table of settings anew, from the fields of pipeline/config.py
-	$(PYTHON) -m pipeline.settings docs/settings.md
+	$(VENV_PYTHON) -m pipeline.settings docs/settings.md
 
-lock:  ## resolve setup.py anew, for both stacks; needs uv
-	$(LOCK) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt
-	$(LOCK) --python-version 3.11 --universal -o requirements/tfx-1.21.txt
+lock:  ## resolve setup.py for both stacks, and uv; what is locked stays, but for ARGS=--upgrade
+	$(LOCK) setup.py $(EXTRAS) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt
+	$(LOCK) setup.py $(EXTRAS) --python-version 3.11 --universal -o requirements/tfx-1.21.txt
+	echo uv | $(LOCK) - --python-version 3.8 --universal -o requirements/uv.txt
 
-LOCK := uv pip compile setup.py --extra dev --extra formats --upgrade --quiet --no-config --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+EXTRAS := --extra dev --extra formats
+LOCK := bash requirements/uv.sh pip compile $(ARGS) --quiet --no-config --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock"
+
+test-newest:  ## set up and test on the other stack, in a Debian made for it; needs root and mmdebstrap
+	bash tests/debian/other_stack.sh $(ARGS)
+
+test-image:  ## follow deploy/Dockerfile in Debians made for it, and run it; needs root and mmdebstrap
+	bash tests/debian/image.sh
 
 clean:  ## remove what setup made
 	rm -rf .venv .python build *.egg-info

@@ -40,6 +40,7 @@ setup(
     },
     entry_points={"console_scripts": ["tinyvgg = pipeline.__main__:main"]},
     install_requires=[
+        "absl-py>=1.4",
         "altair>=6,<7",
         f"apache-beam>=2.60,<2.75; {BROAD}",
         f"apache-beam>=2.70,<3; {NEWEST}",
@@ -55,6 +56,9 @@ setup(
         "numpy>=1.26",
         "pandas>=1.5",
         "pillow>=11",
+        # Beam packs the project for its workers by it (`--setup_file`).
+        "pip>=24",
+        "protobuf>=3.20",
         "pydantic>=2.10,<3",
         "requests>=2.32,<3",
         "rich>=13.9",
@@ -68,7 +72,10 @@ setup(
         f"tensorflow-data-validation>=1.21,<1.22; {NEWEST}",
         f"tensorflow-model-analysis>=0.47.1,<0.48; {BROAD}",
         f"tensorflow-model-analysis>=0.52,<0.53; {NEWEST}",
-        "tensorflow-serving-api>=2.16,<3",
+        "tensorflow-metadata>=1.16,<2",
+        # tfx-bsl 1.21 takes none after 2.19.
+        f"tensorflow-serving-api>=2.16,<2.17; {BROAD}",
+        f"tensorflow-serving-api>=2.19,<3; {NEWEST}",
         f"tensorflow-transform>=1.16,<1.17; {BROAD}",
         f"tensorflow-transform>=1.21,<1.22; {NEWEST}",
         f"tfx>=1.16,<1.17; {BROAD}",
@@ -82,11 +89,15 @@ setup(
     extras_require={
         "dev": [
             "mypy>=2",
+            "packaging>=24",
             "playwright>=1.50,<2",
+            "pyarrow>=10",
             "pytest>=8",
             "pytest-cov>=6",
             "pyyaml>=6",
             "ruff>=0.9",
+            "scikit-learn>=1.5",
+            "setuptools>=70.1",
         ],
         "formats": ["onnx>=1.17,<2", "onnxruntime>=1.16.3,<2", "tf2onnx>=1.17,<2"],
     },

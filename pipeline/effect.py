@@ -136,6 +136,10 @@ def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tup
         yield "learning_rate.decay_rate", "the training ends before the rate drops"
     if rate["schedule"] == "step" and rate["decay_rate"] == 1:
         yield "learning_rate.step_epochs", "learning_rate.decay_rate is 1"
+    yield from _unmeasured(values)
+
+
+def _unmeasured(values: _Values) -> Iterator[tuple[str, str]]:
     for key in ("min_recall", "min_f1"):
         if set(features.CLASS_NAMES) <= values["evaluation"][key].keys():
             yield f"evaluation.{key}.{config.DEFAULT}", "every class has a floor of its own"

@@ -5,7 +5,7 @@ it against the graph.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 IMPORT_EXAMPLE_GEN = "ImportExampleGen"
 IMPORT_SCHEMA_GEN = "ImportSchemaGen"
@@ -58,7 +58,8 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
 """The nodes whose outputs a node takes, or after which it runs."""
 
 
-class Code(NamedTuple):
+@dataclass(frozen=True)
+class Code:
     """What a node runs.
 
     Attributes:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv: finds a Python, installs the lock that suits it, compiles, installs the project.
-# Changes nothing outside the checkout. A second call finds the stamp and does nothing.
+# PYTHON names the interpreter. Changes nothing outside the checkout, unless UV_CACHE_DIR says so.
+# A second call finds the stamp and does nothing; after a change of a lock, it installs the difference.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,43 @@ fail() {
   exit 2
 }
 
+stamp() {
+  sha256sum requirements/*.txt requirements/*.sh setup.py
+  pwd
+}
+
+# An environment has its stamp only while it is whole. Its scripts name the checkout's path.
+is_whole() {
+  [ -x $venv/bin/python ] && [ "$(tail -n 1 $venv/stamp 2>/dev/null)" = "$PWD" ]
+}
+
+is_up_to_date() {
+  is_whole && [ "$(stamp)" = "$(cat $venv/stamp)" ]
+}
+
+origin() {
+  "$1" -c "import sys; print(sys.base_prefix, sys.version)" 2>/dev/null
+}
+
+# Whether .venv is of the Python that PYTHON names, if it names one.
+is_asked_for() {
+  [ -z "${PYTHON:-}" ] || [ "$(origin "$PYTHON")" = "$(origin $venv/bin/python)" ]
+}
+
+# One setup at a time; a second one waits, and finds that all is done.
+take_turn() {
+  mkdir -p .python
+  exec 9>.python/lock
+  flock --nonblock 9 || {
+    echo "setup: another one is at work in this checkout: this one waits for it"
+    flock 9
+  }
+}
+
+uv() {
+  bash requirements/uv.sh "$@"
+}
+
 # The wheels that TFX 1.21 stands on need glibc 2.39.
 has_new_glibc() {
   local version
@@ -20,28 +58,38 @@ has_new_glibc() {
   [ "$(printf '%s\n' 2.39 "$version" | sort -V | head -n 1)" = 2.39 ]
 }
 
-# Succeeds if $1 runs, is Python $2, and can make a virtual environment.
-suits() {
-  "$1" -c "import ensurepip, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '$2')" \
-    >/dev/null 2>&1
+version_of() {
+  "$1" -c "import sys; print('%d.%d' % sys.version_info[:2])" 2>/dev/null
+}
+
+# uv makes environments by itself.
+can_make_environment() {
+  [ -n "$has_uv" ] || "$1" -c "import ensurepip, venv" >/dev/null 2>&1
+}
+
+check_named_python() {
+  local version
+  version=$(version_of "$PYTHON") || fail "PYTHON=$PYTHON is no Python that runs here: name one of \
+$versions, or none, and one is looked for."
+  [[ " $versions " = *" $version "* ]] || fail "PYTHON=$PYTHON is Python $version, but this \
+machine's glibc and TFX take one of $versions: name another, or none, and one is looked for."
+  can_make_environment "$PYTHON" || fail "PYTHON=$PYTHON has no venv with ensurepip: install it \
+(apt-get install python3-venv), or install uv, which needs neither."
 }
 
 find_python() {
-  local versions="$broad" version candidate
-  has_new_glibc && versions="$newest $broad"
+  local version candidate
   for version in $versions; do
     for candidate in "python$version" "${PYENV_ROOT:-${HOME:-}/.pyenv}"/versions/"$version".*/bin/python; do
-      if suits "$candidate" "$version"; then
+      if [ "$(version_of "$candidate")" = "$version" ] && can_make_environment "$candidate"; then
         command -v "$candidate"
         return
       fi
     done
   done
-  if command -v uv >/dev/null; then
+  if [ -n "$has_uv" ]; then
     version=$broad
     has_new_glibc && version=3.12
-    # What uv fetches stays in the checkout.
-    export UV_PYTHON_INSTALL_DIR=$PWD/.python UV_CACHE_DIR=$PWD/.python/cache
     uv python install --quiet --no-bin "$version" >&2 && uv python find "$version" && return
   fi
   if has_new_glibc; then
@@ -66,24 +114,72 @@ lock_for() {
   "$1" -c "import sys; print('requirements/tfx-1.' + ('16' if sys.version_info < (3, 11) else '21') + '.txt')"
 }
 
-stamp() {
-  sha256sum requirements/*.txt requirements/setup.sh setup.py
-  pwd
+make_environment() {
+  rm -rf $venv
+  if [ -n "$has_uv" ]; then
+    uv venv --quiet --python "$1" $venv
+  else
+    "$1" -m venv $venv >/dev/null 2>&1 || fail "$1 can't make a virtual environment, as its venv or \
+ensurepip is broken: install another, or install uv, which needs neither."
+  fi
 }
 
-if [ -x $venv/bin/python ] && [ "$(stamp)" = "$(cat $venv/stamp 2>/dev/null)" ]; then
+# What comes as source is built by the lock's own setuptools, not by whatever is newest that day.
+lock_build_tools() {
+  sed -n '/^setuptools==/,/[^\\]$/p' "$1" >$venv/build.txt
+}
+
+install_by_uv() {
+  local quiet=()
+  [ -t 2 ] || quiet=(--quiet)
+  uv pip install --quiet --python $venv/bin/python --no-deps --require-hashes -r $venv/build.txt
+  uv pip sync "${quiet[@]}" --python $venv/bin/python --require-hashes --no-build-isolation \
+    --compile-bytecode "$1"
+  uv pip install --quiet --python $venv/bin/python --no-deps --no-build-isolation --editable .
+}
+
+install_by_pip() {
+  local quiet=()
+  [ -t 2 ] || quiet=(--quiet)
+  local pip=($venv/bin/python -m pip --no-cache-dir --disable-pip-version-check)
+  "${pip[@]}" --quiet install --no-deps --require-hashes -r $venv/build.txt
+  "${pip[@]}" "${quiet[@]}" install --no-deps --no-compile --use-pep517 --no-build-isolation \
+    --require-hashes -r "$1"
+  # Packages ship a few templates and tests that no Python compiles.
+  $venv/bin/python -W ignore -m compileall -q -j 0 $venv/lib >/dev/null || true
+  "${pip[@]}" --quiet install --no-deps --no-build-isolation --editable .
+}
+
+if is_asked_for && is_up_to_date; then
   exit 0
 fi
-python=$(find_python)
+take_turn
+if is_asked_for && is_up_to_date; then
+  exit 0
+fi
+
+has_uv=$(uv --version 2>/dev/null) || true
+versions=$broad
+! has_new_glibc || versions="$newest $broad"
+if [ -n "$has_uv" ] && is_whole && is_asked_for; then
+  python=$venv/bin/python
+  task="what differs, into $venv, by $has_uv"
+else
+  [ -z "${PYTHON:-}" ] || check_named_python
+  python=${PYTHON:-$(find_python)}
+  task="into $venv, by ${has_uv:-pip}: this takes a few minutes"
+fi
 check_compiler "$python"
 lock=$(lock_for "$python")
-echo "setup: $("$python" --version), $lock, into $venv: this takes a few minutes"
-"$python" -m venv --clear $venv
-pip=("$venv/bin/python" -m pip --quiet --no-cache-dir --disable-pip-version-check)
-"${pip[@]}" install --no-deps --no-compile --use-pep517 --require-hashes -r "$lock"
-# Importing TFX takes twice as long without bytecode, and some environments forbid to write it
-# on import. Packages ship a few templates and tests that no Python compiles.
-$venv/bin/python -W ignore -m compileall -q -j 0 $venv/lib >/dev/null || true
-"${pip[@]}" install --no-deps --no-build-isolation --editable .
+echo "setup: $("$python" --version), $lock, $task"
+rm -f $venv/stamp
+[[ $python = "$venv/"* ]] || make_environment "$python"
+lock_build_tools "$lock"
+# Importing TFX takes twice as long without bytecode, and some environments forbid to write it on import.
+if [ -n "$has_uv" ]; then
+  install_by_uv "$lock"
+else
+  install_by_pip "$lock"
+fi
 stamp >$venv/stamp
-echo "setup: done"
+echo "setup: done in $SECONDS s"

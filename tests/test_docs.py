@@ -239,7 +239,7 @@ def is_own(command: str) -> bool:
     return (CHECKOUT / command.split()[2].partition(".")[0]).is_dir()
 
 
-@pytest.mark.parametrize("command", filter(is_own, commands_of("python")))
+@pytest.mark.parametrize("command", [*filter(is_own, commands_of("python"))])
 def test_command_of_the_pages_is_parsed_by_its_own_parser(command, parse, capsys):
     _, _, name, *arguments = fill(command)
     parse(name, arguments)

@@ -70,11 +70,13 @@ def call(installed: Path, *argv: str) -> subprocess.CompletedProcess:
 
 def test_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
     packages = ("components/", "deploy/", "pipeline/", "schema/", "trainer_module/")
+    # It makes an image of a checkout.
+    left_out = {"deploy/Dockerfile"}
     expected = {
         name
         for name in tracked_files()
         if name.startswith(packages) and not name.endswith(".md") and (CHECKOUT / name).is_file()
-    }
+    } - left_out
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {"deploy/compose.yaml", "pipeline/presets/smoke.toml", "schema/schema.pbtxt"} <= expected

@@ -43,7 +43,7 @@ def test_each_package_is_installed_with_the_mark_that_it_has_types(tmp_path):
 @pytest.mark.parametrize("tool", ["ruff check .", "ruff format --check .", "mypy"])
 def test_lint_and_a_hook_hold_each_wall(tool):
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    assert f"\t$(PYTHON) -m {tool}\n" in makefile
+    assert f"\t$(VENV_PYTHON) -m {tool}\n" in makefile
     calls = [hook["entry"] for hook in HOOKS["repos"][0]["hooks"]]
     assert any(call.startswith(f".venv/bin/python -m {tool.removesuffix(' .')}") for call in calls)
 

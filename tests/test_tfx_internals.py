@@ -43,7 +43,6 @@ def names(*keywords: str) -> tuple[tuple[str, ...], dict[str, str]]:
 CALLS = {
     "artifact_utils.deserialize_artifacts": call("artifact_type", "artifacts"),
     "artifact_utils.encode_split_names": call("splits"),
-    "artifact_utils.get_single_uri": call("artifacts"),
     "artifact_utils.get_split_uri": call("artifacts", "split"),
     "base_beam_executor.BaseBeamExecutor.Context": names(
         "beam_pipeline_args", "tmp_dir", "unique_id"
@@ -96,6 +95,7 @@ OTHERS = {
     "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
     "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
     "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
+    "pipeline_pb2.IntermediateDeploymentConfig": "test_the_deployment_knows_the_connection",
     "pipeline_pb2.NodeExecutionOptions.Skip.NEVER": "test_the_compiled_graph_has_what_is_set_in_it",
     "pipeline_pb2.Pipeline": "test_the_compiled_graph_has_what_is_set_in_it",
     "pipeline_pb2.PipelineNode": "test_the_compiled_graph_has_what_is_set_in_it",
@@ -271,8 +271,6 @@ def test_a_component_of_ours_is_made_of_its_spec():
     made = component(spec=spec(config="{}", page=page))
     assert made.exec_properties == {"config": "{}"}
     assert [*made.outputs] == ["page"]
-    # `source` in a graph adds to the key of the cache by it.
-    assert callable(made.executor_spec.add_extra_flags)
 
 
 def test_the_compiled_graph_has_what_is_set_in_it():
@@ -314,6 +312,7 @@ def test_the_metadata_handle_is_a_context_with_a_store():
 
 
 def test_the_deployment_knows_the_connection():
+    assert find("pipeline_pb2.IntermediateDeploymentConfig")
     deployment = find("runner_utils.extract_local_deployment_config")
     returned = inspect.get_annotations(deployment)["return"]
     kinds = returned().metadata_connection_config.DESCRIPTOR.oneofs_by_name

@@ -41,7 +41,11 @@ class ServingModel:
         return self._classify(self._scale(images[..., tf.newaxis]))
 
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Transforms labelled, serialized `tf.Example`s (string [N], N > 0) as for training."""
+        """Transforms labelled, serialized `tf.Example`s (string [N], N > 0) as for training.
+
+        Labels stay as they are, also such as are no class: one of them would refuse a whole batch,
+        and the schema already makes an anomaly of it where data comes in.
+        """
         examples = _refuse_empty(examples)
         return self.transform_layer(tf.io.parse_example(examples, self._raw_spec))
 

@@ -39,6 +39,11 @@ def print_summary(console: Console, result: RunResult) -> None:
         console.print(_warn_of_unfit(result), soft_wrap=True, highlight=False)
     for note in result.notes:
         console.print(f"[dim]note: {escape(note)}[/]", soft_wrap=True, highlight=False)
+    _print_places(console, result)
+
+
+def _print_places(console: Console, result: RunResult) -> None:
+    """Says where everything is."""
     if result.report:
         console.print(f"report: {escape(result.report)}", soft_wrap=True)
     for picture in result.pictures:

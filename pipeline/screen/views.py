@@ -240,12 +240,15 @@ def _cells(
     for column in columns:
         key, field = column.key, _field(column)
         value, before = getattr(metrics, field, None), getattr(other, field, None)
-        apart = None if value is None or before is None else value - before
+        change = None
+        # Of what has no worst, as a name, there is no difference.
+        if column.worst and value is not None and before is not None:
+            change = value - before
         low, high = metrics.intervals.get(field, (None, None)) if metrics else (None, None)
         cells |= {
             key: value,
             f"other_{key}": before,
-            f"change_{key}": apart if column.worst else None,
+            f"change_{key}": change,
             f"{key}_low": low,
             f"{key}_high": high,
         }

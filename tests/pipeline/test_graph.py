@@ -359,7 +359,7 @@ def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_o
             run_id, lambda node, state, note: states.__setitem__(node, state)
         )
         data = own.prepare(config.Dataset(), place.root)
-        pipeline = graph.create_pipeline(config.Config(), data, place)
+        pipeline = graph.create_pipeline(config.Config(), data, place, fingerprints())
         runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
         return states[nodes.IMPORT_EXAMPLE_GEN]
 

@@ -1,115 +1,25 @@
 import os
 import re
-import runpy
-import shutil
-import subprocess
-import sys
+import signal
 import time
-from pathlib import Path
 
 import pytest
-import setuptools
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 BROAD, NEWEST = "tfx-1.16.txt", "tfx-1.21.txt"
 LOCKS = {"3.10": BROAD, "3.11": NEWEST, "3.12": NEWEST, "3.13": NEWEST}
 
-TOOLS = ("bash", "cat", "cp", "cut", "dirname", "head", "mkdir", "sha256sum", "sort")
 
-# The interpreter of the tests, under another version; what it would install, it notes down.
-FAKE_PYTHON = """#!/bin/sh
-echo "$*" >>'{log}'
-case "$*" in
-  --version) echo 'Python {version}.0' ;;
-  *'-m venv'*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
-  *'-m pip'*) [ ! -e '{log}.broken' ] ;;
-  *compileall*) false ;;
-  *) exec '{python}' -S -c '
-import sys, sysconfig
-sys.version_info = (*map(int, "{version}".split(".")), 0, "final", 0)
-sys.modules.update(dict.fromkeys("{lacks}".split()))
-sysconfig.get_path = lambda name: "{headers}"
-exec(sys.argv[1])' "$2" ;;
-esac
-"""
-
-FAKE_UV = """#!/bin/sh
-echo "uv $* into $UV_PYTHON_INSTALL_DIR" >>'{log}'
-case "$*" in
-  *'python install'*) {install} ;;
-  *'python find'*) echo '{found}' ;;
-esac
-"""
-
-
-class Machine:
-    """A checkout on a machine of which nothing is real but a few tools of the shell."""
-
-    def __init__(self, root: Path):
-        self.bin, self.home, self.headers = root / "bin", root / "home", root / "headers"
-        # A blank in the path, as people have them.
-        self.checkout = root / "check out"
-        self.log = root / "log"
-        self.environment = {"PATH": str(self.bin), "HOME": str(self.home)}
-        for directory in (self.bin, self.home, self.headers):
-            directory.mkdir()
-        for tool in TOOLS:
-            (self.bin / tool).symlink_to(shutil.which(tool))
-        self.add_program("c++", "#!/bin/sh\n")
-        (self.headers / "Python.h").touch()
-        shutil.copytree(CHECKOUT / "requirements", self.checkout / "requirements")
-        shutil.copy(CHECKOUT / "setup.py", self.checkout)
-
-    def add_program(self, name: str, text: str, directory: Path | None = None) -> Path:
-        program = (directory or self.bin) / name
-        program.parent.mkdir(parents=True, exist_ok=True)
-        program.write_text(text)
-        program.chmod(0o755)
-        return program
-
-    def set_glibc(self, version: str) -> None:
-        self.add_program("getconf", f"#!/bin/sh\necho 'glibc {version}'\n")
-
-    def add_python(self, version, *, name=None, directory=None, lacks="") -> Path:
-        text = FAKE_PYTHON.format(
-            version=version, log=self.log, python=sys.executable, headers=self.headers, lacks=lacks
-        )
-        return self.add_program(name or f"python{version}", text, directory)
-
-    def setup(self) -> subprocess.CompletedProcess:
-        self.log.write_text("")
-        return subprocess.run(
-            [self.bin / "bash", self.checkout / "requirements" / "setup.sh"],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    @property
-    def calls(self) -> list[str]:
-        """What the Pythons and uv were asked for, but for questions."""
-        return re.findall(r"^(?:uv|.*-m) .*$", self.log.read_text(), re.MULTILINE)
-
-    @property
-    def is_set_up(self) -> bool:
-        return (self.checkout / ".venv" / "stamp").exists()
-
-
-@pytest.fixture
-def machine(tmp_path):
-    machine = Machine(tmp_path)
-    machine.set_glibc("2.39")
+@pytest.fixture(params=["uv", "pip"])
+def any_machine(machine, request):
+    if request.param == "uv":
+        machine.add_uv()
     return machine
 
 
 @pytest.fixture
-def ready_machine(machine):
+def ready_machine(any_machine):
     """One on which `make setup` went well."""
+    machine = any_machine
     machine.add_python("3.12")
     ended = machine.setup()
     assert ended.returncode == 0, ended.stderr
@@ -145,8 +55,8 @@ def test_newest_python_that_suits_the_machine_is_taken_with_its_lock(machine, gl
     ended = machine.setup()
     assert ended.returncode == 0, ended.stderr
     assert f"Python {chosen}.0, requirements/{LOCKS[chosen]}, into .venv" in ended.stdout
-    [install] = [call for call in machine.calls if "--require-hashes" in call]
-    assert install.endswith(f"-r requirements/{LOCKS[chosen]}")
+    [install] = [call for call in machine.calls if call.endswith(f" requirements/{LOCKS[chosen]}")]
+    assert "--require-hashes" in install
 
 
 def test_without_a_python_for_a_new_glibc_it_says_which_ones_suit_and_how_to_get_one(machine):
@@ -201,21 +111,80 @@ def test_user_without_a_home_is_no_obstacle(machine):
 
 
 @pytest.mark.parametrize(("glibc", "version"), [("2.36", "3.10"), ("2.39", "3.12")])
-def test_uv_fetches_a_python_into_the_checkout_where_there_is_none(machine, glibc, version):
-    machine.set_glibc(glibc)
-    fetched = machine.add_python(version, directory=machine.checkout / ".python")
-    machine.add_program("uv", FAKE_UV.format(log=machine.log, install="true", found=fetched))
-    ended = machine.setup()
+def test_uv_fetches_a_python_into_the_checkout_where_there_is_none(uv_machine, glibc, version):
+    uv_machine.set_glibc(glibc)
+    fetched = uv_machine.fetched
+    uv_machine.add_python(version, name=fetched.name, directory=fetched.parent)
+    ended = uv_machine.setup()
     assert ended.returncode == 0, ended.stderr
     assert f"Python {version}.0, requirements/{LOCKS[version]}" in ended.stdout
-    install = machine.calls[0]
-    assert install.endswith(f" {version} into {machine.checkout / '.python'}")
+    install = uv_machine.calls[0]
+    assert install.startswith("uv python install")
+    assert install.endswith(f" {version}")
     assert "--no-bin" in install
+    own = str(uv_machine.checkout / ".python")
+    assert uv_machine.uv_environment()["UV_PYTHON_INSTALL_DIR"] == own
 
 
-def test_uv_that_can_not_fetch_leaves_the_sentence(machine):
-    machine.add_program("uv", FAKE_UV.format(log=machine.log, install="false", found=""))
-    assert "install one" in said(machine.setup())
+def test_uv_that_can_not_fetch_leaves_the_sentence(uv_machine):
+    assert "install one" in said(uv_machine.setup())
+
+
+def test_uv_needs_no_ensurepip(uv_machine):
+    uv_machine.add_python("3.13", lacks="ensurepip")
+    ended = uv_machine.setup()
+    assert "Python 3.13.0" in ended.stdout
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_python_that_is_named_is_taken(any_machine, tmp_path):
+    any_machine.add_python("3.13")
+    named = any_machine.add_python("3.11", name="mine", directory=tmp_path / "my pythons")
+    any_machine.environment["PYTHON"] = str(named)
+    ended = any_machine.setup()
+    assert "Python 3.11.0" in ended.stdout
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_naming_another_python_makes_the_environment_anew(ready_machine):
+    ready_machine.add_python("3.11")
+    ready_machine.environment["PYTHON"] = "python3.12"
+    assert ready_machine.setup().stdout == ""
+    ready_machine.environment["PYTHON"] = "python3.11"
+    assert "Python 3.11.0" in ready_machine.setup().stdout
+    del ready_machine.environment["PYTHON"]
+    assert ready_machine.setup().stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("named", "word"),
+    [
+        ("python3.9", "is Python 3.9"),
+        ("python3.12", "ensurepip"),
+        ("/nonexistent", "no Python that runs"),
+        ("cat", "no Python that runs"),
+    ],
+)
+def test_named_python_that_will_not_do_is_one_sentence(machine, named, word):
+    machine.add_python("3.9")
+    machine.add_python("3.12", lacks="ensurepip")
+    machine.add_python("3.13")
+    machine.environment["PYTHON"] = named
+    sentence = said(machine.setup())
+    assert f"PYTHON={named} " in sentence
+    assert word in sentence
+    assert not (machine.checkout / ".venv").exists()
+
+
+def test_broken_ensurepip_is_one_sentence(machine):
+    machine.add_python("3.12")
+    machine.note("broken", "ensurepip")
+    ended = machine.setup()
+    assert ended.returncode == 2
+    [line] = ended.stderr.splitlines()
+    assert line.startswith("setup: ")
+    assert "ensurepip is broken" in line
+    assert not machine.is_set_up
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["none_on_the_path", "CXX_does_not_exist"])
@@ -250,14 +219,24 @@ def test_missing_headers_of_python_are_one_sentence(machine):
 
 
 def test_only_what_is_locked_is_installed_and_nothing_is_left_at_home(ready_machine):
-    lock, project = [call for call in ready_machine.calls if "pip" in call]
-    assert "--no-deps" in lock
-    assert "--require-hashes" in lock
-    assert "--no-deps" in project
+    tools, lock, project = [call for call in ready_machine.calls if " pip " in call]
+    for call in (tools, lock):
+        assert "--require-hashes" in call
+    assert "--no-deps" in lock or "pip sync" in lock
+    for call in (tools, project):
+        assert "--no-deps" in call
     assert "--editable ." in project
     for call in (lock, project):
-        assert "--no-cache-dir" in call
+        assert "--no-build-isolation" in call
+    assert all("--no-cache-dir" in call for call in ready_machine.calls if "-m pip" in call)
     assert not list(ready_machine.home.iterdir())
+
+
+def test_source_is_built_by_the_setuptools_of_the_lock(ready_machine):
+    tools = (ready_machine.checkout / ".venv" / "build.txt").read_text()
+    lock = (ready_machine.checkout / "requirements" / NEWEST).read_text()
+    assert re.fullmatch(r"setuptools==[\d.]+( \\\n    --hash=sha256:[0-9a-f]{64})+\n", tools)
+    assert f"\n{tools}" in lock
 
 
 def test_second_call_does_nothing_and_answers_at_once(ready_machine):
@@ -274,7 +253,14 @@ def test_second_call_needs_no_python_but_that_of_the_environment(ready_machine):
 
 
 @pytest.mark.parametrize(
-    "file", [f"requirements/{BROAD}", f"requirements/{NEWEST}", "requirements/setup.sh", "setup.py"]
+    "file",
+    [
+        f"requirements/{BROAD}",
+        f"requirements/{NEWEST}",
+        "requirements/setup.sh",
+        "requirements/uv.sh",
+        "setup.py",
+    ],
 )
 def test_change_of_what_is_installed_sets_up_anew(ready_machine, file):
     with (ready_machine.checkout / file).open("a") as text:
@@ -296,101 +282,75 @@ def test_environment_whose_python_is_gone_is_made_anew(ready_machine):
     assert "setup: done" in ready_machine.setup().stdout
 
 
-def test_installation_that_fails_is_a_failure_and_starts_again(machine):
-    machine.add_python("3.12")
-    broken = Path(f"{machine.log}.broken")
-    broken.touch()
-    assert machine.setup().returncode != 0
-    assert not machine.is_set_up
-    broken.unlink()
-    assert machine.setup().returncode == 0
-    assert machine.is_set_up
+def test_change_of_the_lock_installs_the_difference_where_uv_can(uv_machine):
+    uv_machine.add_python("3.12")
+    uv_machine.setup()
+    kept = uv_machine.checkout / ".venv" / "kept"
+    kept.touch()
+    with (uv_machine.checkout / "requirements" / NEWEST).open("a") as text:
+        text.write("# An edit.\n")
+    assert "what differs" in uv_machine.setup().stdout
+    assert kept.exists()
+    assert not [call for call in uv_machine.calls if call.startswith("uv venv")]
 
 
-def read_lock(name):
-    """Each requirement of a lock, with its hashes."""
-    text = (CHECKOUT / "requirements" / name).read_text(encoding="utf-8")
-    lines = text.replace("\\\n", "").splitlines()
-    entries = [line.split(" --hash=") for line in lines if not line.startswith("#")]
-    return [(Requirement(first), [one.strip() for one in hashes]) for first, *hashes in entries]
+def test_installation_that_fails_is_a_failure_and_starts_again(any_machine):
+    any_machine.add_python("3.12")
+    any_machine.note("broken", "install")
+    assert any_machine.setup().returncode != 0
+    assert not any_machine.is_set_up
+    any_machine.mend()
+    ended = any_machine.setup()
+    assert ended.returncode == 0, ended.stderr
+    assert "what differs" not in ended.stdout
+    assert any_machine.is_set_up
 
 
-def pins_for(python):
-    """The versions of a lock by name that apply to a Python on Linux."""
-    environment = {
-        "python_version": python,
-        "python_full_version": f"{python}.1",
-        "sys_platform": "linux",
-        "platform_system": "Linux",
-        "platform_machine": "x86_64",
-        "platform_python_implementation": "CPython",
-        "implementation_name": "cpython",
-        "os_name": "posix",
-    }
-    pins = {}
-    for requirement, _ in read_lock(LOCKS[python]):
-        if requirement.marker is None or requirement.marker.evaluate(environment):
-            pins.setdefault(canonicalize_name(requirement.name), []).append(requirement.specifier)
-    return pins
+def test_update_that_fails_is_not_taken_for_whole(uv_machine):
+    uv_machine.add_python("3.12")
+    uv_machine.setup()
+    with (uv_machine.checkout / "setup.py").open("a") as text:
+        text.write("# An edit.\n")
+    uv_machine.note("broken", "install")
+    assert uv_machine.setup().returncode != 0
+    assert not uv_machine.is_set_up
+    uv_machine.mend()
+    assert "what differs" not in uv_machine.setup().stdout
+    assert uv_machine.is_set_up
 
 
-@pytest.fixture
-def setup_arguments(monkeypatch):
-    """What setup.py passes to setuptools."""
-    given = {}
-    monkeypatch.setattr(setuptools, "setup", given.update)
-    monkeypatch.chdir(CHECKOUT)
-    runpy.run_path(os.fspath(CHECKOUT / "setup.py"))
-    return given
+def wait_for_install(machine):
+    end = time.monotonic() + 30
+    while "pip sync" not in machine.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
-@pytest.mark.parametrize("lock", [BROAD, NEWEST])
-def test_lock_names_no_address(lock):
-    text = (CHECKOUT / "requirements" / lock).read_text(encoding="utf-8")
-    assert "://" not in text
-    assert not re.search(r"^\s*-(?!-hash=)", text, re.MULTILINE)
+def test_interrupted_setup_is_not_taken_for_whole(uv_machine):
+    uv_machine.add_python("3.12")
+    uv_machine.note("slow", "30")
+    uv_machine.log.touch()
+    process = uv_machine.start()
+    wait_for_install(uv_machine)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert not uv_machine.is_set_up
+    uv_machine.note("slow", "0")
+    assert "what differs" not in uv_machine.setup().stdout
+    assert uv_machine.is_set_up
 
 
-@pytest.mark.parametrize("lock", [BROAD, NEWEST])
-def test_lock_pins_every_requirement_with_a_hash(lock):
-    entries = read_lock(lock)
-    assert len(entries) > 100
-    for requirement, hashes in entries:
-        [pin] = requirement.specifier
-        assert pin.operator == "==", requirement
-        assert "*" not in pin.version, requirement
-        assert requirement.url is None
-        assert hashes, requirement
-        assert all(re.fullmatch("sha256:[0-9a-f]{64}", one) for one in hashes), requirement
-
-
-@pytest.mark.parametrize("python", LOCKS)
-def test_lock_holds_one_version_of_each_package_for_a_python(python):
-    assert {name: pins for name, pins in pins_for(python).items() if len(pins) > 1} == {}
-
-
-@pytest.mark.parametrize("python", LOCKS)
-def test_lock_holds_every_dependency_of_setup_py_within_its_range(python, setup_arguments):
-    pins = pins_for(python)
-    named = [*setup_arguments["install_requires"]]
-    for extra in setup_arguments["extras_require"].values():
-        named.extend(extra)
-    wanted = [
-        one
-        for one in map(Requirement, named)
-        if one.marker is None or one.marker.evaluate({"python_version": python})
-    ]
-    assert len(wanted) > 15
-    for requirement in wanted:
-        [[pin]] = pins[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(pin.version), f"{requirement}: {pin}"
-
-
-def test_setup_py_takes_the_pythons_that_have_a_lock_and_no_other(setup_arguments):
-    taken = SpecifierSet(setup_arguments["python_requires"])
-    assert list(taken.filter(["3.9.18", "3.10.0", "3.11.2", "3.12.7", "3.13.1", "3.14.0"])) == [
-        "3.10.0",
-        "3.11.2",
-        "3.12.7",
-        "3.13.1",
-    ]
+def test_second_of_two_at_once_waits_and_does_nothing(uv_machine):
+    uv_machine.add_python("3.12")
+    uv_machine.note("slow", "2")
+    uv_machine.log.touch()
+    first = uv_machine.start()
+    wait_for_install(uv_machine)
+    second = uv_machine.start()
+    printed, said = second.communicate(timeout=30)
+    assert first.communicate(timeout=30)[1] == said == ""
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert printed.count("\n") == 1
+    assert "waits" in printed
+    assert len([call for call in uv_machine.calls if "pip sync" in call]) == 1

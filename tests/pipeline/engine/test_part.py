@@ -11,8 +11,8 @@ BROKE = "the run before, r1, did not finish it"
 
 def decide(from_node, to_node=None, **faults):
     listed = {node: [fault] for node, fault in faults.items()}
-    runs, takes = part.decide(GRAPH, from_node, to_node, listed)
-    return set(runs), set(takes)
+    decided = part.decide(GRAPH, from_node, to_node, listed)
+    return set(decided.runs), set(decided.takes)
 
 
 @pytest.mark.parametrize(

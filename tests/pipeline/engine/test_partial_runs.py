@@ -27,7 +27,7 @@ from components.serving_check import executor as serving_check
 from components.serving_check.findings import Findings
 from pipeline import fingerprint, graph, local_runner, nodes, workspace
 from pipeline.data import records
-from pipeline.engine import dag_runner, part, worker
+from pipeline.engine import dag_runner, part, versions, worker
 from pipeline.errors import UserError
 from pipeline.runs import outcome, pages
 from pipeline.runs.metadata import open_store
@@ -436,3 +436,26 @@ def test_part_goes_by_what_an_earlier_version_of_this_project_recorded(pushed):
     del store
     answer = pushed.run(from_node=nodes.EVALUATOR)
     assert (answer.code, answer.cause) == (0, "")
+
+
+def test_upgraded_library_runs_anew_unless_the_cache_is_to_be_kept_which_is_told(
+    pushed, monkeypatch
+):
+    cached = {nodes.TRANSFORM: "cached", nodes.TRAINER: "cached", nodes.EVALUATOR: "cached"}
+    installed = {name: "1" for code in nodes.CODE.values() for name in code.libraries}
+
+    def run(*argv):
+        answer = pushed.run(*argv)
+        assert answer.code == 0
+        return {node: answer.states[node] for node in cached}
+
+    monkeypatch.setattr(versions, "installed_versions", lambda: dict(installed))
+    run()
+    assert run() == cached
+    installed["keras"] = "2"
+    assert run("--keep-cache-across-versions") == cached
+    [result] = [
+        one for one in pushed.root.glob("runs/*/result.json") if "as asked" in one.read_text()
+    ]
+    assert "keras 1 (now 2)" in result.read_text()
+    assert run() == {**cached, nodes.TRAINER: "done", nodes.EVALUATOR: "done"}
