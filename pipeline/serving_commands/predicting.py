@@ -85,7 +85,7 @@ def _describe(image: Path, probabilities: Sequence[float] | None) -> dict[str, A
     return {
         "file": str(image),
         "class": max(named, key=lambda name: named[name]),
-        "probabilities": named,
+        served.PROBABILITIES: named,
     }
 
 
