@@ -250,7 +250,7 @@ def write_report(tmp_path, monkeypatch):
     found = SimpleNamespace(uri=str(made))
     monkeypatch.setattr(metadata, "find_output", lambda *_: found)
     report = SimpleNamespace(
-        id=nodes.REPORT, inputs={}, exec_properties={"config": json.dumps({"facts": {"run": ""}})}
+        id=nodes.REPORT, inputs={}, exec_properties={"config": json.dumps({"run": ""})}
     )
 
     def write_report(**states):
