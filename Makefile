@@ -1,6 +1,6 @@
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run setup test test-newest test-image lint format lock clean
+.PHONY: run setup test test-newest test-image lint format docs lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
 	$(VENV_PYTHON) -m pipeline.local_runner $(ARGS)
@@ -19,6 +19,9 @@ lint: setup  ## check style, format and types
 format: setup  ## mend style and format
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
+
+docs: setup  ## write the table of settings anew, from the fields of pipeline/config.py
+	$(VENV_PYTHON) -m pipeline.settings docs/settings.md
 
 lock:  ## resolve setup.py for both stacks, and uv; what is locked stays, but for ARGS=--upgrade
 	$(LOCK) setup.py $(EXTRAS) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt

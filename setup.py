@@ -5,6 +5,7 @@ Python 3.10 gets TFX 1.16, the last whose wheels run with a glibc before 2.39; l
 Pythons get TFX 1.21.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -12,21 +13,32 @@ from setuptools import find_packages, setup
 BROAD = "python_version < '3.11'"
 NEWEST = "python_version >= '3.11'"
 
+CHECKOUT = Path(__file__).parent
+# Read, as importing needs what is to be installed.
+[VERSION] = re.findall(
+    r'^__version__ = "(.+)"$', (CHECKOUT / "pipeline/__init__.py").read_text("utf-8"), re.MULTILINE
+)
+
 setup(
     name="fashion-mnist-pipeline",
-    version="0.2.0",
+    version=VERSION,
     description="A production TFX pipeline: Fashion-MNIST to a served TinyVGG",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(CHECKOUT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["pipeline*", "components*", "trainer_module*", "schema*"]),
+    packages=find_packages(
+        include=["deploy*", "pipeline*", "components*", "trainer_module*", "schema*"]
+    ),
     package_data={
         "": ["py.typed"],
         "components.report": ["templates/*"],
+        "deploy": ["compose.yaml", "monitoring.config"],
+        "pipeline.presets": ["*.toml"],
         "schema": ["schema.pbtxt"],
     },
+    entry_points={"console_scripts": ["tinyvgg = pipeline.__main__:main"]},
     install_requires=[
         "absl-py>=1.4",
         "altair>=6,<7",

@@ -64,12 +64,15 @@ def read_standing(pushed: Mapping[str, int | str], run: str) -> Standing | None:
     return Standing(int(pushed["pushed_version"]), int(live) if live else None, new)
 
 
-def read_refusals(check: Sequence[str], pushed: Mapping[str, int | str]) -> Sequence[str]:
+def read_refusals(
+    check: Sequence[str], pushed: Mapping[str, int | str], flags: str = ""
+) -> Sequence[str]:
     """Reads what kept a blessed model from being pushed.
 
     Args:
         check: the reasons of the serving check.
         pushed: the custom properties of a `PushedModel`.
+        flags: of `python -m pipeline.serving`, to name the serving directory.
 
     Returns:
         A phrase each.
@@ -77,7 +80,8 @@ def read_refusals(check: Sequence[str], pushed: Mapping[str, int | str]) -> Sequ
     if check:
         return check
     if version := pushed.get(HELD_BACK):
-        return [f"it was rolled back, as version {version}: `rollback {version}` serves it again"]
+        command = _rollback(str(version), flags)
+        return [f"it was rolled back, as version {version}: `{command}` serves it again"]
     return [str(pushed[SKIPPED])] if SKIPPED in pushed else []
 
 
@@ -134,7 +138,7 @@ def judge(
 def _judge_standing(standing: Standing, *, idle: bool, flags: str) -> Verdict:
     version, live = standing.version, standing.live or standing.version
     if live > version:
-        command = f"python -m pipeline.serving rollback {version} {flags}".rstrip()
+        command = _rollback(version, flags)
         return Verdict(
             "refused",
             "not live",
@@ -157,14 +161,24 @@ def _judge_standing(standing: Standing, *, idle: bool, flags: str) -> Verdict:
     return Verdict("good", "pushed", f"Blessed and pushed as version {version}")
 
 
+def _rollback(version: int | str, flags: str) -> str:
+    return f"python -m pipeline.serving rollback {version} {flags}".rstrip()
+
+
+def judge_unreadable(why: str) -> Verdict:
+    """Judges a run whose result can't be read, in a sentence that says why."""
+    return Verdict("open", "unreadable", "What became of the model can't be read", [why])
+
+
 def judge_failure(failure: Failure) -> Verdict:
     """Judges a run that did not come to its end."""
     if failure.interrupted:
         headline = "Interrupted: run it again, and the finished components are kept"
         return Verdict("interrupted", "interrupted", headline)
-    state: State = "unusable" if failure.unusable else "failed"
+    if failure.unusable:
+        return Verdict("unusable", "refused", "The run was refused", [failure.cause])
     where = f"{failure.node} failed" if failure.node else "The run failed"
-    return Verdict(state, "failed", where, [failure.cause])
+    return Verdict("failed", "failed", where, [failure.cause])
 
 
 RUNNING = Verdict("running", "running", "Still running: no model was judged or pushed yet")

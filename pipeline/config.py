@@ -1,11 +1,10 @@
-"""Every knob of the pipeline, once: typed, checked, with its default and unit.
+"""Every setting of the pipeline, once: typed, checked, with its default and unit.
 
 The default run, `python -m pipeline.local_runner`, trains for 25 epochs;
 README.md says what it reaches and how long it takes. A TOML file (`--config`) has a table
 for each group below, and `--set group.key=value` changes one value.
 """
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from pipeline import refusal
 from pipeline.errors import UserError
 from trainer_module import features
 
@@ -24,7 +24,7 @@ else:
     import tomli as tomllib
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
-"""The checkout."""
+"""The checkout; where the package is installed without one, what it lies in."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -46,41 +46,49 @@ class Group(pydantic.BaseModel):
 
 
 class Paths(Group):
-    """Where a run keeps what it makes."""
+    """Where a run puts what it makes."""
 
     root: Path = Field(
-        Path("output"), description="Artifacts, metadata, records, logs and results."
+        Path("output"),
+        description="Directory for everything a run makes: artifacts, metadata, records, logs and "
+        "results.",
     )
     serving_dir: Path | None = Field(
-        None, description="Where blessed models go; `serving` under the root if not given."
+        None, description="Directory for blessed models; `serving` in the root if not given."
     )
 
 
 class Dataset(Group):
-    """What is learnt from."""
+    """The data to learn from."""
 
     name: Literal[AUTO, features.DATASET.name, SAMPLE] = Field(  # type: ignore[valid-type]
         AUTO,
-        description=f"`{features.DATASET.name}` never falls back; `{SAMPLE}` is generated; "
-        f"`{AUTO}` takes {features.DATASET.title}, or the sample where it is neither on disk nor "
-        "reachable.",
+        description=f"`{features.DATASET.name}` is the real data and nothing else; `{SAMPLE}` is "
+        f"generated; `{AUTO}` uses {features.DATASET.title}, or the sample if it is neither on "
+        "disk nor reachable.",
     )
     dir: Path | None = Field(
         None,
-        description="The four official files, a directory of TensorFlow Datasets, or TFRecords "
-        "of one's own; looked for in the usual places if not given.",
+        description="Directory with the four official files, a TensorFlow Datasets directory, or "
+        "your own TFRecords; if not given, the usual places are searched.",
     )
     eval_examples: Count = Field(
-        5000, description="Official training examples set aside as `eval`, stratified."
+        5000,
+        description="Official training examples to set aside as `eval`, stratified by class.",
     )
     max_examples: Count | None = Field(
-        None, description="At most this many examples in each split, stratified, for trials."
+        None,
+        description="Limit on the examples in each split, stratified, for quick trials.",
     )
-    seed: int = Field(0, ge=0, description="Of the split, the order and the generated sample.")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Random seed for the split, the order of examples and the generated sample.",
+    )
     pattern: str = Field(
         "span-{SPAN}/version-{VERSION}/{SPLIT}-*",
-        description="Where one's own TFRecords lie below their directory; the newest span and "
-        "version are taken.",
+        description="File pattern of your own TFRecords, relative to their directory; the newest "
+        "span and version are used.",
     )
 
 
@@ -88,25 +96,25 @@ class Model(Group):
     """The layout of TinyVGG."""
 
     filters: tuple[Count, Count] = Field(
-        (14, 16), description="Filters of each convolution in the first and second block."
+        (14, 16), description="Filters per convolution in the first and the second block."
     )
     convolutions: Literal[3, 4] = Field(
-        4, description="Two in the first block, one or two in the second."
+        4, description="Number of convolutions: two in the first block, the rest in the second."
     )
-    padding: Literal["valid", "same"] = Field("same", description="Of every convolution.")
-    batch_norm: bool = Field(True, description="Normalize what each convolution gives.")
+    padding: Literal["valid", "same"] = Field("same", description="Padding of every convolution.")
+    batch_norm: bool = Field(True, description="Batch normalization after each convolution.")
     dropout: float = Field(
-        0.0, ge=0, lt=1, description="Fraction of features dropped before the softmax layer."
+        0.0, ge=0, lt=1, description="Fraction of the features dropped before the softmax layer."
     )
 
 
 class Augmentation(Group):
-    """How the images are changed that are trained on; never those of `eval` and `test`."""
+    """How training images are varied; those of `eval` and `test` never are."""
 
-    flip: bool = Field(True, description="Mirror half of the images, left to right.")
-    shift: int = Field(1, ge=0, le=14, description="Move by up to so many pixels each way.")
+    flip: bool = Field(True, description="Flip half of the images left to right.")
+    shift: int = Field(1, ge=0, le=14, description="Shift by up to this many pixels each way.")
     erase: Fraction = Field(
-        0.0, description="Fraction of images in which a random rectangle is erased."
+        0.0, description="Fraction of the images in which a random rectangle is erased."
     )
     erase_size: int = Field(
         10, ge=1, le=features.IMAGE_SIZE, description="Longest side of that rectangle, in pixels."
@@ -114,32 +122,43 @@ class Augmentation(Group):
 
 
 class Training(Group):
-    """How long, in what steps, and what is kept."""
+    """How long to train, in what steps, and which weights to keep."""
 
     # The original project saw over-fitting on its validation curve after 25 epochs.
-    epochs: Count = Field(25, description="Passes over the train split.")
-    batch_size: Count = Field(128, description="Examples in an optimizer step.")
+    epochs: Count = Field(25, description="Number of passes over the train split.")
+    batch_size: Count = Field(128, description="Examples per optimizer step.")
     seed: int = Field(
-        0, ge=0, lt=2**32, description="Of the initial weights, dropout, shuffling, augmentation."
+        0,
+        ge=0,
+        lt=2**32,
+        description="Random seed for initial weights, dropout, shuffling and augmentation.",
     )
     weight_decay: float = Field(
-        0.0, ge=0, lt=1, description="Of the kernels, a step, times the learning rate."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of the kernel weights per step, multiplied by the learning rate.",
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="Share of a label spread over all classes."
+        0.0,
+        ge=0,
+        lt=1,
+        description="Fraction of each label that is spread evenly over all classes.",
     )
     patience: Count | None = Field(
         None,
-        description="Stop after so many epochs without a better loss on `eval`; never if not "
-        "given.",
+        description="Stop after this many epochs without a lower loss on `eval`; if not given, "
+        "never stop early.",
     )
     best_epoch_weights: bool = Field(
-        True, description="Export the epoch with the lowest loss on `eval`, not the last."
+        True,
+        description="Export the weights of the epoch with the lowest loss on `eval` instead of the "
+        "last.",
     )
     memory_mb: int = Field(
         1000,
         ge=0,
-        description="Megabytes for decoded images; a split that does not fit is streamed.",
+        description="Memory for decoded images, in megabytes; a split that is larger is streamed.",
     )
 
 
@@ -147,46 +166,50 @@ class LearningRate(Group):
     """The learning rate over time."""
 
     source: Literal["finder", "fixed"] = Field(
-        "finder", description="Where its peak comes from: a range test, or `peak`."
+        "finder",
+        description="Where the peak rate comes from: a range test (`finder`) or `peak` (`fixed`).",
     )
     schedule: Literal["constant", "exponential", "step", "cosine", "one_cycle"] = Field(
-        "cosine", description="Its shape; `cosine` starts with a linear warm-up."
+        "cosine", description="Shape of the rate over time; `cosine` starts with a linear warm-up."
     )
     # The original's 1e-3 is the best constant rate; a rate that decays affords a higher peak.
     peak: float = Field(
         4e-3,
         gt=0,
         le=1,
-        description="The highest rate, of Adam, if `fixed`; the finder finds its own.",
+        description="Peak rate of Adam if the source is `fixed`; the finder finds its own.",
     )
-    warmup_epochs: float = Field(1.0, ge=0, description="Epochs of warm-up (`cosine`).")
+    warmup_epochs: float = Field(
+        1.0, ge=0, description="Length of the warm-up, in epochs (`cosine`)."
+    )
     decay_rate: float = Field(
-        0.5, gt=0, le=1, description="Factor an epoch (`exponential`) or a drop (`step`)."
+        0.5, gt=0, le=1, description="Factor per epoch (`exponential`) or per drop (`step`)."
     )
-    step_epochs: Count = Field(8, description="Epochs between two drops (`step`).")
+    step_epochs: Count = Field(8, description="Epochs between drops (`step`).")
     final_fraction: Fraction = Field(
-        0.01, description="Where `cosine` and `one_cycle` end, as a fraction of the peak."
+        0.01, description="Final rate of `cosine` and `one_cycle`, as a fraction of the peak."
     )
 
 
 class LearningRateFinder(Group):
-    """The range test: the rate rises exponentially, and the loss tells which rate to take."""
+    """The range test: the rate rises exponentially, and the loss shows which rate to use."""
 
     form: Literal["batches", "epochs"] = Field(
-        "batches", description="The rate rises with each mini-batch, or with each epoch."
+        "batches", description="Whether the rate rises with each mini-batch or with each epoch."
     )
     points: Annotated[int, Field(ge=10)] = Field(
-        400, description="Rates to try; in `batches` no more than an epoch has."
+        400,
+        description="How many rates to try; with `batches`, at most as many as an epoch has.",
     )
-    lowest: float = Field(1e-5, gt=0, le=1, description="The first rate.")
-    highest: float = Field(1.0, gt=0, le=10, description="The last rate.")
+    lowest: float = Field(1e-5, gt=0, le=1, description="First rate to try.")
+    highest: float = Field(1.0, gt=0, le=10, description="Last rate to try.")
     smoothing: float = Field(
-        0.95, ge=0, lt=1, description="Weight of the past in the moving average of the loss."
+        0.95, ge=0, lt=1, description="Weight of past values in the moving average of the loss."
     )
     rule: Literal["steepest", "minimum"] = Field(
         "minimum",
-        description="Take the rate where the loss falls fastest, or half an order of magnitude "
-        "below that where it is lowest.",
+        description="`steepest` takes the rate at which the loss falls fastest; `minimum`, half an "
+        "order of magnitude less than the rate at which it is lowest.",
     )
 
     @pydantic.model_validator(mode="after")
@@ -200,27 +223,30 @@ class Evaluation(Group):
     """What a model must reach on the test split to be blessed, and how it is measured."""
 
     # The default reaches 0.92 and passes 0.85 in its second epoch: less means a defect.
-    min_accuracy: Fraction = Field(0.85, description="Lowest accuracy overall.")
+    min_accuracy: Fraction = Field(0.85, description="Lowest overall accuracy allowed.")
     # The default reaches 0.22, and the original project 0.37: a model of that accuracy with more is
     # too sure of its mistakes.
-    max_loss: float = Field(0.5, gt=0, description="Highest cross-entropy overall, in nats.")
+    max_loss: float = Field(
+        0.5, gt=0, description="Highest overall cross-entropy allowed, in nats."
+    )
     min_recall: Floors = Field(
         {DEFAULT: 0.75, **features.DATASET.min_recall},
-        description="Lowest recall in a class, by its name; `default` is for all others.",
+        description="Lowest recall allowed in each class, by name; `default` is for all others.",
     )
     min_f1: Floors = Field(
-        {DEFAULT: 0.75, **features.DATASET.min_f1}, description="Lowest F1 of a class, too."
+        {DEFAULT: 0.75, **features.DATASET.min_f1},
+        description="Lowest F1 allowed in each class, in the same way.",
     )
     # Three standard errors of an accuracy of 0.9 on 10,000 images: less may be chance.
     max_accuracy_drop: Fraction = Field(
-        0.01, description="Largest loss of overall accuracy against the baseline."
+        0.01, description="Largest drop in overall accuracy allowed against the baseline."
     )
     # Three standard errors of a recall of 0.75 on 1,000 images are 0.04.
     max_recall_drop: Fraction = Field(
-        0.05, description="Largest loss of recall in a class against the baseline."
+        0.05, description="Largest drop in the recall of any class allowed against the baseline."
     )
     confidence_intervals: Literal["none", "jackknife", "bootstrap"] = Field(
-        "none", description="How to estimate the 95 % confidence interval of each figure."
+        "none", description="How the 95 % confidence interval of each figure is estimated."
     )
 
     @pydantic.field_validator("min_recall", "min_f1")
@@ -235,30 +261,35 @@ class Evaluation(Group):
 
 
 class Serving(Group):
-    """What a blessed model may cost to be served, and where a server finds it."""
+    """What serving a blessed model may cost, and where a server finds it."""
 
     check: Literal["process", "infra_validator"] = Field(
         "process",
-        description="A fresh process with plain TensorFlow, or TFX's InfraValidator, which needs "
-        "Docker and the image of TensorFlow Serving.",
+        description="How a model is tried before it is pushed: in a fresh `process` with plain "
+        "TensorFlow, or by TFX's `infra_validator`, which needs Docker and the image of TensorFlow "
+        "Serving.",
     )
     # TinyVGG takes 0.3 MB, 0.3 s, 2 ms and 600 MB, most of it TensorFlow's: each has room for a
     # larger network on a busy machine.
-    max_size_mb: float = Field(20, gt=0, description="Largest size of the model, in megabytes.")
-    max_load_s: float = Field(30, gt=0, description="Longest time to load it, in seconds.")
+    max_size_mb: float = Field(20, gt=0, description="Largest model size allowed, in megabytes.")
+    max_load_s: float = Field(30, gt=0, description="Longest loading time allowed, in seconds.")
     max_latency_ms: float = Field(
-        100, gt=0, description="Highest 99th percentile of the latency, in milliseconds."
+        100,
+        gt=0,
+        description="Highest latency allowed for one image (99th percentile), in milliseconds.",
     )
-    max_batch_latency_ms: float = Field(500, gt=0, description="The same for a batch of 64 images.")
+    max_batch_latency_ms: float = Field(
+        500, gt=0, description="The same for a batch of 64 images, in milliseconds."
+    )
     max_memory_mb: float = Field(
-        2048, gt=0, description="Highest peak memory of that process, in megabytes."
+        2048, gt=0, description="Highest peak memory allowed for that process, in megabytes."
     )
-    timeout_s: float = Field(180, gt=0, description="Longest time for the check, in seconds.")
+    timeout_s: float = Field(180, gt=0, description="Time limit for the whole check, in seconds.")
     server_dir: str | None = Field(
         None,
         pattern="^/",
-        description="The serving directory as the model server sees it, for `models.config`; kept "
-        "there, `/models` at first, if not given.",
+        description="Path under which the model server sees the serving directory, for "
+        "`models.config`; if not given, it stays as it was, at first `/models`.",
     )
 
 
@@ -274,7 +305,7 @@ class Beam(Group):
             "--direct_running_mode=in_memory",
             "--direct_num_workers=1",
         ),
-        description="Beam pipeline arguments.",
+        description="Arguments for Apache Beam.",
     )
 
 
@@ -294,8 +325,10 @@ class Config(Group):
 
     def beam_args(self) -> list[str]:
         """What Beam goes by: `beam.args`, and what its workers elsewhere install."""
-        # Without it TFX packages itself anew for each component, and removes nothing.
-        return [f"--setup_file={PROJECT_DIRECTORY}/setup.py", *self.beam.args]
+        setup = PROJECT_DIRECTORY / "setup.py"
+        # Without it TFX packages itself anew for each component, and removes nothing. An installed
+        # package has none, and workers elsewhere need an image then (--sdk_container_image).
+        return [*([f"--setup_file={setup}"] if setup.exists() else []), *self.beam.args]
 
 
 def load_config(
@@ -329,7 +362,8 @@ def load_config(
         # By way of JSON, where strictness still admits a list for a tuple and text for a path.
         return Config.model_validate_json(json.dumps(values, default=str))
     except pydantic.ValidationError as error:
-        raise UserError(" ".join(map(_describe, error.errors()))) from error
+        sentences = (refusal.describe(one, Config) for one in error.errors())
+        raise UserError(" ".join(sentences)) from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -362,32 +396,3 @@ def _assign(values: dict[str, Any], key: str, value: object) -> None:
     except UnicodeEncodeError:
         raise UserError(f"{key} = {str(value)!r} is not allowed: it should be UTF-8.") from None
     table[name] = value
-
-
-def _describe(error: Mapping[str, Any]) -> str:
-    """Says in one sentence which key is wrong, how, and what is allowed."""
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return _describe_unknown(error["loc"])
-    if error["type"] == "value_error":
-        return f"{key} is not allowed: {error['ctx']['error']}."
-    if error["type"] in ("missing", "too_long"):
-        # Of model.filters, the one value whose length is fixed.
-        key = ".".join(error["loc"][:2])
-        return f"{key} = {json.dumps(error['input'])} is not allowed: it should have two values."
-    message = error["msg"].removeprefix("Input should be ")
-    if error["type"] == "dict_type":
-        name = json.dumps(features.CLASS_NAMES[-1])
-        message = f"a table by classes, such as {{ {DEFAULT} = 0.75, {name} = 0.5 }}"
-    return f"{key} = {json.dumps(error['input'])} is not allowed: it should be {message}."
-
-
-def _describe_unknown(location: tuple[str | int, ...]) -> str:
-    name = str(location[-1])
-    group: Group = Config()
-    if len(location) > 1:
-        group = getattr(group, str(location[0]))
-    known = list(type(group).model_fields)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
-    return f"There is no setting {'.'.join(map(str, location))}: {hint}"

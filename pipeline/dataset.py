@@ -4,6 +4,12 @@ python -m pipeline.dataset prepare     make the TFRecords that the pipeline read
 python -m pipeline.dataset info        say which data would be taken, and what it holds
 """
 
+if __name__ == "__main__":
+    # First, as the imports below take a while.
+    from pipeline import interrupt
+
+    interrupt.leave_at_once()
+
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,17 +20,20 @@ from rich.table import Table
 
 from pipeline import config, workspace
 from pipeline.data import download, sources
-from pipeline.errors import ExitCode
-from pipeline.screen import command_line
-from pipeline.screen.command_line import download_progress
+from pipeline.screen import arguments, command_line
+from pipeline.screen.arguments import Parser
+from pipeline.screen.command_line import Answer, download_progress
 from trainer_module import features
 
+PROGRAM = "python -m pipeline.dataset"
 
-def main(argv: Sequence[str] | None = None) -> int:
+
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Runs the command `prepare` or `info`.
 
     Args:
         argv: the arguments; those of the process if None.
+        program: how it is called, for its help.
 
     Returns:
         The exit code, 0.
@@ -32,37 +41,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: see `sources.find` and `Source.prepare`.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.dataset",
-        description=f"Finds, verifies and splits {features.DATASET.title}.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parsed = _parse(argv, program)
+    asked = arguments.load(parsed)
+    return command_line.answer(lambda console: parsed.run(asked, console), as_json=parsed.json)
+
+
+def _add_shared_flags(parser: Parser) -> None:
+    arguments.add_config_flags(parser)
+    arguments.add_json_flag(parser)
+
+
+def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = arguments.make_parser(program, f"Finds, verifies and splits {features.DATASET.title}.")
+    _add_shared_flags(parser)
+    shared = [arguments.shared_by_commands(_add_shared_flags)]
     for name, run, text in (
-        ("prepare", _command_prepare, "make the TFRecords that the pipeline reads"),
-        ("info", _command_info, "say which data would be taken, and what it holds"),
+        ("prepare", _prepare, "make the TFRecords that the pipeline reads"),
+        ("info", _info, "say which data would be taken, and what it holds"),
     ):
-        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-        command_line.add_config_flags(command)
-        command.set_defaults(run=run)
-    arguments = parser.parse_args(argv)
-    return arguments.run(command_line.load(arguments))
+        parser.add_command(name, text, parents=shared).set_defaults(run=run)
+    return parser.parse_args(argv)
 
 
-def _command_prepare(settings: config.Config) -> int:
-    console = Console()
+def _prepare(asked: config.Config, console: Console) -> Answer:
     with download_progress(console) as progress:
-        source = sources.find(settings.dataset, progress)
-    place = workspace.workspace(settings.paths, source.dataset)
+        source = sources.find(asked.dataset, progress)
+    place = workspace.workspace(asked.paths, source.dataset)
     with console.status(f"preparing {escape(source.origin)} …"):
-        prepared = source.prepare(settings.dataset, place.records)
+        prepared = source.prepare(asked.dataset, place.records)
     line = f"{prepared.directory}: {source.dataset}, from {source.origin}"
     console.print(line, soft_wrap=True, markup=False)
     if prepared.examples:
         console.print(_count_table(prepared.examples))
-    return ExitCode.OK
+    return Answer(
+        {
+            "dataset": source.dataset,
+            "origin": source.origin,
+            "directory": str(prepared.directory),
+            "examples": prepared.examples,
+        }
+    )
 
 
-def _command_info(settings: config.Config) -> int:
+def _info(asked: config.Config, console: Console) -> Answer:
     fetch = "fetch it with `python -m pipeline.dataset prepare`, or "
     fetch = fetch if features.DATASET.official else ""
 
@@ -73,17 +94,24 @@ def _command_info(settings: config.Config) -> int:
         )
 
     # Never the fallback: info tells what is there, and downloads nothing to find out.
-    asked = settings.dataset
-    if asked.name == config.AUTO:
-        asked = asked.model_copy(update={"name": features.DATASET.name})
-    source = sources.find(asked, lambda name, received, total: None, fetch=refuse)
-    console = Console()
+    meant = asked.dataset
+    if meant.name == config.AUTO:
+        meant = meant.model_copy(update={"name": features.DATASET.name})
+    source = sources.find(meant, lambda name, received, total: None, fetch=refuse)
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    if counts := source.count():
+    counts = source.count()
+    if counts:
         if source.verified:
             console.print(source.verified)
         console.print(_count_table(counts))
-    return ExitCode.OK
+    return Answer(
+        {
+            "dataset": source.dataset,
+            "origin": source.origin,
+            "verified": bool(counts and source.verified),
+            "examples": counts or None,
+        }
+    )
 
 
 def _count_table(examples: Mapping[str, Mapping[str, int]]) -> Table:

@@ -6,9 +6,13 @@ python -m pipeline.inspect serving       the run whose model is live
 python -m pipeline.inspect runs          all runs
 """
 
+if __name__ == "__main__":
+    # First, as the imports below take a while.
+    from pipeline import interrupt
+
+    interrupt.leave_at_once()
+
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,15 +23,19 @@ from rich.table import Table as Grid
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, lookup
 from pipeline.runs.run_result import RunResult, dump_json
-from pipeline.screen import command_line, views
+from pipeline.screen import arguments, command_line, views
+from pipeline.screen.arguments import one_of, positive_number
 from pipeline.screen.summary import describe_verdict
 from pipeline.screen.tables import Table
 from pipeline.screen.views import SLICINGS
+from pipeline.settings import as_toml
 from pipeline.workspace import Workspace
 
+PROGRAM = "python -m pipeline.inspect"
+
 _RUNS = "runs"
-# Of lines in a file, which nobody wants broken; a screen has a width of its own.
-_FILE_WIDTH = 240
+_FORMATS = ("table", "json", "csv")
+_SHORT_COMMIT = 12
 
 _EPILOG = """\
 columns, by the names for --sort: examples, accuracy (recall, in a class), precision, f1,
@@ -54,11 +62,12 @@ class _Tables:
     rows: Table
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Runs the command.
 
     Args:
         argv: the arguments; those of the process if None.
+        program: how it is called, for its help.
 
     Returns:
         The exit code, 0.
@@ -66,20 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         UserError: there is no such run, it has no such figures, or a column is unknown.
     """
-    arguments = _parse(argv)
-    settings = command_line.load(arguments, **{"paths.serving_dir": arguments.serving_dir})
-    places = lookup.find_places(settings)
-    if arguments.run == _RUNS:
-        _show_runs(places, arguments)
+    parsed = _parse(argv, program)
+    places = lookup.find_places(arguments.load(parsed))
+    if parsed.run == _RUNS:
+        _show_runs(places, parsed)
     else:
-        _show_run(places, arguments)
+        _show_run(places, parsed)
     return ExitCode.OK
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.inspect",
-        description="Shows how good a run's model is on the test images, class by class or by\n"
+def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = arguments.make_parser(
+        program,
+        "Shows how good a run's model is on the test images, class by class or by\n"
         "another slice, what changed since another run, and why it was blessed or refused.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -94,9 +102,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     view = parser.add_mutually_exclusive_group()
     view.add_argument(
         "--by",
-        choices=SLICINGS,
-        help="what cuts the images into slices: their class, how much of the image is covered, "
-        "how bright it is, or whether the class is of those easily confused (default: label)",
+        type=one_of(SLICINGS),
+        metavar="SLICING",
+        help="what cuts the images into slices: their class (label), how much of the image is "
+        "covered (ink), how bright it is (brightness), or whether the class is one of those easily "
+        "confused (group) (default: label)",
     )
     view.add_argument(
         "--confusion",
@@ -111,39 +121,42 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     order.add_argument("--descending", action="store_true", help="with --sort: the highest first")
     order.add_argument(
         "--worst",
-        type=_positive,
+        type=positive_number,
         metavar="N",
         help="only the N worst rows, the worst first; by --sort, or by recall, accuracy, "
         "images or their change",
     )
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
         "--format",
-        choices=("table", "json", "csv"),
+        type=one_of(_FORMATS),
         default="table",
-        help="csv has the rows, json everything as one object (default: table)",
+        metavar="FORMAT",
+        help="table, csv (the rows) or json (everything as one object) (default: table)",
     )
-    command_line.add_config_flags(parser, data=False)
-    command_line.add_serving_flag(parser)
+    form.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
+    )
+    arguments.add_config_flags(parser, data=False)
+    arguments.add_serving_flag(parser)
     return parser.parse_args(argv)
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("it should be a whole number from 1 on")
-    return int(text)
-
-
-def _show_runs(places: Sequence[Workspace], arguments: argparse.Namespace) -> None:
-    if arguments.by or arguments.confusion or arguments.compare:
+def _show_runs(places: Sequence[Workspace], parsed: argparse.Namespace) -> None:
+    if parsed.by or parsed.confusion or parsed.compare:
         raise UserError("--by, --confusion and --compare look at one run: leave out `runs`.")
     results = [history.read_run(one.place.root, one.run_id) for one in lookup.find_all(places)]
-    table = _arrange(views.runs(results), arguments, worst_by="accuracy")
-    if arguments.format == "json":
+    table = _arrange(views.runs(results), parsed, worst_by="accuracy")
+    if parsed.format == "json":
         print(dump_json({"runs": table.to_objects()}))
-    elif arguments.format == "csv":
+    elif parsed.format == "csv":
         print(table.to_csv(), end="")
     else:
-        _print_runs(_console(), table)
+        _print_runs(command_line.make_console(), table)
 
 
 def _print_runs(console: Console, table: Table) -> None:
@@ -158,33 +171,31 @@ def _print_runs(console: Console, table: Table) -> None:
         console.print(reasons)
 
 
-def _show_run(places: Sequence[Workspace], arguments: argparse.Namespace) -> None:
-    found = lookup.find(places, arguments.run)
+def _show_run(places: Sequence[Workspace], parsed: argparse.Namespace) -> None:
+    found = lookup.find(places, parsed.run)
     result, other = lookup.read(found), None
-    if arguments.compare:
+    if parsed.compare:
         # The model in service is that of the same dataset.
-        within = [found.place] if arguments.compare == lookup.SERVING else places
-        other = lookup.read(lookup.find(within, arguments.compare))
+        within = [found.place] if parsed.compare == lookup.SERVING else places
+        other = lookup.read(lookup.find(within, parsed.compare))
     if result.evaluation is None:
-        _print_without_figures(result, arguments.format)
-    tables = _make_tables(result, other, arguments)
-    if arguments.format == "csv":
+        _print_without_figures(result, parsed.format)
+    tables = _make_tables(result, other, parsed)
+    if parsed.format == "csv":
         print(tables.rows.to_csv(), end="")
-    elif arguments.format == "json":
+    elif parsed.format == "json":
         print(dump_json(_describe(result, other, tables)))
     else:
-        _print(_console(), result, other, tables)
+        _print(command_line.make_console(), result, other, tables)
 
 
-def _make_tables(
-    result: RunResult, other: RunResult | None, arguments: argparse.Namespace
-) -> _Tables:
+def _make_tables(result: RunResult, other: RunResult | None, parsed: argparse.Namespace) -> _Tables:
     """Makes what is shown of a run.
 
     Raises:
         UserError: it, or the one to compare with, has no such figures.
     """
-    slicing = None if arguments.confusion else arguments.by or SLICINGS[0]
+    slicing = None if parsed.confusion else parsed.by or SLICINGS[0]
     figures = views.require_figures(result, slicing)
     others = views.require_figures(other, slicing) if other else None
     if slicing is None:
@@ -197,16 +208,16 @@ def _make_tables(
     return _Tables(
         view=slicing or "confusion",
         overall=views.overall(figures, others),
-        rows=_arrange(rows, arguments, worst_by),
+        rows=_arrange(rows, parsed, worst_by),
     )
 
 
-def _arrange(table: Table, arguments: argparse.Namespace, worst_by: str) -> Table:
-    if arguments.worst:
-        return table.worst(arguments.worst, arguments.sort or worst_by)
-    if arguments.sort:
-        return table.sort(arguments.sort, descending=arguments.descending)
-    if arguments.descending:
+def _arrange(table: Table, parsed: argparse.Namespace, worst_by: str) -> Table:
+    if parsed.worst:
+        return table.worst(parsed.worst, parsed.sort or worst_by)
+    if parsed.sort:
+        return table.sort(parsed.sort, descending=parsed.descending)
+    if parsed.descending:
         raise UserError("--descending goes with --sort: name the column.")
     return table
 
@@ -227,6 +238,22 @@ def _print(console: Console, result: RunResult, other: RunResult | None, tables:
 def _print_heading(console: Console, result: RunResult) -> None:
     data = f" on {result.dataset}" if result.dataset else ""
     _say(console, f"[bold]run {escape(result.run_id)}[/]{escape(data)}")
+    for line in _describe_origin(result):
+        _say(console, f"[dim]{escape(line)}[/]")
+
+
+def _describe_origin(result: RunResult) -> list[str]:
+    """Says of what code and by which settings the run was, a line each; none of an old run."""
+    lines = []
+    if result.code:
+        changes = "" if result.code.clean else ", with changes that were not committed"
+        lines.append(f"commit {result.code.commit[:_SHORT_COMMIT]}{changes}")
+    # Where the run is, who looks at it knows.
+    differing = {k: one for k, one in result.settings.items() if not k.startswith("paths.")}
+    if differing:
+        pairs = (f"{key} = {as_toml(value)}" for key, value in differing.items())
+        lines.append(f"settings other than the default: {', '.join(pairs)}")
+    return lines
 
 
 def _print_verdict(console: Console, result: RunResult) -> None:
@@ -246,7 +273,7 @@ def _print_without_figures(result: RunResult, form: str) -> None:
     if form == "json":
         print(dump_json(_describe(result)))
     elif form == "table":
-        console = _console()
+        console = command_line.make_console()
         _print_heading(console, result)
         _print_verdict(console, result)
 
@@ -258,18 +285,15 @@ def _describe(
     [run] = views.runs([result]).to_objects()
     return {
         **run,
+        "duration_s": result.duration_s,
+        "settings": result.settings,
+        "code": result.code and result.code.model_dump(),
         "notes": result.evaluation.notes if result.evaluation else [],
         "compared_with": other and other.run_id,
         "by": tables and tables.view,
         "overall": tables and tables.overall.to_objects()[0],
         "rows": tables.rows.to_objects() if tables else [],
     }
-
-
-def _console() -> Console:
-    """Standard output; lines in a file or a pipe are as long as they need to be."""
-    lines = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(width=_FILE_WIDTH if lines else None, emoji=False)
 
 
 def _say(console: Console, text: str) -> None:

@@ -5,11 +5,18 @@ Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a co
 interrupted.
 """
 
+if __name__ == "__main__":
+    # First, as the imports below take a while.
+    from pipeline import interrupt
+
+    interrupt.leave_at_once()
+
 import argparse
 import datetime
 import json
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +27,7 @@ from rich.panel import Panel
 from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
-from pipeline import config, nodes, workspace
+from pipeline import config, nodes, settings, workspace
 from pipeline.data import sources
 from pipeline.data.kinds import Sample
 from pipeline.engine import part
@@ -28,30 +35,37 @@ from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
-from pipeline.runs.run_result import EXIT_CODES, Failure, RunResult
-from pipeline.screen import command_line
+from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
+from pipeline.screen import arguments, command_line
+from pipeline.screen.arguments import one_of, whole_number
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 from trainer_module import features
+from trainer_module.code_version import find_code_version
+
+PROGRAM = "python -m pipeline.local_runner"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Runs the command.
 
     Args:
         argv: the arguments; those of the process if None.
+        program: how it is called, for its help.
 
     Returns:
         The exit code.
     """
-    arguments = _parse(argv)
+    parsed = _parse(argv, program)
+    if parsed.print_config:
+        return _print_config(_load(parsed), as_json=parsed.json)
     command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
-    console = _Screen(stderr=arguments.json, emoji=False)
+    console = _Screen(stderr=parsed.json, emoji=False)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = _run(arguments, console, started)
+        result = _run(parsed, console, started)
     except UserError as error:
         # A path may hold bytes that are not UTF-8, and JSON may not.
         cause = str(error).encode(errors="backslashreplace").decode()
@@ -60,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted before anything started.", file=sys.stderr)
         result = _not_started(started, "interrupted", ExitCode.INTERRUPTED)
-    if arguments.json:
+    if parsed.json:
         try:
             print(result.to_json(), flush=True)
         except BrokenPipeError:
@@ -86,27 +100,34 @@ def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunR
     )
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.local_runner",
-        description=f"Trains TinyVGG on {features.DATASET.title}, evaluates it, and pushes it to "
-        "the serving directory if it is blessed.",
+def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+    parser = arguments.make_parser(
+        program,
+        f"Trains TinyVGG on {features.DATASET.title}, evaluates it, and pushes it to the serving "
+        "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
         "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
         "get into service; 130 interrupted.",
     )
-    command_line.add_config_flags(parser)
-    command_line.add_serving_flag(parser)
-    parser.add_argument("--epochs", type=int, metavar="N", help="passes over the train split")
+    arguments.add_config_flags(parser)
+    arguments.add_serving_flag(parser)
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print all settings as TOML that --config takes, and run nothing",
+    )
+    parser.add_argument(
+        "--epochs", type=whole_number, metavar="N", help="number of passes over the train split"
+    )
     parser.add_argument(
         "--from-node",
-        choices=nodes.NODES,
+        type=one_of(nodes.NODES),
         metavar="NODE",
         help="the first component to run, with what the run before made by the same settings; of "
         + ", ".join(nodes.NODES),
     )
     parser.add_argument(
-        "--to-node", choices=nodes.NODES, metavar="NODE", help="the last component to run"
+        "--to-node", type=one_of(nodes.NODES), metavar="NODE", help="the last component to run"
     )
     parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
     parser.add_argument(
@@ -114,48 +135,59 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="take from the cache what other versions of the libraries made",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as one object")
+    arguments.add_json_flag(parser)
     parser.add_argument(
         "--verbose", action="store_true", help="show the libraries' logs as well, on stderr"
     )
     return parser.parse_args(argv)
 
 
-def _run(arguments: argparse.Namespace, console: Console, started: datetime.datetime) -> RunResult:
+def _load(parsed: argparse.Namespace) -> config.Config:
+    return arguments.load(parsed, **{"training.epochs": parsed.epochs})
+
+
+def _print_config(asked: config.Config, *, as_json: bool) -> int:
+    print(dump_json(asked.model_dump(mode="json")) if as_json else settings.to_toml(asked))
+    return ExitCode.OK
+
+
+def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetime) -> RunResult:
     """Checks everything that can be checked beforehand, then runs the graph."""
-    settings = command_line.load(
-        arguments,
-        **{
-            "paths.serving_dir": arguments.serving_dir,
-            "training.epochs": arguments.epochs,
-        },
-    )
-    _check_part(arguments.from_node, arguments.to_node, settings)
-    _check_server(settings.serving)
-    workspace.make_writable(workspace.expand(settings.paths.root), "--root")
+    began, asked = time.monotonic(), _load(parsed)
+    _check_part(parsed.from_node, parsed.to_node, asked)
+    _check_server(asked.serving)
+    workspace.make_writable(workspace.expand(asked.paths.root), "--root")
     with command_line.download_progress(console) as progress:
-        source = sources.find(settings.dataset, progress)
-    place = workspace.workspace(settings.paths, source.dataset)
+        source = sources.find(asked.dataset, progress)
+    place = workspace.workspace(asked.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
     request = Request(
         run_id=history.make_run_id(started),
-        config=settings,
+        config=asked,
         source=source,
-        from_node=arguments.from_node,
-        to_node=arguments.to_node,
-        cache=not arguments.no_cache,
-        keep_versions=arguments.keep_cache_across_versions,
+        from_node=parsed.from_node,
+        to_node=parsed.to_node,
+        cache=not parsed.no_cache,
+        keep_versions=parsed.keep_cache_across_versions,
     )
     with workspace.lock(place.root):
         run_dir = place.run_dir(request.run_id)
         run_dir.mkdir(parents=True)
         _print_heading(console, request, run_dir)
-        ended = _supervise(request, run_dir / LOG_FILE, console, arguments.verbose)
+        # Before the run, during which somebody may edit or commit.
+        code = find_code_version()
+        ended = _supervise(request, run_dir / LOG_FILE, console, parsed.verbose)
         pages.write_bare_report(run_dir, ended)
         page = run_dir / REPORT_FILE
         result = ended.model_copy(
-            update={"started": started, "report": str(page) if page.exists() else None}
+            update={
+                "started": started,
+                "duration_s": round(time.monotonic() - began, 3),
+                "settings": settings.differing(asked),
+                "code": code and Code(commit=code.commit, clean=code.clean),
+                "report": str(page) if page.exists() else None,
+            }
         )
         write_atomically(run_dir / RESULT_FILE, result.to_json())
         pages.write_index(place.root)
@@ -163,20 +195,20 @@ def _run(arguments: argparse.Namespace, console: Console, started: datetime.date
     return result
 
 
-def _check_part(from_node: str | None, to_node: str | None, settings: config.Config) -> None:
+def _check_part(from_node: str | None, to_node: str | None, asked: config.Config) -> None:
     if nodes.LEARNING_RATE_FINDER in (from_node, to_node) and (
-        settings.learning_rate.source != "finder"
+        asked.learning_rate.source != "finder"
     ):
         raise UserError(
             f"{nodes.LEARNING_RATE_FINDER} is left out by learning_rate.source = "
-            f"{json.dumps(settings.learning_rate.source)}: name another node, or set it to "
+            f"{json.dumps(asked.learning_rate.source)}: name another node, or set it to "
             '"finder".'
         )
     part.check_selection(from_node, to_node)
 
 
-def _check_server(settings: config.Serving) -> None:
-    obstacle = settings.check == "infra_validator" and find_obstacle()
+def _check_server(serving: config.Serving) -> None:
+    obstacle = serving.check == "infra_validator" and find_obstacle()
     if obstacle:
         raise UserError(
             f"serving.check = infra_validator needs TensorFlow Serving in Docker, and {obstacle}; "
@@ -228,6 +260,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         pictures=finished.pictures,
         notes=finished.notes,
         serving_flags=finished.serving_flags,
+        unfit_version=finished.unfit_version,
         failure=finished.failure,
         exit_code=code,
         log=str(log),
@@ -237,5 +270,4 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
 
 
 if __name__ == "__main__":
-    command_line.open_standard_streams()
-    sys.exit(main())
+    command_line.exit_with(main)

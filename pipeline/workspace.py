@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,17 @@ def workspace(paths: config.Paths, dataset_name: str) -> Workspace:
         return Workspace(f"{features.DATASET.name}_{config.SAMPLE}", root, root / "serving")
     serving_dir = expand(paths.serving_dir or root / "serving")
     return Workspace(features.DATASET.name, root, serving_dir)
+
+
+def serving_flags(paths: config.Paths, place: Workspace) -> str:
+    """The flags of `python -m pipeline.serving` that name a pipeline's serving directory."""
+    root = expand(paths.root)
+    flags = ["--root", str(root)]
+    if paths.serving_dir:
+        flags += ["--serving-dir", str(expand(paths.serving_dir))]
+    if place.root != root:
+        flags += ["--dataset", place.root.name]
+    return shlex.join(flags)
 
 
 def metadata(root: Path) -> Path:

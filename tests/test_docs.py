@@ -15,7 +15,7 @@ from components.model_formats.formats import FORMATS
 from deploy import client
 from pipeline import config, dataset, inspect, local_runner, nodes, serving
 from pipeline.errors import ExitCode
-from tests.toml import as_toml
+from pipeline.screen.arguments import Parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -51,23 +51,10 @@ def test_the_readme_stays_short():
     assert len(README.splitlines()) < 180
 
 
-def knob_rows() -> list[str]:
-    rows = []
-    for group_name, group in config.Config.model_fields.items():
-        defaults = group.annotation().model_dump(mode="json")
-        for name, field in group.annotation.model_fields.items():
-            default = "" if defaults[name] is None else f"`{as_toml(defaults[name])}`"
-            rows.append(f"| `{group_name}.{name}` | {default} | {field.description} |")
-    return rows
-
-
-@pytest.mark.parametrize("row", knob_rows())
-def test_every_knob_stands_in_the_settings_with_its_default(row):
-    assert row in PAGES[SETTINGS].splitlines()
-
-
 def test_the_settings_name_no_knob_that_does_not_exist():
-    known = {row.split("`")[1] for row in knob_rows()}
+    known = {
+        f"{group}.{name}" for group, knobs in config.Config().model_dump().items() for name in knobs
+    }
     named = set(re.findall(r"^\| `(\w+\.\w+)` \|", "\n".join(PAGES.values()), re.MULTILINE))
     assert named == known
 
@@ -129,7 +116,8 @@ def test_the_flags_of_inspect_stand_in_its_section_and_no_other(capsys):
     with pytest.raises(SystemExit):
         inspect.main(["--help"])
     flags = re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)
-    own = set(flags) - {"--root", "--serving-dir", "--dataset", "--config", "--set"}
+    shared = {"--root", "--serving-dir", "--dataset", "--config", "--set", "--version"}
+    own = set(flags) - shared
     rows = re.findall(r"^\| (`.*?`) \| ", section(INSPECTION, "## Looking at runs"), re.MULTILINE)
     assert {flag for row in rows for flag in re.findall(r"--[a-z]+", row)} == own
     assert {"RUN", "serving", "runs"} <= {name for row in rows for name in re.findall(r"\w+", row)}
@@ -158,7 +146,9 @@ FILLED = {
     "HOST:PORT": "localhost:8501",
 }
 
-PROGRAM = re.compile(r"(?:\$ )?(?:\.venv/bin/)?((?:python -m [\w.]+|make|tensorboard)(?: .*)?)$")
+PROGRAM = re.compile(
+    r"(?:\$ )?(?:\.venv/bin/)?((?:python -m [\w.]+|tinyvgg|make|tensorboard)(?: .*)?)$"
+)
 
 
 TABLES = {
@@ -195,13 +185,13 @@ class ParsedError(Exception):
 @pytest.fixture
 def parse(monkeypatch):
     """Lets the parser of a module take arguments, and no more."""
-    take = argparse.ArgumentParser.parse_args
+    for parser in (argparse.ArgumentParser, Parser):
 
-    def parse_and_stop(self, args=None, namespace=None):
-        take(self, args, namespace)
-        raise ParsedError
+        def parse_and_stop(self, args=None, namespace=None, take=parser.parse_args):
+            take(self, args, namespace)
+            raise ParsedError
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+        monkeypatch.setattr(parser, "parse_args", parse_and_stop)
 
     def parse(name: str, arguments: list[str]) -> None:
         monkeypatch.setattr(sys, "argv", [name, *(arguments or ["--help"])])
@@ -215,7 +205,9 @@ def parse(monkeypatch):
 
 def fill(command: str) -> list[str]:
     filled = {**FILLED, "FORMAT": "onnx" if " export " in command else "csv"}
-    return [filled.get(word, word) for word in shlex.split(command, comments=True)]
+    # Where the shell puts the output is not the command's.
+    words = shlex.split(command.partition(" > ")[0], comments=True)
+    return [filled.get(word, word) for word in words]
 
 
 COMMANDS = read_commands()
@@ -235,6 +227,7 @@ def test_the_pages_name_commands_of_every_kind():
         "python -m pipeline.local_runner --set training.epochs=5",
         "python -m pipeline.local_runner --to-node SchemaGen",
         "python -m benchmarks.loaders VERSION",
+        "tinyvgg serve list",
         'make run ARGS="--epochs 5"',
         "tensorboard --logdir output/artifacts",
     ):
@@ -252,6 +245,12 @@ def test_command_of_the_pages_is_parsed_by_its_own_parser(command, parse, capsys
     parse(name, arguments)
     files = [word for word in arguments if word.startswith("pipeline/")]
     assert all((CHECKOUT / file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("command", commands_of("tinyvgg"))
+def test_command_of_the_package_is_parsed_by_its_own_parser(command, parse, capsys):
+    _, *arguments = fill(command)
+    parse("pipeline.__main__", arguments)
 
 
 @pytest.mark.parametrize("command", [*itertools.filterfalse(is_own, commands_of("python"))])
@@ -284,7 +283,7 @@ def test_make_knows_the_target_and_passes_arguments_that_are_parsed(command, par
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    for line in re.findall(r"python -m (pipeline\..*)", ended.stdout):
+    for line in re.findall(r"python -m (pipeline\.local_runner.*)", ended.stdout):
         name, *arguments = shlex.split(line)
         parse(name, arguments)
 

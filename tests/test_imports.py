@@ -25,15 +25,18 @@ FORBIDDEN = {
 ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
+        ("__main__",),
         ("local_runner", "dataset", "inspect", "serving", "frames"),
+        ("serving_commands",),
         ("screen",),
         ("engine",),
         ("graph",),
         ("runs",),
         ("effect",),
         ("data",),
-        ("evaluation", "workspace"),
+        ("evaluation", "settings", "workspace"),
         ("config",),
+        ("interrupt", "presets", "refusal"),
         ("fingerprint",),
         ("errors", "nodes"),
     ),
@@ -138,6 +141,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
+        "pipeline.__main__",
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),
     ],

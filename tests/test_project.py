@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+import pipeline
 from pipeline import dataset
+from pipeline.screen.command_line import Answer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SETUP = (CHECKOUT / "setup.py").read_text(encoding="utf-8")
@@ -20,8 +22,7 @@ WORKFLOW = yaml.safe_load((CHECKOUT / ".github/workflows/ci.yml").read_text(enco
 
 def test_the_changelog_begins_with_the_version_of_the_package():
     changelog = (CHECKOUT / "CHANGELOG.md").read_text(encoding="utf-8")
-    [version] = re.findall(r'version="(.+)"', SETUP)
-    assert re.findall(r"^## \[(.+?)\] - ", changelog, re.MULTILINE)[0] == version
+    assert re.findall(r"^## \[(.+?)\] - ", changelog, re.MULTILINE)[0] == pipeline.__version__
 
 
 def test_the_licence_is_the_one_that_the_package_names():
@@ -72,7 +73,7 @@ def test_the_workflow_fetches_the_data_before_the_tests_that_need_it(monkeypatch
     [fetch] = [command for command in commands if "pipeline.dataset" in command]
     assert commands.index("make setup") < commands.index(fetch) < commands.index(".ci/run")
     asked = []
-    monkeypatch.setattr(dataset, "_command_prepare", asked.append)
+    monkeypatch.setattr(dataset, "_prepare", lambda one, console: asked.append(one) or Answer({}))
     dataset.main(shlex.split(fetch)[3:])
     # To where `sources.find` looks first.
     assert [(one.dataset.name, one.dataset.dir) for one in asked] == [("fashion_mnist", None)]

@@ -56,13 +56,7 @@ def read_page(
     """
     paths = {name: Path(artifact.uri) for name, artifact in artifacts.items()}
     evaluation, problem = _read_evaluation(paths.get("evaluation"))
-    blessing = artifacts.get("infra_blessing")
-    check = (
-        read_report(Path(blessing.uri), blessed=bool(blessing.properties.get("blessed")))
-        if blessing
-        else None
-    )
-    pushed = artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
+    check, pushed = _read_check(artifacts), _read_pushed(artifacts)
     return Page(
         facts=facts,
         verdict=judge_failure(failure)
@@ -86,6 +80,31 @@ def read_page(
     )
 
 
+def read_verdict(artifacts: Mapping[str, Artifact], facts: RunFacts, *, idle: bool) -> Verdict:
+    """Reads what became of the model of a run that came to its end, and no more of the page.
+
+    Args:
+        artifacts: as in `read_page`.
+        facts: what is known of the run from its start.
+        idle: whether nothing had to be done.
+    """
+    directory = Path(artifacts["evaluation"].uri) if "evaluation" in artifacts else None
+    found = _read_evaluation(directory)
+    check, pushed = _read_check(artifacts), _read_pushed(artifacts)
+    return _judge(*found, check, pushed, facts, idle=idle)
+
+
+def _read_check(artifacts: Mapping[str, Artifact]) -> Findings | None:
+    blessing = artifacts.get("infra_blessing")
+    if blessing is None:
+        return None
+    return read_report(Path(blessing.uri), blessed=bool(blessing.properties.get("blessed")))
+
+
+def _read_pushed(artifacts: Mapping[str, Artifact]) -> Mapping[str, int | str]:
+    return artifacts["pushed_model"].properties if "pushed_model" in artifacts else {}
+
+
 def _read_evaluation(directory: Path | None) -> tuple[Evaluation | None, str | None]:
     """The evaluation, or why it can't be read."""
     if directory is None:
@@ -102,11 +121,14 @@ def _judge(
     check: Findings | None,
     pushed: Mapping[str, int | str],
     facts: RunFacts,
+    *,
+    idle: bool = False,
 ) -> Verdict:
     if problem:
         return Verdict("failed", "not judged", "Not judged", [problem])
-    refusals = read_refusals(check.reasons if check else [], pushed)
-    return judge(evaluation, refusals, read_standing(pushed, facts.run), flags=facts.flags)
+    refusals = read_refusals(check.reasons if check else [], pushed, facts.flags)
+    standing = read_standing(pushed, facts.run)
+    return judge(evaluation, refusals, standing, idle=idle, flags=facts.flags)
 
 
 def _read_training(directory: Path) -> TrainingHistory:

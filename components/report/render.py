@@ -3,12 +3,14 @@
 import base64
 import functools
 import math
+import re
 from collections.abc import Sequence
 
 import jinja2
 
 from components.evaluation import slicing
 from components.report.contents import Page, RunEntry
+from components.verdict import Verdict
 from trainer_module import features
 
 _MINUS = "−"
@@ -28,6 +30,12 @@ _SLICES = {
     slicing.BRIGHTNESS: "Mean brightness of the image",
     slicing.GROUP: f"Easily confused: {', '.join(features.DATASET.confused)}",
 }
+
+_VERDICT = {
+    "title": re.compile(r"(?<=<title>).*?(?=</title>)"),
+    "verdict": re.compile(r'<div class="verdict .*?<!-- end of verdict -->\n', re.DOTALL),
+}
+"""Blocks of the page that tell the verdict, and where they stand in it."""
 
 _MEASURES = {
     "size_mb": "size (MB)",
@@ -59,6 +67,7 @@ def render_report(page: Page) -> str:
         .get_template("report.html")
         .render(
             page=page,
+            verdict=page.verdict,
             evaluation=page.evaluation,
             baseline=page.evaluation and page.evaluation.baseline,
             charts=charts,
@@ -72,6 +81,25 @@ def render_report(page: Page) -> str:
             confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
         )
     )
+
+
+def replace_verdict(html: str, verdict: Verdict) -> str:
+    """Puts another verdict into a page, and leaves all else as it is.
+
+    Args:
+        html: what `render_report` made.
+        verdict: what became of the model since.
+
+    Returns:
+        The page with it.
+    """
+    template = _environment().get_template("report.html")
+    context = template.new_context({"verdict": verdict})
+    for block, place in _VERDICT.items():
+        text = "".join(template.blocks[block](context))
+        # A backslash would refer to a group.
+        html = place.sub(text.replace("\\", r"\\"), html, count=1)
+    return html
 
 
 def render_index(entries: Sequence[RunEntry]) -> str:

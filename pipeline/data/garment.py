@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import UserError
 from trainer_module import features
@@ -66,8 +66,13 @@ def read_garment(file: Path) -> Garment:
         raise UserError(f"{file} is not there: name a PNG or JPEG.") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{file} has too many pixels: scale it down first.") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{file} is neither a PNG nor a JPEG: name one that is.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{file} can't be read as a PNG or JPEG: name one that can.") from error
+        cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(
+            f"{file} can't be read as a PNG or JPEG ({cause}): name one that can."
+        ) from error
 
 
 def _read(file: Path) -> Garment:

@@ -84,7 +84,10 @@ class RangeTestEvent(_Message):
 
 
 class Finished(_Message):
-    """The run ended, well or not; `usage` says that the failure is for the user to mend."""
+    """The run ended, well or not; `usage` says that the failure is for the user to mend.
+
+    The rest is as in `RunResult`.
+    """
 
     kind: Literal["finished"] = "finished"
     training: TrainingResult | None = None
@@ -94,6 +97,7 @@ class Finished(_Message):
     pictures: list[str] = []
     notes: list[str] = []
     serving_flags: str = ""
+    unfit_version: int | None = None
     failure: Failure | None = None
     usage: bool = False
 

@@ -29,7 +29,7 @@ from pipeline.engine.protocol import (
 )
 from pipeline.errors import UserError
 from pipeline.runs.run_result import Failure
-from pipeline.workspace import Workspace, workspace
+from pipeline.workspace import Workspace, serving_flags, workspace
 
 Emit = Callable[[Event], None]
 
@@ -100,8 +100,8 @@ def _run_graph(
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
     from pipeline.fingerprint import fingerprints
-    from pipeline.runs.outcome import read_outcome
-    from pipeline.runs.pages import serving_flags, write_report
+    from pipeline.runs.outcome import find_unfit_version, read_outcome
+    from pipeline.runs.pages import write_report
     from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -137,7 +137,12 @@ def _run_graph(
     except Exception:
         # What the run came to counts for more than its page.
         _logger.exception("the page could not be made")
-    outcome = read_outcome(place.metadata, request.run_id)
+    flags = serving_flags(request.config.paths, place)
+    outcome = read_outcome(place.metadata, request.run_id, flags)
+    store = Store(place.serving_model_dir)
+    unfit = None
+    if outcome.evaluation and not outcome.evaluation.blessed:
+        unfit = find_unfit_version(place.metadata, request.run_id, store)
     run_directory = place.run_dir(request.run_id)
     return Finished(
         training=outcome.training,
@@ -148,9 +153,10 @@ def _run_graph(
         notes=[
             *effect.find_without_effect(request.config, data),
             *version_notes,
-            *Store(place.serving_model_dir).warnings(),
+            *store.warnings(),
         ],
-        serving_flags=serving_flags(request.config.paths, place),
+        serving_flags=flags,
+        unfit_version=unfit,
         failure=failure,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
-from pipeline.runs.run_result import Failure, RunResult
+from pipeline.runs.run_result import FORMAT, Failure, RunResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 
 # Colons have a meaning in paths of many tools.
@@ -15,6 +15,10 @@ _RUN_ID = "%Y-%m-%dT%H-%M-%S.%f"
 # What the first format of `result.json` did not have.
 _ABSENT = dict.fromkeys(["top_2_accuracy", "calibration_error"])
 _ABSENT_OVERALL = dict.fromkeys(["macro_precision", "macro_recall", "macro_f1", "macro_auc"])
+_NEWER = (
+    f"its {RESULT_FILE} has format {{}}, and this version of the project reads up to {FORMAT}: "
+    "look at it with a newer one"
+)
 
 
 def make_run_id(started: datetime.datetime) -> str:
@@ -70,8 +74,13 @@ def read_run(root: Path, run_id: str) -> RunResult:
     except OSError:
         return _read_unfinished(root, run_id)
     try:
-        return RunResult.model_validate(_upgrade(json.loads(text)))
-    except (ValueError, TypeError, KeyError):
+        document = json.loads(text)
+        if document.get("format", FORMAT) > FORMAT:
+            return _recover(root, run_id, _NEWER.format(document["format"])).model_copy(
+                update={"readable": False}
+            )
+        return RunResult.model_validate(_upgrade(document))
+    except (AttributeError, ValueError, TypeError, KeyError):
         return _recover(root, run_id, f"its {RESULT_FILE} is damaged")
 
 
@@ -83,7 +92,10 @@ def is_running(root: Path, run_id: str) -> bool:
 
 
 def _upgrade(document: dict) -> dict:
-    """Brings the first format, which had `metrics` and no `started`, to that of today."""
+    """Brings the first format, which had `metrics` and no `started`, to that of today.
+
+    What the second does not have is known to be missing by its default.
+    """
     document = {"started": _parse_started(document["run_id"]), **document}
     metrics = document.get("metrics")
     if metrics is None:

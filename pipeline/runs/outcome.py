@@ -9,6 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.evaluation.figures import Evaluation
 from components.evaluation.reader import read_evaluation
 from components.learning_rate_finder.files import CURVE_FILE, PLOT_FILE
+from components.model_store.files import checksums
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from components.report.contents import MODEL_DIRECTORY, Artifact
@@ -41,12 +42,13 @@ class Outcome:
     pictures: list[Path]
 
 
-def read_outcome(metadata: Path, run_id: str) -> Outcome:
+def read_outcome(metadata: Path, run_id: str, flags: str = "") -> Outcome:
     """Reads what a run came to, whether its nodes ran or came from the cache.
 
     Args:
         metadata: the SQLite database of ML Metadata.
         run_id: the run's.
+        flags: of `python -m pipeline.serving`, to name the serving directory.
 
     Returns:
         The outcome.
@@ -61,7 +63,7 @@ def read_outcome(metadata: Path, run_id: str) -> Outcome:
     return Outcome(
         training=_read_training(model_run, finder, model) if model_run else None,
         evaluation=read_evaluation(evaluation.uri) if evaluation else None,
-        serving=_read_serving(checked, pushed) if checked else None,
+        serving=_read_serving(checked, pushed, flags) if checked else None,
         pushed=_read_pushed(pushed, run_id) if pushed else None,
         pictures=[
             Path(artifact.uri, name)
@@ -69,6 +71,39 @@ def read_outcome(metadata: Path, run_id: str) -> Outcome:
             if artifact
         ],
     )
+
+
+def find_unfit_version(metadata: Path, run_id: str, store: Store) -> int | None:
+    """Finds the live version, if it is the model of a run that did not bless it.
+
+    As where a threshold was raised on what is in service already.
+
+    Args:
+        metadata: the SQLite database of ML Metadata.
+        run_id: a run's whose model was not blessed.
+        store: the serving directory.
+
+    Returns:
+        The version; None where it is another model, or there is none.
+    """
+    model = find_output(open_store(metadata), run_id, nodes.TRAINER, "model")
+    try:
+        live = store.find()
+        if model is None or live.record is None:
+            return None
+        # It imports TensorFlow.
+        from components.model_store.identity import model_identity
+
+        directory = Path(model.uri, MODEL_DIRECTORY)
+        digests = checksums(directory)
+        # Files that are the same need not be loaded.
+        same = live.record.is_twin(digests, "") or live.record.is_twin(
+            digests, model_identity(directory)
+        )
+    except (StoreError, OSError):
+        # Nothing is in service, or what the Trainer made is not there any more.
+        return None
+    return live.number if same else None
 
 
 def _read_training(
@@ -86,12 +121,14 @@ def _read_training(
 
 
 def _read_serving(
-    blessing: metadata_store_pb2.Artifact, pushed: metadata_store_pb2.Artifact | None
+    blessing: metadata_store_pb2.Artifact,
+    pushed: metadata_store_pb2.Artifact | None,
+    flags: str,
 ) -> ServingResult:
     report = read_report(Path(blessing.uri), blessed=bool(int_property(blessing, "blessed")))
     properties = Artifact.of(pushed, pushed.type).properties if pushed else {}
     return ServingResult(
-        reasons=list(read_refusals(report.reasons, properties)), measures=report.measures
+        reasons=list(read_refusals(report.reasons, properties, flags)), measures=report.measures
     )
 
 

@@ -1,7 +1,6 @@
 """The page of each run, and the list of the runs, in the root. Free of TensorFlow."""
 
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from components.report.contents import (
     RunEntry,
     RunFacts,
 )
-from components.report.render import render_index, render_report
+from components.report.render import render_index, render_report, replace_verdict
 from components.verdict import Failure
 from pipeline import config, effect, nodes, workspace
 from pipeline.data import preparation
@@ -40,21 +39,10 @@ def report_facts(
         run="",
         dataset=data.directory.name,
         configuration=settings.model_dump(mode="json"),
-        flags=serving_flags(settings.paths, place),
+        flags=workspace.serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
         notes=effect.find_without_effect(settings, data),
     )
-
-
-def serving_flags(paths: config.Paths, place: workspace.Workspace) -> str:
-    """The flags of `python -m pipeline.serving` that name a pipeline's serving directory."""
-    root = workspace.expand(paths.root)
-    flags = ["--root", str(root)]
-    if paths.serving_dir:
-        flags += ["--serving-dir", str(workspace.expand(paths.serving_dir))]
-    if place.root != root:
-        flags += ["--dataset", place.root.name]
-    return shlex.join(flags)
 
 
 def write_report(
@@ -67,8 +55,9 @@ def write_report(
 ) -> None:
     """Puts the run's page into its directory.
 
-    It is the one that the graph's last node made. Where the run did not get there, it is
-    made of what the run has.
+    It is the one that the graph's last node made. Where that took it from the cache, the verdict
+    in it is made anew, as it tells what became of the model in an earlier run. Where the run did
+    not get there, it is made of what the run has.
 
     Args:
         pipeline: the graph that ran.
@@ -79,24 +68,28 @@ def write_report(
     """
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
-    from components.report.reading import read_page
-    from pipeline.runs.metadata import find_output, open_store
+    from components.report.reading import read_page, read_verdict
+    from pipeline.runs.metadata import find_output, open_store, read_nodes
 
     target = place.run_dir(run_id) / REPORT_FILE
     store = open_store(place.metadata)
-    made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
-    if made:
-        shutil.copy(Path(made.uri, REPORT_FILE), target)
-        return
     [node] = [one for one in pipeline.components if one.id == nodes.REPORT]
     found = {
         name: find_output(store, run_id, channel.producer_component_id, channel.output_key)
         for name, channel in node.inputs.items()
     }
     artifacts = {name: Artifact.of(one, one.type) for name, one in found.items() if one}
-    told = Failure(failure.cause, failure.node, interrupted) if failure else None
-    page = read_page(artifacts, read_facts(node.exec_properties, run_id), told)
-    write_atomically(target, render_report(page))
+    facts = read_facts(node.exec_properties, run_id)
+    made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
+    if made is None:
+        told = Failure(failure.cause, failure.node, interrupted) if failure else None
+        write_atomically(target, render_report(read_page(artifacts, facts, told)))
+        return
+    html = Path(made.uri, REPORT_FILE).read_text(encoding="utf-8")
+    ended = run_result.RunResult(run_id=run_id, components=read_nodes(store, run_id))
+    if ended.components[nodes.REPORT].state == "cached":
+        html = replace_verdict(html, read_verdict(artifacts, facts, idle=ended.idle))
+    write_atomically(target, html)
 
 
 def write_bare_report(run_dir: Path, result: run_result.RunResult) -> None:

@@ -3,13 +3,21 @@
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import pydantic
 
 from components import verdict
 from components.evaluation.figures import Evaluation
-from components.verdict import RUNNING, Standing, State, Verdict, judge, judge_failure
+from components.verdict import (
+    RUNNING,
+    Standing,
+    State,
+    Verdict,
+    judge,
+    judge_failure,
+    judge_unreadable,
+)
 from pipeline import nodes
 from pipeline.errors import ExitCode
 
@@ -27,6 +35,13 @@ EXIT_CODES: Mapping[State, ExitCode] = {
     "interrupted": ExitCode.INTERRUPTED,
 }
 """How the command ends, by the state of the verdict."""
+
+
+FORMAT = 3
+"""Of `result.json`, which rises where a reader of an older one would go wrong.
+
+The first had `metrics` in place of `evaluation`; the first two have no number.
+"""
 
 
 class _Result(pydantic.BaseModel):
@@ -76,6 +91,13 @@ class ServingResult(_Result):
     measures: dict[str, float] = {}
 
 
+class Code(_Result):
+    """What ran: a commit in 40 hexadecimal digits, and whether the files were as committed."""
+
+    commit: str
+    clean: bool
+
+
 class Pushed(_Result):
     """The model in the serving directory: its own directory and its version.
 
@@ -101,14 +123,21 @@ class RunResult(_Result):
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
     far, the last also where nothing was pushed. `pictures` are the curves, as files, and
-    `report` is the page. `started` is in UTC; `running` says that it has not ended yet. `notes`
-    are things to know that are no refusal, a sentence each. `serving_flags` are those of
-    `python -m pipeline.serving`, to name the serving directory.
+    `report` is the page. `started` is in UTC, and `duration_s` seconds of wall-clock time;
+    `running` says that it has not ended yet. `settings` are those that are not the default's, by
+    `group.key`, and `code` is None where it is in no checkout. `notes` are things to know that are
+    no refusal, a sentence each. `serving_flags` are those of `python -m pipeline.serving`, to name
+    the serving directory. `unfit_version` is the live version, if it is the very model that this
+    run did not bless. `readable` is False of a file that a later version wrote.
     """
 
+    format: int = FORMAT
     run_id: str
     started: datetime.datetime | None = None
+    duration_s: float | None = None
     running: bool = False
+    settings: dict[str, Any] = {}
+    code: Code | None = None
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
     training: TrainingResult | None = None
@@ -119,9 +148,11 @@ class RunResult(_Result):
     report: str | None = None
     notes: list[str] = []
     serving_flags: str = ""
+    unfit_version: int | None = None
     failure: Failure | None = None
     exit_code: ExitCode = ExitCode.OK
     log: str | None = None
+    readable: bool = pydantic.Field(True, exclude=True)
 
     @property
     def idle(self) -> bool:
@@ -138,6 +169,8 @@ class RunResult(_Result):
         """What became of the model, or of the run."""
         if self.running:
             return RUNNING
+        if self.failure and not self.readable:
+            return judge_unreadable(self.failure.cause)
         if self.failure:
             return judge_failure(
                 verdict.Failure(
@@ -169,7 +202,7 @@ class RunResult(_Result):
         """A sentence for each that kept it from pushing a model; none where nothing did."""
         if self.running:
             return ["it has not ended yet"]
-        if self.failure and self.failure.node:
+        if self.failure and self.failure.node and self.readable:
             return [f"{self.failure.node} failed: {self.failure.cause}"]
         return [] if self.verdict.state == "good" else list(self.verdict.reasons)
 

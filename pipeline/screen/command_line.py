@@ -1,14 +1,13 @@
-"""What commands have in common: their flags, the progress of a download, how they end."""
+"""What commands have in common: their answers, the progress of a download, how they end."""
 
-import argparse
 import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from dataclasses import dataclass
+from typing import IO, Any, NoReturn
 
 from rich.console import Console
 from rich.progress import (
@@ -21,70 +20,48 @@ from rich.progress import (
 )
 
 from components import quiet
-from pipeline import config
+from pipeline import interrupt
 from pipeline.errors import ExitCode, UserError
-from trainer_module import features, keras_settings
+from pipeline.runs.run_result import dump_json
+from trainer_module import keras_settings
+
+# Of lines in a file, which nobody wants broken; a screen has a width of its own.
+_FILE_WIDTH = 240
 
 
-def add_config_flags(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
-    """Adds the flags that make up the configuration; `load` reads them.
+@dataclass(frozen=True)
+class Answer:
+    """What a command has to tell.
+
+    Attributes:
+        document: for `--json`; a person was told while it was found out.
+        code: how the command ends.
+    """
+
+    document: dict[str, Any]
+    code: ExitCode = ExitCode.OK
+
+
+def answer(command: Callable[[Console], Answer], *, as_json: bool) -> int:
+    """Runs a command for a person, or for a program that reads one object.
 
     Args:
-        parser: of a command.
-        data: whether the command reads the data, and so takes the flag that says where it is.
+        command: takes the screen, which shows nothing to a program.
+        as_json: whether it is for a program.
+
+    Returns:
+        The exit code.
     """
-    group = parser.add_argument_group("configuration")
-    group.add_argument(
-        "--root", type=Path, metavar="DIR", help="where a run keeps what it makes (default: output)"
-    )
-    if data:
-        group.add_argument(
-            "--data-dir",
-            type=Path,
-            metavar="DIR",
-            help="the official files, a directory of TensorFlow Datasets, or TFRecords of your "
-            f"own (default: ${features.DATASET.variable}, data/, "
-            f"../shared/{features.DATASET.shared_directory}, then download)",
-        )
-    group.add_argument(
-        "--dataset",
-        metavar="NAME",
-        help=f"{config.AUTO}, {features.DATASET.name} (never falls back) or {config.SAMPLE} "
-        f"(generated) (default: {config.AUTO})",
-    )
-    group.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")
-    group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="GROUP.KEY=VALUE",
-        dest="assignments",
-        help="one setting, as in TOML; may be given more than once",
-    )
+    found = command(make_console(quiet=as_json))
+    if as_json:
+        print(dump_json(found.document))
+    return found.code
 
 
-def add_serving_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag that says where blessed models go."""
-    parser.add_argument(
-        "--serving-dir",
-        type=Path,
-        metavar="DIR",
-        help="where blessed models go (default: serving in the root)",
-    )
-
-
-def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
-    """Builds the configuration from the flags, and from further ones by `group.key`.
-
-    Raises:
-        UserError: a key or a value is not allowed.
-    """
-    values = {
-        "paths.root": arguments.root,
-        "dataset.dir": getattr(arguments, "data_dir", None),
-        "dataset.name": arguments.dataset,
-    }
-    return config.load_config(arguments.config, arguments.assignments, {**values, **flags})
+def make_console(*, quiet: bool = False) -> Console:
+    """Standard output; lines in a file or a pipe are as long as they need to be."""
+    lines = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(width=_FILE_WIDTH if lines else None, emoji=False, quiet=quiet)
 
 
 @contextmanager
@@ -148,8 +125,9 @@ def take_as_interrupts(*numbers: signal.Signals) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def exit_with(command: Callable[[], int]) -> None:
+def exit_with(command: Callable[[], int]) -> NoReturn:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
+    interrupt.raise_again()
     open_standard_streams()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
@@ -161,6 +139,7 @@ def exit_with(command: Callable[[], int]) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = ExitCode.USAGE
     except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         let_go(sys.stdout)

@@ -1,5 +1,6 @@
 """What the model saw of a picture: drawn on the screen, or written as a PNG."""
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,9 +59,20 @@ def save(directory: Path, files: Sequence[Path], pictures: Sequence[np.ndarray])
             again = f"-{stems[file.stem]}" if stems[file.stem] > 1 else ""
             # Another name than the file's, which may lie in the same directory.
             name = f"{file.stem}-{features.IMAGE_SIZE}x{features.IMAGE_SIZE}{again}.png"
-            Image.fromarray(pixels).save(directory / name)
+            _write(directory / name, pixels)
     except OSError as error:
         raise UserError(
             f"{directory} can't be written to ({error.strerror or error}): name another directory "
             "with --save."
         ) from error
+
+
+def _write(file: Path, pixels: np.ndarray) -> None:
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    try:
+        file.write_bytes(png.getvalue())
+    except OSError:
+        # As on a full disk: a part of a picture is none.
+        file.unlink(missing_ok=True)
+        raise

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from components.evaluation.figures import Evaluation
 from components.verdict import State
 from pipeline.runs.run_result import RunResult, TrainingResult
+from pipeline.screen.tables import Column, Table
 
 _STYLES: Mapping[State, str] = {
     "running": "bold yellow",
@@ -29,14 +29,21 @@ def print_summary(console: Console, result: RunResult) -> None:
             console.print(line, soft_wrap=True)
     if result.evaluation:
         console.print()
-        console.print(_class_table(result.evaluation))
+        _class_table(result.evaluation).print(console)
         for line in _describe_overall(result.evaluation):
             console.print(line, soft_wrap=True, highlight=False)
     console.print()
     for line in describe_verdict(result):
         console.print(line, soft_wrap=True)
+    if result.unfit_version is not None:
+        console.print(_warn_of_unfit(result), soft_wrap=True, highlight=False)
     for note in result.notes:
         console.print(f"[dim]note: {escape(note)}[/]", soft_wrap=True, highlight=False)
+    _print_places(console, result)
+
+
+def _print_places(console: Console, result: RunResult) -> None:
+    """Says where everything is."""
     if result.report:
         console.print(f"report: {escape(result.report)}", soft_wrap=True)
     for picture in result.pictures:
@@ -74,30 +81,38 @@ def _describe_overall(evaluation: Evaluation) -> list[str]:
 
 
 def _class_table(evaluation: Evaluation) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column("class")
     baseline = evaluation.baseline
-    compared = ["change"] if baseline else []
-    for heading in ("images", "recall", *compared, "precision", "F1", "loss"):
-        table.add_column(heading, justify="right")
-    table.add_column("most confused with")
-    for name, metrics in evaluation.classes.items():
-        change = [f"{metrics.accuracy - baseline.classes[name].accuracy:+.3f}"] if baseline else []
-        table.add_row(
-            name,
-            f"{metrics.examples:,}",
-            _figure(metrics.accuracy),
-            *change,
-            _figure(metrics.precision),
-            _figure(metrics.f1),
-            _figure(metrics.loss),
-            metrics.most_confused_with or "–",
-        )
-    return table
+    change = [Column("change", "change", "+.3f")] if baseline else []
+    columns = [
+        Column("class", "class"),
+        Column("examples", "images", ",", spare=True),
+        Column("recall", "recall", ".3f"),
+        *change,
+        Column("precision", "precision", ".3f"),
+        Column("f1", "F1", ".3f"),
+        Column("loss", "loss", ".3f", spare=True),
+        Column("most_confused_with", "most confused with"),
+    ]
+    rows = [
+        {
+            **metrics.model_dump(),
+            "class": name,
+            "recall": metrics.accuracy,
+            "change": baseline and metrics.accuracy - baseline.classes[name].accuracy,
+        }
+        for name, metrics in evaluation.classes.items()
+    ]
+    return Table(columns, rows)
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _warn_of_unfit(result: RunResult) -> str:
+    version = result.unfit_version
+    command = f"python -m pipeline.serving rollback {result.serving_flags}".rstrip()
+    return (
+        f"[yellow]Warning[/]: version {version}, which is in service, is this very model, and no "
+        f"longer meets the thresholds: `{escape(command)}` goes back to the version before it, if "
+        "there is one."
+    )
 
 
 def describe_verdict(result: RunResult) -> list[str]:

@@ -28,7 +28,7 @@ class Column:
         heading: what a person sees above it; an empty one leaves it to CSV and JSON.
         form: how its numbers are formatted, as by `format`; None for text.
         worst: which of its numbers are the worst, if one can tell.
-        spare: whether a screen that is too narrow may leave it out.
+        spare: whether a screen that is too narrow leaves it out before others.
     """
 
     key: str
@@ -86,18 +86,23 @@ class Table:
             {key: None if _is_nothing(row[key]) else row[key] for key in keys} for row in self.rows
         ]
 
-    def print(self, console: Console) -> None:
-        """Prints it for a person, narrower or with less where the screen is narrow."""
+    def print(self, console: Console, styles: Mapping[int, str] | None = None) -> None:
+        """Prints it for a person, narrower or with less where the screen is narrow.
+
+        Args:
+            console: where to.
+            styles: of rows that stand out, by their place.
+        """
         shown = [column for column in self.columns if column.heading]
-        spare = [column for column in shown if column.spare]
-        left_out: list[Column] = []
-        while spare and not _fits(console, self._grid(shown, gap=1)):
-            left_out.insert(0, spare.pop())
-            shown.remove(left_out[0])
-        airy = self._grid(shown, gap=2)
-        console.print(airy if _fits(console, airy) else self._grid(shown, gap=1))
+        # The last ones first, those that can be spared before them; the first one names the row.
+        dispensable = sorted(shown[1:], key=lambda column: column.spare)
+        while dispensable and not _fits(console, self._grid(shown, 1, styles)):
+            shown.remove(dispensable.pop())
+        airy = self._grid(shown, 2, styles)
+        console.print(airy if _fits(console, airy) else self._grid(shown, 1, styles))
+        left_out = [one for one in self.columns if one.heading and one not in shown]
         if left_out:
-            headings = ", ".join(column.heading for column in left_out)
+            headings = ", ".join(column.heading.replace("\n", " ") for column in left_out)
             console.print(f"not shown for want of width: {headings}", style="dim", highlight=False)
 
     def _column(self, key: str) -> Column:
@@ -107,12 +112,13 @@ class Table:
         known = ", ".join(column.key for column in self.columns)
         raise UserError(f"There is no column {key}: sort by one of {known}.")
 
-    def _grid(self, columns: Sequence[Column], gap: int) -> Grid:
+    def _grid(self, columns: Sequence[Column], gap: int, styles: Mapping[int, str] | None) -> Grid:
         grid = Grid(box=None, padding=(0, gap, 0, 0), pad_edge=False)
         for column in columns:
             grid.add_column(column.heading, justify="right" if column.form else "left")
-        for row in self.rows:
-            grid.add_row(*(escape(_to_text(row[one.key], one.form)) for one in columns))
+        for place, row in enumerate(self.rows):
+            cells = (escape(_to_text(row[one.key], one.form)) for one in columns)
+            grid.add_row(*cells, style=(styles or {}).get(place))
         return grid
 
 

@@ -48,11 +48,11 @@ _OVERALL_COLUMNS = (
 _RUN_COLUMNS = (
     Column("run", "run"),
     Column("started", ""),
-    Column("dataset", "dataset"),
-    Column("accuracy", "accuracy", ".4f", "lowest"),
+    Column("dataset", "dataset", spare=True),
+    Column("accuracy", "accuracy", ".4f", "lowest", spare=True),
     Column("verdict", "verdict"),
     Column("blessed", ""),
-    Column("version", "version", "d"),
+    Column("version", "version", "d", spare=True),
     # It has a sentence or more, for which a column is too narrow.
     Column("why_not_pushed", ""),
 )

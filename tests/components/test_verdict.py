@@ -80,7 +80,7 @@ def test_run_in_which_nothing_had_to_be_done_says_so_only_if_its_model_is_live(s
     [
         (Failure("no luck", "Trainer"), "failed", "Trainer failed", ["no luck"]),
         (Failure("killed"), "failed", "The run failed", ["killed"]),
-        (Failure("no data", unusable=True), "unusable", "The run failed", ["no data"]),
+        (Failure("no data", unusable=True), "unusable", "The run was refused", ["no data"]),
         (Failure("interrupted", interrupted=True), "interrupted", "Interrupted: run it again", []),
     ],
 )
@@ -89,6 +89,11 @@ def test_one_judgement_says_why_a_run_came_to_nothing(failure, state, headline, 
     assert judged.state == state
     assert judged.headline.startswith(headline)
     assert list(judged.reasons) == reasons
+
+
+def test_a_run_that_was_refused_is_not_listed_as_one_that_failed():
+    assert judge_failure(Failure("no data", unusable=True)).label == "refused"
+    assert judge_failure(Failure("no luck", "Trainer")).label == "failed"
 
 
 def test_labels_fit_into_a_list():

@@ -6,7 +6,6 @@ import pytest
 from pipeline import config
 from pipeline.config import load_config
 from pipeline.errors import UserError
-from tests.toml import as_toml
 
 PRESET_DIRECTORY = Path(config.__file__).with_name("presets")
 OTHER_PRESETS = sorted(set(PRESET_DIRECTORY.glob("*.toml")) - {PRESET_DIRECTORY / "tiny.toml"})
@@ -261,15 +260,6 @@ def test_a_configuration_does_not_change():
         settings.training.epochs = 8
     with pytest.raises(pydantic.ValidationError, match="frozen"):
         settings.training = config.Training()
-
-
-def test_a_file_may_hold_every_knob(write):
-    lines = []
-    for group, knobs in config.Config().model_dump(mode="json").items():
-        lines.append(f"[{group}]")
-        # TOML has no null: the key is left out.
-        lines += [f"{key} = {as_toml(v)}" for key, v in knobs.items() if v is not None]
-    assert load_config(write("\n".join(lines))) == config.Config()
 
 
 def test_the_range_of_the_finder_must_rise():

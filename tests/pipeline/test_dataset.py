@@ -1,4 +1,5 @@
 import functools
+import json
 
 import numpy as np
 import pytest
@@ -140,7 +141,9 @@ def test_a_setting_that_is_not_allowed_is_refused(command, refusal):
 def test_the_command_asks_for_one_of_its_two_commands(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         dataset.main(arguments)
-    assert "usage: python -m pipeline.dataset" in capsys.readouterr().err
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "COMMAND is missing" in lines[0] or "there are prepare, info" in lines[0]
 
 
 def test_help_names_the_two_commands(capsys):
@@ -149,3 +152,25 @@ def test_help_names_the_two_commands(capsys):
     screen = capsys.readouterr().out
     assert "prepare" in screen
     assert "info" in screen
+
+
+@pytest.mark.usefixtures("small_sample")
+def test_prepare_says_what_it_made_as_one_object(command, tmp_path, capsys):
+    assert command("prepare", "--dataset", "sample", "--json") == 0
+    [line] = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["dataset"], found["origin"]) == ("sample", "generated sample images")
+    assert found["directory"].startswith(str(tmp_path / "root" / "sample" / "records"))
+    assert {name: sum(counts.values()) for name, counts in found["examples"].items()} == {
+        "train": 40,
+        "eval": 20,
+        "test": 10,
+    }
+
+
+def test_info_says_what_there_is_as_one_object(command, official, capsys):
+    assert command("info", "--data-dir", official.directory, "--json") == 0
+    [line] = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["dataset"], found["verified"]) == ("fashion_mnist", True)
+    assert found["examples"]["test set"]["Ankle boot"] == 4

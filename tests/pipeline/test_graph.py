@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import SetupOptions
-from google.protobuf import json_format
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import RunOptions
@@ -20,9 +19,8 @@ from pipeline import config, effect, graph, nodes
 from pipeline.data import preparation
 from pipeline.data.kinds import Sample
 from pipeline.engine import dag_runner
-from pipeline.fingerprint import find_sources, fingerprints, installed_versions, sha256
+from pipeline.fingerprint import find_sources, fingerprints, installed_versions
 from pipeline.workspace import Workspace
-from tests.conftest import require
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
 
@@ -311,19 +309,6 @@ def test_modules_that_are_named_and_not_imported_are_among_what_a_node_runs(buil
             assert config.PROJECT_DIRECTORY / file in find_sources(nodes.CODE[name]), dotted
     # All that has code of this project, so that the search itself is not blind.
     assert found == {name for name, code in nodes.CODE.items() if code.modules}
-
-
-def test_compiled_pipeline_of_kubeflow_has_the_fingerprints_and_the_sum_of_the_schema(build):
-    found = importlib.util.find_spec("kfp")
-    require("kfp", None if found else "neither lock has it; TFX takes it for Kubeflow Pipelines")
-    from tfx.orchestration.kubeflow.v2 import pipeline_builder
-
-    settings = config.load_config(assignments=["learning_rate.source=fixed"])
-    built = pipeline_builder.PipelineBuilder(build(settings), default_image="image").build()
-    text = json_format.MessageToJson(built)
-    for node, source in fingerprints(installed_versions()).items():
-        assert source in text or node == nodes.LEARNING_RATE_FINDER
-    assert sha256(schema.SCHEMA_FILE) in text
 
 
 def test_edited_schema_is_imported_anew_and_an_unchanged_one_is_not(

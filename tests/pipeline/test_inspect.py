@@ -11,7 +11,7 @@ from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from pipeline import inspect, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.runs.run_result import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.run_result import Code, Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 from trainer_module import features
 
@@ -102,6 +102,48 @@ def test_the_latest_run_is_shown_by_class_with_the_reasons_for_its_verdict(runs,
         f"  • {evaluations.LOW_ACCURACY.sentence}",
         "note: a note",
     ]
+
+
+def test_commit_and_settings_of_a_run_stand_below_its_id(keep, run):
+    code = Code(commit="0123456789abcdef" * 2 + "01234567", clean=False)
+    settings = {"paths.root": "r", "training.epochs": 3, "dataset.name": "[sample]"}
+    keep(FIRST, evaluation=evaluation(), code=code, settings=settings, duration_s=81.5)
+    assert run()[:3] == [
+        f"run {FIRST} on fashion_mnist",
+        "commit 0123456789ab, with changes that were not committed",
+        'settings other than the default: training.epochs = 3, dataset.name = "[sample]"',
+    ]
+    document = json.loads("\n".join(run("--json")))
+    assert (document["settings"], document["duration_s"]) == (settings, 81.5)
+    assert document["code"] == {"commit": code.commit, "clean": False}
+
+
+def test_clean_commit_and_default_settings_are_one_line(keep, run):
+    keep(FIRST, evaluation=evaluation(), code=Code(commit="0" * 40, clean=True))
+    assert run()[1:3] == ["commit 000000000000", ""]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--compare", "serving"], ["runs"], ["--by", "ink"], ["--confusion"]]
+)
+def test_no_figure_is_cut_on_a_screen_of_40_columns(runs, run, monkeypatch, arguments):
+    firsts = (*NAMES, "overall", "under a quarter", FIRST, SECOND)
+    rows = [line for line in run(*arguments) if line.startswith(firsts)]
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = run(*arguments)
+    assert not any("…" in line for line in lines)
+    narrow = [line for line in lines if line.startswith(firsts)]
+    assert len(narrow) == len(rows)
+    assert max(map(len, narrow)) <= 40
+    assert any(line.startswith("not shown for want of width: ") for line in lines)
+
+
+def test_run_of_a_newer_format_does_not_break_the_list(runs, run, root):
+    file = workspace.runs(root) / SECOND / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
+    lines = run("runs")
+    assert [line.split()[-2] for line in lines[1:3]] == ["unreadable", "pushed"]
+    assert "its result.json has format 99" in " ".join(" ".join(lines).split())
 
 
 def test_what_is_not_a_number_is_a_dash(runs, run):
@@ -230,7 +272,7 @@ def test_fewer_than_one_row_is_refused(runs, run, capsys, number):
     with pytest.raises(SystemExit) as ended:
         run("--worst", number)
     assert ended.value.code == 2
-    assert "it should be a whole number from 1 on" in capsys.readouterr().err
+    assert f"--worst takes a whole number from 1 on, and got {number!r}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -210,8 +210,8 @@ def test_model_that_was_rolled_back_is_held_back(push, trained, directory):
     assert outcome(pushed) == (0, "", "")
     assert pushed.get_int_custom_property(HELD_BACK) == 2
     assert pushed.get_string_custom_property(SKIPPED) == "rolled back as version 2"
-    [reason] = read_refusals([], properties(pushed))
-    assert "`rollback 2` serves it again" in reason
+    [reason] = read_refusals([], properties(pushed), "--root /r")
+    assert "`python -m pipeline.serving rollback 2 --root /r` serves it again" in reason
 
 
 def test_serving_directory_that_refuses_fails_the_component(push, trained, directory):

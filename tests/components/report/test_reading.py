@@ -51,7 +51,10 @@ def read(tmp_path, monkeypatch):
         (
             (evaluation(), SOUND, {"pushed": 0, "held_back": 2}),
             *("refused", "Blessed, but not pushed"),
-            ["it was rolled back, as version 2: `rollback 2` serves it again"],
+            [
+                "it was rolled back, as version 2: `python -m pipeline.serving rollback 2` serves "
+                "it again"
+            ],
         ),
         ((), "open", "Ended before the Evaluator", []),
         (

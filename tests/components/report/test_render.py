@@ -8,9 +8,9 @@ import pytest
 
 from components.evaluation.slicing import INK, PARTS
 from components.report.contents import Mistakes, Page, RunEntry, RunFacts
-from components.report.render import render_index, render_report
-from components.verdict import Failure, judge_failure
-from tests.evaluations import evaluation, slice_metrics
+from components.report.render import render_index, render_report, replace_verdict
+from components.verdict import Failure, judge, judge_failure
+from tests.evaluations import LOW_RECALL, evaluation, slice_metrics
 from trainer_module import features
 
 VOID = {"meta", "link", "br", "img"}
@@ -247,3 +247,14 @@ def test_without_an_original_project_there_is_no_column_for_it(page, monkeypatch
 
 def test_group_is_titled_by_its_classes(page):
     assert "Easily confused: T-shirt/top, Pullover, Coat, Shirt" in read(page)
+
+
+@pytest.mark.parametrize(
+    "verdict", [judge(None), judge_failure(Failure("a <cause> \\1", "Pusher"))]
+)
+def test_verdict_is_replaced_in_title_and_page_and_nothing_else(verdict):
+    before = judge(evaluation(LOW_RECALL))
+    facts = RunFacts(run="r1", dataset="data")
+    page, wanted = (render_report(Page(facts=facts, verdict=one)) for one in (before, verdict))
+    assert page != wanted
+    assert replace_verdict(page, verdict) == wanted

@@ -7,7 +7,7 @@ import pytest
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
 from pipeline.runs import history
-from pipeline.runs.run_result import Failure, NodeResult, Pushed, RunResult
+from pipeline.runs.run_result import FORMAT, Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
 OLDER, NEWER = "2026-11-24T13-20-16.112", "2026-11-25T09-00-00.000"
@@ -120,6 +120,36 @@ def test_only_the_newest_run_of_a_root_in_use_is_running(begin, record_run, tmp_
     assert newer.components[nodes.TRAINER].state == "running"
     assert (older.running, older.failure.cause) == (False, WITHOUT_RESULT)
     assert not any(run.running for run in history.read_runs(tmp_path))
+
+
+def test_a_result_of_a_newer_format_is_told_in_a_sentence_and_hides_no_other_run(begin, tmp_path):
+    newer = json.loads(RunResult(run_id=NEWER).to_json())
+    begin(NEWER, json.dumps({**newer, "format": FORMAT + 1, "components": "spelled otherwise"}))
+    begin(OLDER, RunResult(run_id=OLDER))
+    told, older = history.read_runs(tmp_path)
+    assert told.why_not_pushed == [
+        f"its result.json has format {FORMAT + 1}, and this version of the project reads up to "
+        f"{FORMAT}: look at it with a newer one"
+    ]
+    assert (told.run_id, told.verdict.label) == (NEWER, "unreadable")
+    assert "readable" not in told.to_json().replace("unreadable", "")
+    assert older == RunResult(run_id=OLDER)
+
+
+@pytest.mark.parametrize("text", ['{"format": "new"}', '{"format": null}'])
+def test_a_format_that_is_no_number_is_damage(begin, tmp_path, text):
+    begin(OLDER, text)
+    [run] = history.read_runs(tmp_path)
+    assert run.why_not_pushed == ["its result.json is damaged"]
+
+
+def test_a_result_without_a_format_of_a_version_before_is_read(begin, tmp_path):
+    result = RunResult(run_id=OLDER, evaluation=evaluations.evaluation())
+    document = json.loads(result.to_json())
+    for key in ("format", "settings", "code", "duration_s", "unfit_version"):
+        del document[key]
+    begin(OLDER, json.dumps(document))
+    assert history.read_runs(tmp_path) == [result.model_copy(update={"started": None})]
 
 
 FIRST_FORMAT = {

@@ -1,7 +1,11 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from components.model_store import identity
+from components.model_store.manifest import ModelFacts
+from components.model_store.store import Store
 from pipeline import nodes
 from pipeline.engine.dag_runner import NodeFailedError
 from pipeline.runs import outcome
@@ -163,5 +167,66 @@ def test_refused_model_has_reasons_and_is_not_pushed(mill, sound, reason):
 def test_model_that_was_rolled_back_has_that_for_a_reason(mill):
     mill.run("first", blessed=0, sound=1)
     mill.hold_back()
-    [reason] = outcome.read_outcome(mill.metadata, "first").serving.reasons
-    assert "rolled back, as version 7: `rollback 7`" in reason
+    [reason] = outcome.read_outcome(mill.metadata, "first", "--root /r").serving.reasons
+    command = "python -m pipeline.serving rollback 7 --root /r"
+    assert reason == f"it was rolled back, as version 7: `{command}` serves it again"
+
+
+@pytest.fixture
+def trained(mill, tmp_path):
+    """A run whose model was not blessed, and the directory of that model."""
+    mill.run("first", blessed=0)
+    [model] = (tmp_path / "artifacts").rglob("Format-Serving")
+    return model
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store" / "tinyvgg")
+
+
+@pytest.fixture
+def identities(monkeypatch):
+    """What stands for a model's weights and graph, by its directory; one that is not is fatal."""
+    found = {}
+    monkeypatch.setattr(identity, "model_identity", lambda directory: found[directory])
+    return found
+
+
+@pytest.mark.usefixtures("identities")
+def test_live_version_of_the_model_that_was_not_blessed_is_found_by_its_files(mill, trained, store):
+    store.push(trained, ModelFacts())
+    assert outcome.find_unfit_version(mill.metadata, "first", store) == 1
+
+
+def other(tmp_path):
+    """Another model, whose file differs."""
+    directory = tmp_path / "other"
+    directory.mkdir()
+    (directory / "saved_model.pb").write_text("another model")
+    return directory
+
+
+def test_live_version_of_the_same_weights_in_other_files_is_found(
+    mill, trained, store, identities, tmp_path
+):
+    store.push(other(tmp_path), ModelFacts(), "weights")
+    identities[trained] = "weights"
+    assert outcome.find_unfit_version(mill.metadata, "first", store) == 1
+
+
+def test_another_live_version_is_not_the_model_that_was_not_blessed(
+    mill, trained, store, identities, tmp_path
+):
+    identities[trained] = "weights"
+    assert outcome.find_unfit_version(mill.metadata, "first", store) is None
+    store.push(trained, ModelFacts(), "weights")
+    store.push(other(tmp_path), ModelFacts(), "other weights")
+    assert outcome.find_unfit_version(mill.metadata, "first", store) is None
+
+
+@pytest.mark.usefixtures("identities")
+def test_model_that_is_gone_is_no_live_version(mill, trained, store):
+    store.push(trained, ModelFacts())
+    shutil.rmtree(trained)
+    assert outcome.find_unfit_version(mill.metadata, "second", store) is None

@@ -1,17 +1,21 @@
 import datetime
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from components.report.contents import REPORT_FILE
-from pipeline import config, workspace
+from components.report import reading
+from components.report.contents import REPORT_FILE, Page, RunFacts
+from components.report.render import render_report
+from components.verdict import Standing, judge
+from pipeline import config, nodes, workspace
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import worker
 from pipeline.errors import ExitCode
-from pipeline.runs import pages, run_result
+from pipeline.runs import metadata, pages, run_result
 from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult, TrainingResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
@@ -228,3 +232,57 @@ def test_page_that_can_not_be_made_does_not_hide_what_the_run_came_to(
     assert finished.failure.cause == "ValueError: no luck"
     assert page is None
     assert "disk full" in caplog.text
+
+
+@pytest.fixture
+def write_report(tmp_path, monkeypatch):
+    """Writes the page of the run r2 in which the nodes ended so: its text, and what was judged."""
+    made = tmp_path / "made"
+    made.mkdir()
+    page = Page(RunFacts(run="r1"), judge(evaluation(), [], Standing(1, 1)))
+    (made / REPORT_FILE).write_text(render_report(page), encoding="utf-8")
+
+    def read_verdict(artifacts, facts, *, idle):
+        return judge(evaluation(), [], Standing(1, 1, new=False), idle=idle)
+
+    monkeypatch.setattr(reading, "read_verdict", read_verdict)
+    monkeypatch.setattr(metadata, "open_store", lambda file: None)
+    found = SimpleNamespace(uri=str(made))
+    monkeypatch.setattr(metadata, "find_output", lambda *_: found)
+    report = SimpleNamespace(
+        id=nodes.REPORT, inputs={}, exec_properties={"config": json.dumps({"run": ""})}
+    )
+
+    def write_report(**states):
+        components = {node: run_result.NodeResult(state=state) for node, state in states.items()}
+        monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
+        place = Workspace("p", tmp_path, tmp_path / "serving")
+        place.run_dir("r2").mkdir(parents=True, exist_ok=True)
+        pages.write_report(
+            SimpleNamespace(components=[report]), place, "r2", None, interrupted=False
+        )
+        return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8")
+
+    return write_report
+
+
+def test_page_that_the_run_made_is_its_page(write_report, tmp_path):
+    page = write_report(Trainer="done", Report="done")
+    assert page == (tmp_path / "made" / REPORT_FILE).read_text(encoding="utf-8")
+    assert page.count("Blessed and pushed as version 1") == 2
+
+
+@pytest.mark.parametrize(
+    ("trainer", "headline"),
+    [
+        ("cached", "Nothing to do: already live as version 1"),
+        ("done", "Blessed, and already live as version 1"),
+    ],
+)
+def test_page_of_an_earlier_run_tells_what_became_of_the_model_in_this_one(
+    write_report, trainer, headline
+):
+    page = write_report(Trainer=trainer, Report="cached")
+    # In the title, and in the verdict.
+    assert page.count(headline) == 2
+    assert "Blessed and pushed" not in page

@@ -8,6 +8,7 @@ from components.evaluation.figures import Evaluation
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from pipeline.runs.run_result import (
+    Code,
     Failure,
     NodeResult,
     Pushed,
@@ -58,6 +59,10 @@ def test_json_has_everything_of_a_run():
         pushed=Pushed(path="/s/tinyvgg/7", version="7", live_version="7"),
         pictures=["/r/learning_curves.png"],
         report="/r/report.html",
+        duration_s=81.5,
+        settings={"training.epochs": 3},
+        code=Code(commit="0" * 40, clean=True),
+        unfit_version=2,
         notes=["a note"],
         serving_flags="--root /r",
         failure=None,
@@ -65,7 +70,12 @@ def test_json_has_everything_of_a_run():
         log="/r/pipeline.log",
     )
     assert strict(result.to_json()) == {
+        "format": 3,
         "run_id": "r1",
+        "duration_s": 81.5,
+        "settings": {"training.epochs": 3},
+        "code": {"commit": "0" * 40, "clean": True},
+        "unfit_version": 2,
         "started": "2026-11-24T13:20:16Z",
         "running": False,
         "dataset": "fashion_mnist",

@@ -1,4 +1,3 @@
-import argparse
 import io
 import os
 import re
@@ -17,63 +16,6 @@ from pipeline import config, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.errors import UserError
 from pipeline.screen import command_line
-
-
-def parse(*argv: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    command_line.add_config_flags(parser)
-    return parser.parse_args(argv)
-
-
-def test_without_flags_the_configuration_is_the_default():
-    assert command_line.load(parse()) == config.Config()
-
-
-def test_each_flag_sets_its_setting():
-    settings = command_line.load(
-        parse("--root", "r", "--data-dir", "d", "--dataset", "sample", "--set", "model.dropout=0.5")
-    )
-    assert settings.paths.root == Path("r")
-    assert settings.dataset.dir == Path("d")
-    assert settings.dataset.name == "sample"
-    assert settings.model.dropout == 0.5
-
-
-def test_set_may_be_given_more_than_once():
-    settings = command_line.load(parse("--set", "training.epochs=2", "--set", "training.seed=3"))
-    assert (settings.training.epochs, settings.training.seed) == (2, 3)
-
-
-def test_flags_win_over_set_and_set_over_the_file(tmp_path):
-    file = tmp_path / "settings.toml"
-    file.write_text("[paths]\nroot = 'file'\n[dataset]\nname = 'auto'\nseed = 1\n")
-    arguments = parse(
-        *("--config", str(file), "--root", "flag"),
-        *("--set", "paths.root=set", "--set", "dataset.name=sample"),
-    )
-    settings = command_line.load(arguments)
-    assert settings.paths.root == Path("flag")
-    assert (settings.dataset.name, settings.dataset.seed) == ("sample", 1)
-
-
-def test_a_commands_own_flags_count_where_they_were_given():
-    own = {"training.epochs": 7, "paths.serving_dir": None}
-    settings = command_line.load(parse("--set", "paths.serving_dir=s"), **own)
-    assert settings.training.epochs == 7
-    assert settings.paths.serving_dir == Path("s")
-
-
-def test_a_dataset_that_does_not_exist_is_refused_with_those_that_do():
-    with pytest.raises(UserError, match=r"dataset\.name = \"x\".*'fashion_mnist' or 'sample'"):
-        command_line.load(parse("--dataset", "x"))
-
-
-def test_help_names_the_defaults(capsys):
-    with pytest.raises(SystemExit):
-        parse("--help")
-    text = " ".join(capsys.readouterr().out.split())
-    assert f"(default: {config.Config().paths.root})" in text
-    assert f"(default: {config.Config().dataset.name})" in text
 
 
 def test_each_file_that_is_downloaded_has_one_line_with_its_bytes():
@@ -130,9 +72,12 @@ def test_a_command_exits_with_the_code_it_returns(code):
 
 @pytest.mark.parametrize(
     ("error", "code", "said"),
-    [(UserError("No [b]data[/b]."), 2, "error: No [b]data[/b].\n"), (KeyboardInterrupt(), 130, "")],
+    [
+        (UserError("No [b]data[/b]."), 2, "error: No [b]data[/b].\n"),
+        (KeyboardInterrupt(), 130, "Interrupted.\n"),
+    ],
 )
-def test_a_users_error_is_one_line_and_an_interrupt_is_silent(error, code, said, capsys):
+def test_a_users_error_and_an_interrupt_are_one_line(error, code, said, capsys):
     def command():
         raise error
 

@@ -49,3 +49,12 @@ def test_directory_that_is_a_file_is_a_sentence(tmp_path, refusal):
     (tmp_path / "file").touch()
     with refusal("file can't be written to", "--save"):
         pictures.save(tmp_path / "file", [Path("coat.png")], [PIXELS])
+
+
+def test_full_disk_is_a_sentence_and_leaves_no_part_of_a_picture(
+    tmp_path, refusal, small_files_only
+):
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
+    with small_files_only(100), refusal("seen can't be written to (File too large)", "--save"):
+        pictures.save(tmp_path / "seen", [Path("coat.png")], [noise])
+    assert list((tmp_path / "seen").iterdir()) == []

@@ -207,6 +207,28 @@ def test_summary_warns_where_the_rate_was_not_found():
     assert lines[1] == "Warning: the learning rate was not found: the [loss] is flat."
 
 
+def test_summary_warns_of_a_live_model_that_was_not_blessed_with_the_way_back():
+    refused = evaluation(LOW_RECALL, classes={})
+    lines = printed(run_result(evaluation=refused, unfit_version=3, serving_flags="--root /[r]"))
+    assert lines[-1] == (
+        "Warning: version 3, which is in service, is this very model, and no longer meets the "
+        "thresholds: `python -m pipeline.serving rollback --root /[r]` goes back to the version "
+        "before it, if there is one."
+    )
+    assert not any("in service" in line for line in printed(run_result(evaluation=refused)))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_figure_is_cut_on_a_narrow_screen(width):
+    classes = {"Shirt": figures(confused="T-shirt/top"), "Ankle boot": figures()}
+    console = Console(file=io.StringIO(), width=width)
+    print_summary(console, run_result(evaluation=evaluation(classes=classes)))
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines() if line.strip()]
+    rows = [line for line in lines if line.startswith(("class", "Shirt", "Ankle boot"))]
+    assert len(rows) == 3
+    assert all("0.712" in row and "…" not in row and len(row) <= width for row in rows[1:])
+
+
 def test_summary_has_the_notes():
     lines = printed(run_result(notes=["learning_rate.peak has no [effect] here"]))
     assert lines[-1] == "note: learning_rate.peak has no [effect] here"

@@ -100,6 +100,21 @@ def test_a_narrow_screen_has_narrower_gaps_and_then_leaves_out_what_is_spare():
     ]
 
 
+def test_a_very_narrow_screen_leaves_out_more_than_is_spare_but_never_the_first_column():
+    assert printed(TABLE, 12) == [
+        *("class", "Dress", "Shirt, [b]", "Coat", "Bag"),
+        *("not shown", "for want of", "width:", "recall, loss"),
+    ]
+
+
+def test_row_with_a_style_stands_out():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="standard")
+    TABLE.print(console, {1: "bold"})
+    bold = [line for line in console.file.getvalue().splitlines() if "\x1b[1m" in line]
+    assert any("Shirt" in line for line in bold)
+    assert not any("Dress" in line for line in bold)
+
+
 @pytest.mark.parametrize("value", [True, False])
 def test_what_is_so_or_not_is_yes_or_no(value):
     lines = printed(Table([Column("blessed", "blessed")], [{"blessed": value}]), 80)

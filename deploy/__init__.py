@@ -1,0 +1,1 @@
+"""TensorFlow Serving for Docker, with its monitoring, and a client that asks it."""

@@ -1,0 +1,1 @@
+"""What `python -m pipeline.serving` does, by what it is for."""

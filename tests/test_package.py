@@ -1,0 +1,147 @@
+"""The package as it is built, and as it works where there is no checkout."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from pipeline import presets
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+# Of the test and the tools, which no package has.
+OUTSIDE = ("tests/", "benchmarks/", "docs/", "requirements/", ".")
+
+
+def tracked_files() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("needs a Git checkout, to know its files")
+    return listed.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel of the files that Git knows, built without a network."""
+    place = tmp_path_factory.mktemp("package")
+    for name in tracked_files():
+        if (CHECKOUT / name).is_file() and not name.startswith(OUTSIDE):
+            copy = place / "checkout" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((CHECKOUT / name).read_bytes())
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    subprocess.run(
+        [*build, "--no-index", "--wheel-dir", place, place / "checkout"],
+        cwd=place,
+        check=True,
+        timeout=120,
+    )
+    [built] = place.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel) -> Path:
+    """A directory with the package, as an installation has it."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(wheel.parent / "installed")
+    return wheel.parent / "installed"
+
+
+def call(installed: Path, *argv: str) -> subprocess.CompletedProcess:
+    elsewhere = installed.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, *argv],
+        cwd=elsewhere,
+        # Before the checkout, which the tests' environment may have installed.
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
+    packages = ("components/", "deploy/", "pipeline/", "schema/", "trainer_module/")
+    # It makes an image of a checkout.
+    left_out = {"deploy/Dockerfile"}
+    expected = {
+        name
+        for name in tracked_files()
+        if name.startswith(packages) and not name.endswith(".md") and (CHECKOUT / name).is_file()
+    } - left_out
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name for name in names if ".dist-info/" not in name} == expected
+    assert {"deploy/compose.yaml", "pipeline/presets/smoke.toml", "schema/schema.pbtxt"} <= expected
+
+
+def test_wheel_has_the_version_and_the_command(wheel):
+    assert wheel.name.startswith(f"fashion_mnist_pipeline-{pipeline.__version__}-")
+    with zipfile.ZipFile(wheel) as archive:
+        [entry] = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        text = archive.read(entry).decode()
+    assert text.strip().splitlines() == [
+        "[console_scripts]",
+        "tinyvgg = pipeline.__main__:main",
+    ]
+
+
+PRINT = (
+    *(sys.executable, "-m", "pipeline.local_runner"),
+    *("--print-config", "--json", "--config"),
+)
+
+
+@pytest.mark.parametrize("preset", presets.names())
+def test_presets_are_found_by_name_outside_a_checkout(installed, preset):
+    ended = call(installed, *PRINT[1:], preset)
+    assert ended.returncode == 0, ended.stderr
+    here = subprocess.run(
+        [*PRINT, str(presets.find(preset))],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout == here.stdout
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["-m", "pipeline", "serve", "list"],
+        ["-m", "pipeline.dataset", "info", "--dataset", "sample"],
+        ["-m", "deploy.client", "--help"],
+        # As the script that pip makes of it.
+        ["-c", "from pipeline.__main__ import main; main(['serve', 'list'])"],
+    ],
+)
+def test_commands_answer_outside_a_checkout(installed, argv):
+    ended = call(installed, *argv)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_version_outside_a_checkout_names_no_commit(installed):
+    ended = call(installed, "-m", "pipeline.serving", "--version")
+    assert ended.stdout == f"tinyvgg {pipeline.__version__}\n"
+
+
+BEAM = """
+from pipeline import config
+print(config.__file__)
+print(*config.Config().beam_args())
+"""
+
+
+def test_beam_is_given_no_setup_file_where_there_is_none(installed):
+    place, arguments = call(installed, "-c", BEAM).stdout.splitlines()
+    assert Path(place).is_relative_to(installed)
+    assert "--direct_num_workers=1" in arguments
+    assert "--setup_file" not in arguments
