@@ -61,7 +61,12 @@ def build_model(
     model.add(keras.layers.Flatten(name="flatten"))
     if dropout:
         model.add(keras.layers.Dropout(dropout, name="dropout"))
-    model.add(keras.layers.Dense(features.NUM_CLASSES, activation="softmax", name="probabilities"))
+    # In float32 where the others are of less precision: probabilities of bfloat16 have two digits.
+    model.add(
+        keras.layers.Dense(
+            features.NUM_CLASSES, activation="softmax", dtype="float32", name="probabilities"
+        )
+    )
     return model
 
 

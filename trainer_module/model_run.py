@@ -8,7 +8,7 @@ CURVES_FILE = "learning_curves.png"
 
 SUMMARY_FILE = "training.json"
 """A JSON object with `parameters`, the peak `learning_rate`, `epochs`, the `best_epoch` and the
-`exported_epoch` of them, from 1, and the latter's `eval_accuracy` and `eval_loss`."""
+`exported_epoch` of them, from 1, the latter's `eval_accuracy` and `eval_loss`, and the `device`."""
 
 TENSORBOARD_DIRECTORY = "tensorboard"
 """The logs for TensorBoard."""

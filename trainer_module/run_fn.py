@@ -25,6 +25,7 @@ from trainer_module import (
     warmup,
 )
 from trainer_module.code_version import find_code_version
+from trainer_module.devices import find_devices
 from trainer_module.learning_rate import LEARNING_RATE
 from trainer_module.model_run import (
     CURVES_FILE,
@@ -54,7 +55,9 @@ def run_fn(fn_args: FnArgs) -> None:
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     learning_rate_config = _learning_rate_config(config, fn_args.hyperparameters)
-    network = model.build_model(**config["model"])
+    devices = find_devices()
+    with devices.scope():
+        trained_network = model.build_model(**config["model"])
     run_directory = Path(fn_args.model_run_dir)
     checkpoint_directory = _checkpoint_directory(fn_args)
     # Where the next attempt clears what this one leaves if it is killed.
@@ -67,14 +70,19 @@ def run_fn(fn_args: FnArgs) -> None:
             config["memory_mb"],
             Path(scratch),
         )
-        trained = training.train(
-            network,
-            train_split,
-            eval_split,
-            training.TrainingSettings.of({**config, "learning_rate": learning_rate_config}),
-            checkpoint_directory=checkpoint_directory,
-            tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
-        )
+        with devices.scope():
+            trained = training.train(
+                trained_network,
+                train_split,
+                eval_split,
+                training.TrainingSettings.of({**config, "learning_rate": learning_rate_config}),
+                checkpoint_directory=checkpoint_directory,
+                tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
+                jit_compile=devices.jit_compile,
+            )
+    # What is served runs on any device, in float32.
+    network = model.build_model(**config["model"])
+    network.set_weights(trained_network.get_weights())
     summary = {
         "parameters": network.count_params(),
         "learning_rate": learning_rate_config["peak"],
@@ -83,6 +91,7 @@ def run_fn(fn_args: FnArgs) -> None:
         "exported_epoch": trained.exported_epoch,
         "eval_accuracy": trained.history["val_accuracy"][trained.exported_epoch - 1],
         "eval_loss": trained.history["val_loss"][trained.exported_epoch - 1],
+        "device": str(devices),
     }
     (run_directory / SUMMARY_FILE).write_text(json.dumps(summary))
     (run_directory / HISTORY_FILE).write_text(json.dumps(trained.history, indent=1))

@@ -80,6 +80,7 @@ def compile_network(
     *,
     weight_decay: float,
     label_smoothing: float,
+    jit_compile: bool = False,
 ) -> None:
     """Compiles with Adam, its weight decay decoupled (Loshchilov & Hutter 2017, 1711.05101).
 
@@ -89,6 +90,7 @@ def compile_network(
         weight_decay: the fraction of each kernel that a step takes off, times the rate.
         label_smoothing: the share of a label's probability that is spread over all classes
             (Szegedy et al. 2015, arXiv:1512.00567). The losses reported include it.
+        jit_compile: whether XLA compiles the steps, see `devices.Devices`.
     """
     optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -98,8 +100,7 @@ def compile_network(
         if label_smoothing
         else keras.losses.SparseCategoricalCrossentropy(),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA makes an epoch of these small convolutions four times slower on a CPU.
-        jit_compile=False,
+        jit_compile=jit_compile,
     )
 
 
@@ -131,6 +132,7 @@ def train(
     *,
     checkpoint_directory: Path,
     tensorboard_directory: Path,
+    jit_compile: bool = False,
 ) -> Trained:
     """Trains the network in place, from where an earlier call was broken off if one was.
 
@@ -141,6 +143,7 @@ def train(
         settings: how.
         checkpoint_directory: of this training alone: keeps its state after each epoch.
         tensorboard_directory: where TensorBoard's logs go.
+        jit_compile: see `compile_network`.
 
     Returns:
         The history and the best epoch.
@@ -157,6 +160,7 @@ def train(
         schedule,
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
+        jit_compile=jit_compile,
     )
     checkpoints = Checkpoints(checkpoint_directory, network, settings.patience)
     done = checkpoints.resume()

@@ -90,6 +90,7 @@ class TrainingHistory:
     eval_accuracy: float
     eval_loss: float
     history: Mapping[str, Sequence[float]]
+    device: str = ""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class TrainingResult(_Result):
     not tell it, where that is so. Epochs count from 1; `best_epoch` has the lowest loss on
     `eval`, and `exported_epoch` is the one whose weights were taken and whose figures on
     `eval` these are. `dataset`, `seed`, `source` and `commit` are as the model tells them, empty or
-    None where it does not: see `trainer_module.provenance`.
+    None where it does not: see `trainer_module.provenance`. `device` is what it was trained on.
     """
 
     parameters: int
@@ -78,6 +78,7 @@ class TrainingResult(_Result):
     seed: int | None = None
     source: str = ""
     commit: str = ""
+    device: str = ""
 
 
 class ServingResult(_Result):

@@ -190,6 +190,11 @@ def trained(**fields: object) -> TrainingResult:
     return TrainingResult(parameters=12_794, **{**figures, **epochs, **fields})
 
 
+def test_summary_says_on_which_device_the_model_was_trained():
+    line = printed(run_result(training=trained(device="2 GPUs in float32")))[0]
+    assert line.endswith(", trained on 2 GPUs in float32")
+
+
 def test_summary_says_how_the_model_was_trained():
     assert printed(run_result(training=trained()))[0] == (
         "TinyVGG with 12,794 parameters, 25 epochs at a learning rate of up to 0.0033; weights "
