@@ -31,9 +31,6 @@ import numpy as np
 import tensorflow as tf
 
 from components.evaluation import slicing
-from components.report.contents import Page, RunFacts
-from components.report.render import render_report
-from components.verdict import Failure, judge_failure
 from pipeline import config, workspace
 from pipeline.data import kinds, sources
 from trainer_module import features, model
@@ -50,7 +47,6 @@ served_model.export(here / "model", network, np.zeros([1, 20, 20], np.uint8))
 served = tf.saved_model.load(str(here / "model"))
 answer = served.signatures["serving_default"](examples=tf.constant(examples))
 images = served.signatures["predict_images"](images=tf.zeros([2, 20, 20], tf.uint8))
-page = render_report(Page(facts=RunFacts(run="r1"), verdict=judge_failure(Failure("x"))))
 print(json.dumps({
     "reason": found.fallback_reason,
     "examples": prepared.examples,
@@ -62,7 +58,6 @@ print(json.dumps({
     "answers": [answer["probabilities"].shape.as_list(), images["probabilities"].shape.as_list()],
     "classes": sorted({*answer["class_name"].numpy().astype(str)} - {*features.CLASS_NAMES}),
     "cuts": list(slicing.assign_parts(np.zeros([1, 20, 20], np.uint8), np.zeros(1, int))),
-    "title": "TinyVGG on Fruit" in page,
 }))
 """
 
@@ -125,10 +120,6 @@ def test_network_and_signatures_have_its_size_and_classes(carried):
 def test_what_it_does_not_name_is_left_out(carried):
     assert carried["floors"] == {"default": 0.75}
     assert carried["cuts"] == ["ink", "brightness"]
-
-
-def test_page_has_its_title(carried):
-    assert carried["title"]
 
 
 def test_commands_name_it(run):

@@ -10,6 +10,7 @@ import pytest
 
 import pipeline
 from pipeline import presets
+from tests.conftest import require
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # Of the test and the tools, which no package has.
@@ -21,7 +22,7 @@ def tracked_files() -> list[str]:
         ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
     if listed.returncode:
-        pytest.skip("needs a Git checkout, to know its files")
+        require("a Git checkout", "it knows which files are the package's: clone the repository")
     return listed.stdout.splitlines()
 
 

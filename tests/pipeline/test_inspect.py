@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -338,9 +339,12 @@ def test_a_class_that_the_split_lacks_is_no_row_and_its_note_is_shown(keep, run)
 
 
 def call(*arguments):
+    """Runs the command with its output in files, whatever the width of a screen."""
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
     return subprocess.run(
         [sys.executable, "-m", "pipeline.inspect", *arguments],
         cwd=PROJECT_DIRECTORY,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,

@@ -22,6 +22,7 @@ from trainer_module import (
     warmup,
 )
 from trainer_module.code_version import CodeVersion
+from trainer_module.devices import find_devices
 
 EPOCHS = 3
 KEYS = {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
@@ -130,6 +131,7 @@ def test_the_summary_says_what_the_training_came_to(run):
         "exported_epoch": best + 1,
         "eval_accuracy": history["val_accuracy"][best],
         "eval_loss": history["val_loss"][best],
+        "device": str(find_devices()),
     }
 
 

@@ -217,7 +217,7 @@ def test_missing_picture_is_a_sentence(tmp_path, refusal):
 def test_what_is_no_picture_is_a_sentence(tmp_path, refusal, content):
     file = tmp_path / "picture.png"
     file.write_bytes(content)
-    with refusal("picture.png can't be read as a PNG or JPEG"):
+    with refusal("picture.png is neither a PNG nor a JPEG"):
         garment.read_garment(file)
 
 

@@ -8,23 +8,24 @@ from components.model_store.store import Store
 from trainer_module import features
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    import tensorflow as tf
+
+    from tests import served_model
+
+    def network(images, training):
+        # The brighter, the higher the class.
+        mean = tf.reduce_mean(images, [1, 2, 3])
+        return tf.one_hot(tf.cast(10 * mean, tf.int32), 10)
+
+    directory = tmp_path_factory.mktemp("model") / "model"
+    served_model.export(directory, network)
+    return directory
+
+
 class TestRealModel:
     """A model with the project's signatures and warm-up requests."""
-
-    @pytest.fixture(scope="class")
-    def model(self, tmp_path_factory):
-        import tensorflow as tf
-
-        from tests import served_model
-
-        def network(images, training):
-            # The brighter, the higher the class.
-            mean = tf.reduce_mean(images, [1, 2, 3])
-            return tf.one_hot(tf.cast(10 * mean, tf.int32), 10)
-
-        directory = tmp_path_factory.mktemp("model") / "model"
-        served_model.export(directory, network)
-        return directory
 
     @pytest.fixture
     def store(self, root, model):
