@@ -1,6 +1,6 @@
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run setup test test-newest test-image lint format docs lock clean
+.PHONY: run setup test test-newest test-all test-image lint format docs lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
 	$(VENV_PYTHON) -m pipeline.local_runner $(ARGS)
@@ -9,7 +9,10 @@ setup:  ## make .venv, once; PYTHON=… chooses the interpreter
 	@bash requirements/setup.sh
 
 test: setup lint  ## lint, and run all tests
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	$(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# One more takes about 1.5 GB.
+WORKERS := 2
 
 lint: setup  ## check style, format and types
 	$(VENV_PYTHON) -m ruff check .
@@ -33,7 +36,10 @@ LOCK := bash requirements/uv.sh pip compile $(ARGS) --quiet --no-config --genera
 	--no-annotate --custom-compile-command "make lock"
 
 test-newest:  ## set up and test on the other stack, in a Debian made for it; needs root and mmdebstrap
-	bash tests/debian/other_stack.sh $(ARGS)
+	ARGS="$(ARGS)" bash tests/debian/other_stack.sh
+
+test-all: test  ## run all tests on both stacks, whole runs too
+	ARGS="-m 'e2e or not e2e'" bash tests/debian/other_stack.sh
 
 test-image:  ## follow deploy/Dockerfile in Debians made for it, and run it; needs root and mmdebstrap
 	bash tests/debian/image.sh

@@ -4,37 +4,34 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import pipeline
 from pipeline import presets
-from tests.conftest import require
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-# Of the test and the tools, which no package has.
-OUTSIDE = ("tests/", "benchmarks/", "docs/", "requirements/", ".")
+PACKAGES = ("components", "deploy", "pipeline", "schema", "trainer_module")
 
 
-def tracked_files() -> list[str]:
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        require("a Git checkout", "it knows which files are the package's: clone the repository")
-    return listed.stdout.splitlines()
+def packaged_files() -> Iterator[Path]:
+    """The checkout's, without what tests and tools leave in it."""
+    yield from (CHECKOUT / name for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"))
+    for package in PACKAGES:
+        files = (path for path in (CHECKOUT / package).rglob("*") if path.is_file())
+        yield from (file for file in files if "__pycache__" not in file.parts)
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """A wheel of the files that Git knows, built without a network."""
+    """A wheel, built without a network."""
     place = tmp_path_factory.mktemp("package")
-    for name in tracked_files():
-        if (CHECKOUT / name).is_file() and not name.startswith(OUTSIDE):
-            copy = place / "checkout" / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes((CHECKOUT / name).read_bytes())
+    for file in packaged_files():
+        copy = place / "checkout" / file.relative_to(CHECKOUT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
     subprocess.run(
         [*build, "--no-index", "--wheel-dir", place, place / "checkout"],
@@ -70,14 +67,11 @@ def call(installed: Path, *argv: str) -> subprocess.CompletedProcess:
 
 
 def test_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
-    packages = ("components/", "deploy/", "pipeline/", "schema/", "trainer_module/")
-    # It makes an image of a checkout.
-    left_out = {"deploy/Dockerfile"}
-    expected = {
-        name
-        for name in tracked_files()
-        if name.startswith(packages) and not name.endswith(".md") and (CHECKOUT / name).is_file()
-    } - left_out
+    files = {str(file.relative_to(CHECKOUT)) for file in packaged_files()}
+    # The Dockerfile makes an image of a checkout.
+    expected = {name for name in files if "/" in name and not name.endswith(".md")} - {
+        "deploy/Dockerfile"
+    }
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {"deploy/compose.yaml", "pipeline/presets/smoke.toml", "schema/schema.pbtxt"} <= expected

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Tests the commit that is checked out on the stack that this machine does not take: TFX 1.21 in a
-# Debian 13 where glibc is older than 2.39, and TFX 1.16 in a Debian 12 elsewhere. Arguments go to pytest.
+# Tests this checkout on the stack that this machine does not take, and does a smoke run there: TFX 1.21
+# in a Debian 13 where glibc is older than 2.39, and TFX 1.16 in a Debian 12 elsewhere. ARGS goes to
+# pytest, which leaves out the whole runs if it is empty.
 set -euo pipefail
 source "$(dirname "$0")/root.sh"
-isolate "$@"
+isolate
 
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 glibc=$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)
@@ -13,12 +14,17 @@ if [ "$(printf '%s\n' 2.39 "$glibc" | sort -V | head -n 1)" = 2.39 ]; then
 else
   suite=trixie
 fi
-[ $# -gt 0 ] || set -- -m "not e2e"
 
 make_roots_directory
-make_root $suite python3-venv python3-dev g++ make git
-git clone --quiet "$checkout" "$root/checkout"
-in_root make --directory /checkout setup
-in_root env --chdir /checkout .venv/bin/python -m pytest --no-cov "$@"
-in_root env --chdir /checkout .venv/bin/python -m pipeline.local_runner \
-  --config pipeline/presets/smoke.toml --dataset sample --root /tmp/smoke
+make_root $suite python3-venv python3-dev g++ make git chromium
+mkdir "$root/checkout"
+tar --create --directory "$checkout" --exclude=./.venv --exclude=./.python --exclude=./output . |
+  tar --extract --no-same-owner --directory "$root/checkout"
+shared=$checkout/../shared/fashion-mnist
+if [ -d "$shared" ]; then
+  mkdir "$root/shared"
+  cp --recursive "$shared" "$root/shared"
+fi
+in_root env REQUIRE_ALL="${REQUIRE_ALL:-}" make --directory /checkout test \
+  ARGS="--no-cov ${ARGS:--m 'not e2e'}"
+in_root env --chdir /checkout .venv/bin/python -m pipeline.local_runner --config smoke --root /tmp/smoke

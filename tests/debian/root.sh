@@ -10,7 +10,7 @@ isolate() {
   [ "$(id -u)" = 0 ] || fail "only root can make a Debian to test in: call it as root."
   command -v mmdebstrap >/dev/null || fail "there is no mmdebstrap here, which makes a Debian to \
 test in: install it (apt-get install mmdebstrap)."
-  [ -n "${ISOLATED:-}" ] || ISOLATED=1 exec unshare --mount --pid --fork --kill-child bash "$0" "$@"
+  [ -n "${ISOLATED:-}" ] || ISOLATED=1 exec unshare --mount --pid --fork --kill-child bash "$0"
 }
 
 certificates=()
@@ -44,7 +44,8 @@ make_root() {
 
 # Runs a command in the root, as on a machine of its own.
 in_root() {
-  env --unset=PYENV_ROOT --unset=PYTHON --unset=UV_CACHE_DIR --unset=ISOLATED HOME=/tmp \
+  env --unset=PYENV_ROOT --unset=PYTHON --unset=UV_CACHE_DIR --unset=ISOLATED \
+    --unset=MAKEFLAGS HOME=/tmp \
     "${certificates[@]}" PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     chroot "$root" "$@"
 }
