@@ -21,15 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
 
 from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
 from pipeline.data import sources
-from pipeline.data.kinds import Sample
 from pipeline.engine import part
 from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
@@ -38,6 +35,7 @@ from pipeline.runs import history, pages
 from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import one_of, whole_number
+from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
 from pipeline.workspace import LOG_FILE, RESULT_FILE
@@ -174,7 +172,7 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
     with workspace.lock(place.root):
         run_dir = place.run_dir(request.run_id)
         run_dir.mkdir(parents=True)
-        _print_heading(console, request, run_dir)
+        print_heading(console, source, run_dir)
         # Before the run, during which somebody may edit or commit.
         code = find_code_version()
         ended = _supervise(request, run_dir / LOG_FILE, console, parsed.verbose)
@@ -214,20 +212,6 @@ def _check_server(serving: config.Serving) -> None:
             f"serving.check = infra_validator needs TensorFlow Serving in Docker, and {obstacle}; "
             "mend that, or leave it at process."
         )
-
-
-def _print_heading(console: Console, request: Request, run_dir: Path) -> None:
-    if isinstance(request.source, Sample):
-        text = (
-            f"These are generated sample images, not {features.DATASET.title}. Everything made "
-            f"from them stays in {run_dir.parents[1]}, and nothing reaches the real serving "
-            "directory."
-        )
-        if request.source.fallback_reason:
-            text += f"\n\n{request.source.fallback_reason}"
-        console.print(Panel(escape(text), title="SAMPLE DATA", style="bold yellow"))
-    console.print(f"[bold]TinyVGG on {escape(request.source.origin)}[/]", soft_wrap=True)
-    console.print(f"log: {escape(str(run_dir / LOG_FILE))}", style="dim", soft_wrap=True)
 
 
 def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> RunResult:
