@@ -46,6 +46,7 @@ setup(
         f"apache-beam>=2.70,<3; {NEWEST}",
         # tfx-bsl 1.16 imports it without saying so.
         f"dill>=0.3.9; {BROAD}",
+        "google-crc32c>=1.5",
         "grpcio>=1.60",
         "jinja2>=3.1",
         "keras>=3.12,<4",

@@ -99,7 +99,7 @@ def _info(asked: config.Config, console: Console) -> Answer:
         meant = meant.model_copy(update={"name": features.DATASET.name})
     source = sources.find(meant, lambda name, received, total: None, fetch=refuse)
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    counts = source.count()
+    counts = source.count(meant)
     if counts:
         if source.verified:
             console.print(source.verified)

@@ -154,7 +154,9 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
     began, asked = time.monotonic(), _load(parsed)
     _check_part(parsed.from_node, parsed.to_node, asked)
     _check_server(asked.serving)
-    workspace.make_writable(workspace.expand(asked.paths.root), "--root")
+    root = workspace.expand(asked.paths.root)
+    workspace.check_no_wildcards(root, "--root")
+    workspace.make_writable(root, "--root")
     with command_line.download_progress(console) as progress:
         source = sources.find(asked.dataset, progress)
     place = workspace.workspace(asked.paths, source.dataset)

@@ -21,6 +21,9 @@ LOG_FILE = "pipeline.log"
 RESULT_FILE = "result.json"
 """In a run's directory: the object that `--json` prints."""
 
+_WILDCARDS = frozenset("*?[]{}|^$\\")
+"""What means something else in the patterns of Beam, or in the regular expressions of TFX."""
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -109,6 +112,20 @@ def expand(path: Path) -> Path:
     """Resolves a path, `~` being the home directory."""
     # Not by pathlib, which raises for a home that nobody has and for a loop of links.
     return Path(os.path.realpath(os.path.expanduser(path)))
+
+
+def check_no_wildcards(directory: Path, flag: str) -> None:
+    """Checks that a path stands for itself alone where TFX and Beam look for files by patterns.
+
+    Raises:
+        UserError: it does not; the sentence names the flag that chooses another.
+    """
+    found = sorted(_WILDCARDS & set(str(directory)))
+    if found:
+        raise UserError(
+            f"{directory} has {' and '.join(found)} in its name, by which TFX would look for other "
+            f"files: rename it, or name another directory with {flag}."
+        )
 
 
 def make_writable(directory: Path, flag: str) -> None:

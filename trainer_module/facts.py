@@ -8,10 +8,17 @@ _QUARTERS = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """One official file: its name and the SHA-256 of its gzipped bytes."""
+    """One official file.
+
+    Attributes:
+        name: it ends in `.gz`.
+        sha256: of its gzipped bytes.
+        content_sha256: of what it unpacks to.
+    """
 
     name: str
     sha256: str
+    content_sha256: str
 
 
 @dataclass(frozen=True)

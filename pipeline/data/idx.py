@@ -1,6 +1,6 @@
 """The four official files of the dataset: how to read and verify them.
 
-The format is IDX, gzipped, as defined at http://yann.lecun.com/exdb/mnist: a big-endian
+The format is IDX, gzipped or unpacked, as defined at http://yann.lecun.com/exdb/mnist: a big-endian
 magic number, a big-endian count for each dimension, then the bytes.
 """
 
@@ -9,13 +9,14 @@ import math
 import struct
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
 from pipeline.errors import UserError, unreadable
 from pipeline.fingerprint import sha256
 from trainer_module import features
+from trainer_module.facts import OfficialFile
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
     """Reads and verifies the official training and test set.
 
     Args:
-        directory: holds the four files.
+        directory: holds the four files, each gzipped or unpacked.
 
     Returns:
         The training set and the test set.
@@ -45,26 +46,54 @@ def read_official(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         UserError: a file is missing, unreadable, damaged or not the official one.
     """
     try:
-        missing = [file.name for file in OFFICIAL_FILES if not (directory / file.name).exists()]
+        found = {file.name: find_official(directory, file) for file in OFFICIAL_FILES}
+        missing = [name for name, path in found.items() if not path]
         if missing:
             raise UserError(
                 f"{directory} lacks {', '.join(missing)}: put the official files of "
                 f"{features.DATASET.title} there, or name another directory with --data-dir."
             )
-        train, test = (
-            _read_pair(directory / images.name, directory / labels.name)
-            for images, labels in (OFFICIAL_FILES[:2], OFFICIAL_FILES[2:])
-        )
+        paths = [path for path in found.values() if path]
+        train, test = _read_pair(*paths[:2]), _read_pair(*paths[2:])
         # After reading, because what is wrong inside says more than a checksum.
-        for file in OFFICIAL_FILES:
-            _check_sha256(directory / file.name, file.sha256)
+        for file, path in zip(OFFICIAL_FILES, paths, strict=True):
+            _check_sha256(path, file)
     except OSError as error:
         raise unreadable(directory, error) from error
     return train, test
 
 
-def _check_sha256(path: Path, expected: str) -> None:
-    actual = sha256(path)
+def find_official(directory: Path, file: OfficialFile) -> Path | None:
+    """Finds an official file in a directory: as it is published, or else unpacked.
+
+    Raises:
+        OSError: the directory can't be read.
+    """
+    published = directory / file.name
+    places = (published, published.with_suffix(""))
+    return next((place for place in places if place.exists()), None)
+
+
+def _is_gzipped(path: Path) -> bool:
+    return path.suffix == ".gz"
+
+
+def is_official(path: Path, file: OfficialFile) -> bool:
+    """Whether a file's name and bytes are those of an official one, gzipped or unpacked.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    published = PurePath(file.name)
+    return path.name in (published.name, published.stem) and sha256(path) == _sum_of(path, file)
+
+
+def _sum_of(path: Path, file: OfficialFile) -> str:
+    return file.sha256 if _is_gzipped(path) else file.content_sha256
+
+
+def _check_sha256(path: Path, file: OfficialFile) -> None:
+    actual, expected = sha256(path), _sum_of(path, file)
     if actual != expected:
         raise UserError(
             f"{path} is not the official file, its SHA-256 is {actual} instead of {expected}: "
@@ -96,21 +125,21 @@ def _read_pair(images_path: Path, labels_path: Path) -> LabelledImages:
 
 
 def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
-    """Reads one gzipped IDX file of unsigned bytes.
+    """Reads one IDX file of unsigned bytes.
 
     Args:
-        path: the file.
+        path: the file, gzipped if its name ends in `.gz`.
         dimensions: how many the array has.
 
     Returns:
         uint8, of the shape that the file states.
 
     Raises:
-        UserError: the file is no gzip, is cut off, or has another magic number or length.
+        UserError: the file is not gzipped, is cut off, or has another magic number or length.
         OSError: the file can't be read.
     """
     try:
-        with gzip.open(path) as file:
+        with gzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
             content = file.read()
     except gzip.BadGzipFile as error:
         raise UserError(f"{path} is not an intact gzip file ({error}): {_WAY_OUT}.") from error

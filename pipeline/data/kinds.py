@@ -4,9 +4,7 @@ A new kind is one more class, named in `_Kind`.
 """
 
 import abc
-import fnmatch
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -14,10 +12,11 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 import pydantic
 
-from pipeline import config
-from pipeline.data import idx, records, sample_images, splitting
+from pipeline import config, workspace
+from pipeline.data import checking, idx, patterns, records, sample_images, splitting
 from pipeline.data.idx import LabelledImages
-from pipeline.data.preparation import SPLITS, ImageSource, Prepared, Source
+from pipeline.data.preparation import ImageSource, Prepared, Source
+from pipeline.data.shards import find_lost_shard
 from pipeline.errors import UserError, unreadable
 from pipeline.fingerprint import sha256
 from trainer_module import features
@@ -25,7 +24,23 @@ from trainer_module import features
 # As many as one needs to tell ten shapes apart, and to try everything within two minutes.
 _SAMPLE_SIZES = {"train": 4000, "eval": 500, "test": 1000}
 
+_PREPARE_ANEW, _WRITE_ANEW = "prepare it anew", "copy or write it anew"
+
+_TFDS_INFO = "dataset_info.json"
+
 _WRITTEN = {"dataset.pattern": "it is for TFRecords of one's own"}
+
+
+class _DescribedSplit(pydantic.BaseModel):
+    name: str
+    # As strings, since JSON has no 64 bits.
+    shard_lengths: list[int] = pydantic.Field([], alias="shardLengths")
+
+
+class _Description(pydantic.BaseModel):
+    """What is read of a `dataset_info.json` of TensorFlow Datasets."""
+
+    splits: list[_DescribedSplit] = []
 
 
 class OriginalSet(ImageSource):
@@ -46,7 +61,7 @@ class OriginalSet(ImageSource):
             {**splitting.set_aside_eval(train, settings), "test": test}, settings
         )
 
-    def count(self) -> Mapping[str, Mapping[str, int]]:
+    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
         """Counts the training and the test set by class."""
         train, test = self.read_original()
         return {
@@ -80,8 +95,24 @@ class OfficialFiles(OriginalSet):
     @classmethod
     def recognise(cls, directory: Path, pattern: str) -> Source | None:
         """Takes a directory that has one of them: reading it says which files are missing."""
-        found = any((directory / file.name).exists() for file in idx.OFFICIAL_FILES)
+        found = any(idx.find_official(directory, file) for file in idx.OFFICIAL_FILES)
         return cls(directory) if found else None
+
+    @classmethod
+    def recognise_below(cls, directory: Path) -> Source | None:
+        """Takes one of the directories up to two levels below, if it has them.
+
+        MNIST has files of the same names, so the smallest must be the official one: Keras and
+        torchvision keep both side by side.
+        """
+        if not idx.OFFICIAL_FILES:
+            return None
+        smallest = idx.OFFICIAL_FILES[-1]
+        for depth in ("*", "*/*"):
+            for file in sorted(directory.glob(f"{depth}/{PurePath(smallest.name).stem}*")):
+                if idx.is_official(file, smallest):
+                    return cls(file.parent)
+        return None
 
     def fingerprint(self) -> list[str]:
         """What the files must be; reading them verifies it."""
@@ -107,9 +138,12 @@ class TensorFlowDatasets(OriginalSet):
     @classmethod
     def recognise(cls, directory: Path, pattern: str) -> Source | None:
         """Takes the newest version, of `3.0.1/` as well as `<dataset>/3.0.1/`."""
-        info = "dataset_info.json"
-        below = [*directory.glob(f"*/{info}"), *directory.glob(f"{cls.dataset}/*/{info}")]
-        for file in [directory / info, *sorted(below, reverse=True)]:
+        below = [
+            place
+            for depth in ("*", f"{cls.dataset}/*")
+            for place in directory.glob(f"{depth}/{_TFDS_INFO}")
+        ]
+        for file in [directory / _TFDS_INFO, *sorted(below, reverse=True)]:
             if file.exists():
                 return cls(file.parent)
         return None
@@ -123,18 +157,43 @@ class TensorFlowDatasets(OriginalSet):
             raise unreadable(self.directory, error) from error
 
     def read_original(self) -> tuple[LabelledImages, LabelledImages]:
-        """Reads the records of both."""
-        train, test = (
-            records.read_labelled_images(self._files(split)) for split in ("train", "test")
-        )
+        """Checks and reads the records of both."""
+        files = {split: self._files(split) for split in ("train", "test")}
+        counts = checking.count_examples(files, _PREPARE_ANEW)
+        for split, said in self._read_sizes().items():
+            there = sum(counts[split].values()) if split in counts else said
+            if there != said:
+                raise UserError(
+                    f"{self.directory} has {there:,} examples of {split}, and its {_TFDS_INFO} "
+                    f"says {said:,}: {_PREPARE_ANEW}."
+                )
+        train, test = (records.read_labelled_images(some) for some in files.values())
         return train, test
+
+    def _read_sizes(self) -> dict[str, int]:
+        """How many examples each split has by the description; empty where it says nothing."""
+        file = self.directory / _TFDS_INFO
+        try:
+            info = _Description.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise unreadable(file, error) from error
+        except pydantic.ValidationError as error:
+            raise UserError(
+                f"{file} is damaged, it is no description by TensorFlow Datasets: {_PREPARE_ANEW}."
+            ) from error
+        return {one.name: sum(one.shard_lengths) for one in info.splits if one.shard_lengths}
 
     def _files(self, split: str) -> list[Path]:
         files = sorted(self.directory.glob(f"{self.dataset}-{split}.tfrecord-*"))
         if not files:
             raise UserError(
                 f"{self.directory} was prepared by TensorFlow Datasets but has no TFRecords of "
-                f"{self.dataset}'s {split} split: prepare it anew, in the format tfrecord."
+                f"{self.dataset}'s {split} split: {_PREPARE_ANEW}, in the format tfrecord."
+            )
+        if lost := find_lost_shard(files):
+            raise UserError(
+                f"{self.directory} lacks {lost}, of which the name of {files[0].name} tells: "
+                f"{_PREPARE_ANEW}."
             )
         return files
 
@@ -154,8 +213,11 @@ class OwnRecords(Source):
     @classmethod
     def recognise(cls, directory: Path, pattern: str) -> Source | None:
         """Takes a directory that has one split: preparing it says which are missing."""
-        found = any(find_newest(directory, pattern, split) for split in SPLITS)
-        return cls(directory) if found else None
+        if not patterns.matches_any(directory, pattern):
+            return None
+        # Beam and TFX look for the files by the whole path.
+        workspace.check_no_wildcards(directory, "--data-dir")
+        return cls(directory)
 
     def find_without_effect(self, settings: config.Dataset) -> dict[str, str]:
         """Why settings change nothing, a clause each."""
@@ -163,17 +225,14 @@ class OwnRecords(Source):
         return dict.fromkeys(("dataset.eval_examples", "dataset.max_examples", "dataset.seed"), why)
 
     def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
-        """Checks that each split is there, and its first example; writes nothing."""
-        for split in SPLITS:
-            files = find_newest(self.directory, settings.pattern, split)
-            if not files:
-                raise UserError(
-                    f"{self.directory} has no {split} split: write TFRecords named "
-                    f"{settings.pattern.replace('{SPLIT}', split)}, or set dataset.pattern."
-                )
-            records.check_first_example(files[-1])
+        """Checks every example of each split; writes nothing."""
+        examples = self.count(settings)
         content = self.fingerprint(settings.pattern)
-        return Prepared(self, self.directory, settings.pattern, None, content)
+        return Prepared(self, self.directory, settings.pattern, examples, content)
+
+    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
+        """Checks and counts the newest span and version, by split and class."""
+        return checking.count_examples(self._find(settings.pattern), _WRITE_ANEW)
 
     def fingerprint(self, pattern: str) -> str:
         """Hashes what the records of the newest span and version hold: 64 hexadecimal digits.
@@ -183,12 +242,18 @@ class OwnRecords(Source):
         """
         digest = hashlib.sha256()
         try:
-            for split in SPLITS:
-                for file in find_newest(self.directory, pattern, split):
+            for split, files in self._find(pattern).items():
+                for file in files:
                     digest.update(f"{split} {sha256(file)}\n".encode())
         except OSError as error:
             raise unreadable(self.directory, error) from error
         return digest.hexdigest()
+
+    def _find(self, pattern: str) -> dict[str, list[Path]]:
+        try:
+            return patterns.find_newest(self.directory, pattern)
+        except OSError as error:
+            raise unreadable(self.directory, error) from error
 
 
 @dataclass(frozen=True)
@@ -244,31 +309,3 @@ def _find_limit(settings: config.Dataset, largest: int) -> dict[str, str]:
     if settings.max_examples is None or settings.max_examples < largest:
         return {}
     return {"dataset.max_examples": f"no split has more than {largest:,}"}
-
-
-def find_newest(directory: Path, pattern: str, split: str) -> list[Path]:
-    """Finds a split's TFRecords of the newest span and its newest version, sorted by name.
-
-    Args:
-        directory: where they are.
-        pattern: with `{SPLIT}`, and `{SPAN}` and `{VERSION}` where there are some.
-        split: its name.
-
-    Raises:
-        NotImplementedError, ValueError: the pattern is none.
-        OSError: the directory can't be read.
-    """
-    named = pattern.replace("{SPLIT}", split)
-    files = directory.glob(named.replace("{SPAN}", "*").replace("{VERSION}", "*"))
-    if "{SPAN}" not in named:
-        return sorted(files)
-    regex = fnmatch.translate(str(PurePath(named)))
-    for name in ("SPAN", "VERSION"):
-        regex = regex.replace(rf"\{{{name}\}}", rf"(?P<{name}>\d+)", 1)
-    found: dict[tuple[int, int], list[Path]] = {}
-    for file in files:
-        if match := re.match(regex, str(file.relative_to(directory))):
-            numbers = match.groupdict(default="0")
-            age = int(numbers.get("SPAN", 0)), int(numbers.get("VERSION", 0))
-            found.setdefault(age, []).append(file)
-    return sorted(found[max(found)]) if found else []

@@ -3,6 +3,7 @@
 import abc
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from trainer_module import features
 
 SPLITS = ("train", "eval", "test")
 """As in the records, in the graph and in ML Metadata."""
+
+_logger = logging.getLogger(__name__)
 
 # What the records depend on besides their sources: a change of it makes them anew.
 _FORMAT = 1
@@ -43,10 +46,10 @@ class Source(abc.ABC):
 
         Args:
             directory: it is there.
-            pattern: the setting `dataset.pattern`.
+            pattern: the setting `dataset.pattern`, one that `patterns.check` lets pass.
 
         Raises:
-            NotImplementedError, ValueError: the pattern is none.
+            UserError: it has some, under a name that can't be read.
             OSError: the directory can't be read.
         """
         return None
@@ -74,8 +77,11 @@ class Source(abc.ABC):
             UserError: the data is damaged or not what it should be, or can't be written.
         """
 
-    def count(self) -> Mapping[str, Mapping[str, int]]:
+    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
         """Reads the data and counts it by set and class; empty where that tells nothing.
+
+        Args:
+            settings: how it is laid out.
 
         Raises:
             UserError: as of `prepare`.
@@ -126,7 +132,7 @@ class ImageSource(Source):
         """
 
     def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
-        """Writes the records where there are none of these images and settings."""
+        """Writes the records where there are none of these images and settings, or not all."""
         settings = self._normalize(settings)
         manifest = {
             "dataset": self.dataset,
@@ -139,9 +145,14 @@ class ImageSource(Source):
         key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:8]
         directory = parent / f"{self.dataset}-{key}"
         # Not Path.exists, which raises where permissions forbid to look: writing says it better.
-        if not os.path.exists(directory):
-            records.write_splits(directory, self.read(settings), manifest)
-        examples = json.loads((directory / records.MANIFEST_FILE).read_text())["examples"]
+        there = os.path.exists(directory)
+        examples = records.read_counts(directory, SPLITS) if there else None
+        if examples is None:
+            splits = self.read(settings)
+            if there:
+                _logger.warning("%s is not as it was written: it is prepared again", directory)
+                records.remove(directory)
+            examples = records.write_splits(directory, splits, manifest)
         return Prepared(self, directory, settings.pattern, examples)
 
     def _normalize(self, settings: config.Dataset) -> config.Dataset:

@@ -10,15 +10,18 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pydantic
 from PIL import Image
 
 from pipeline.data.idx import LabelledImages
+from pipeline.data.shards import find_lost_shard
 from pipeline.errors import UserError
+from pipeline.fingerprint import sha256
 from trainer_module import features
 
 MANIFEST_FILE = "dataset.json"
@@ -29,9 +32,16 @@ EXAMPLES_PER_SHARD = 15_000
 _FIRST_VERSION = Path("span-1", "version-1")
 
 
+class _Manifest(pydantic.BaseModel):
+    """What is read back of the manifest; earlier versions did not write the sums."""
+
+    examples: dict[str, dict[str, int]]
+    sha256: dict[str, str] | None = None
+
+
 def write_splits(
     directory: Path, splits: Mapping[str, LabelledImages], manifest: Mapping[str, object]
-) -> None:
+) -> dict[str, dict[str, int]]:
     """Writes the splits as sharded, gzipped TFRecords, all of them or none.
 
     The same input gives the same bytes. The files are
@@ -41,7 +51,10 @@ def write_splits(
         directory: appears with the last step, a rename; it must not exist.
         splits: the examples by the split's name.
         manifest: written into `MANIFEST_FILE`, which also gets the examples of each class
-            by split.
+            by split, and the SHA-256 of each file.
+
+    Returns:
+        Examples by split and class name.
 
     Raises:
         UserError: the directory can't be written, or the disk is full.
@@ -51,8 +64,48 @@ def write_splits(
         for name, split in splits.items():
             _write_split(temporary / _FIRST_VERSION, name, split)
         counts = {name: count_classes(split.labels) for name, split in splits.items()}
-        text = json.dumps({**manifest, "examples": counts}, indent=1)
+        sums = {file.name: sha256(file) for file in sorted(_find_shards(temporary))}
+        text = json.dumps({**manifest, "examples": counts, "sha256": sums}, indent=1)
         (temporary / MANIFEST_FILE).write_text(text, encoding="utf-8")
+    return counts
+
+
+def read_counts(directory: Path, splits: Iterable[str]) -> dict[str, dict[str, int]] | None:
+    """Reads how many examples were written, by split and class name.
+
+    Args:
+        directory: what `write_splits` wrote.
+        splits: their names.
+
+    Returns:
+        The counts; None where a file is not there, or not as it was written.
+    """
+    try:
+        manifest = _Manifest.model_validate_json((directory / MANIFEST_FILE).read_bytes())
+        files = sorted(_find_shards(directory))
+        sums = manifest.sha256 and {file.name: sha256(file) for file in files}
+    except (OSError, pydantic.ValidationError):
+        return None
+    # What an earlier version wrote has no sums: the names tell how many files there were.
+    names = {file.name.partition("-")[0] for file in files}
+    whole = names == set(splits) == set(manifest.examples) and not find_lost_shard(files)
+    return manifest.examples if whole and sums == manifest.sha256 else None
+
+
+def remove(directory: Path) -> None:
+    """Removes what `write_splits` wrote.
+
+    Raises:
+        UserError: it can't be removed.
+    """
+    try:
+        shutil.rmtree(directory)
+    except OSError as error:
+        raise UserError(_cannot_write(directory, error.strerror or str(error))) from error
+
+
+def _find_shards(directory: Path) -> Iterator[Path]:
+    return (directory / _FIRST_VERSION).glob("*-of-*")
 
 
 @contextmanager
@@ -90,7 +143,7 @@ def _cannot_write(directory: Path, reason: str) -> str:
     )
 
 
-def count_classes(labels: np.ndarray) -> dict[str, int]:
+def count_classes(labels: np.ndarray | Sequence[int]) -> dict[str, int]:
     """Counts int64 labels by the name of their class, none left out."""
     counts = np.bincount(labels, minlength=features.NUM_CLASSES)
     return dict(zip(features.CLASS_NAMES, counts.tolist(), strict=True))
@@ -169,31 +222,3 @@ def _reason(error: Exception) -> str:
     """The first sentence of what TensorFlow says, without the node that says it."""
     text = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:.*", "", str(error).splitlines()[0])
     return text.partition(". ")[0].rstrip(".")
-
-
-def check_first_example(file: Path) -> None:
-    """Checks that a file of TFRecords starts with an example to the contract.
-
-    Args:
-        file: TFRecords, gzipped if its name ends in `.gz`.
-
-    Raises:
-        UserError: the file holds no record, or the first lacks a feature or has another type.
-    """
-    import tensorflow as tf
-
-    compression = "GZIP" if file.suffix == ".gz" else ""
-    try:
-        records = tf.data.TFRecordDataset(str(file), compression).take(1).as_numpy_iterator()
-        example = tf.train.Example.FromString(next(records))
-    except StopIteration:
-        raise UserError(f"{file} holds no record: write the examples into it.") from None
-    except Exception as error:  # protobuf's DecodeError has no stable home
-        raise UserError(f"{file} holds no tf.Example ({_reason(error)}): write it anew.") from error
-    for name, kind in ((features.IMAGE, "bytes_list"), (features.LABEL, "int64_list")):
-        found = example.features.feature[name].WhichOneof("kind")
-        if found != kind:
-            raise UserError(
-                f"The first example of {file} has {found or 'nothing'} as {name!r} instead of "
-                f"a {kind}: write {features.IMAGE!r} as PNG bytes and {features.LABEL!r} as int64."
-            )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline import config, workspace
-from pipeline.data import download, idx
+from pipeline.data import contents, download, idx, patterns
 from pipeline.data.kinds import KINDS, OfficialFiles, Sample
 from pipeline.data.preparation import Source
 from pipeline.errors import UserError, unreadable
@@ -32,9 +32,10 @@ def find(
         Where the data is. With the name `auto` and no way to get at the dataset, the sample.
 
     Raises:
-        UserError: a directory that was named holds no such data, or a named dataset can't
-            be had.
+        UserError: a directory that was named holds no such data, a named dataset can't be had,
+            or `dataset.pattern` is none.
     """
+    patterns.check(settings.pattern)
     if settings.name == Sample.dataset:
         return Sample()
     named = settings.dir or environment.get(features.DATASET.variable)
@@ -59,24 +60,27 @@ def _has_all_files(directory: Path) -> bool:
     return bool(names) and all(os.path.exists(directory / name) for name in names)
 
 
-def _recognise(directory: Path, pattern: str) -> Source:
-    """Tells what kind of data a directory holds that a person named."""
+def _recognise(path: Path, pattern: str) -> Source:
+    """Tells what kind of data a directory holds that a person named, or one below it."""
     try:
-        if not directory.is_dir():
+        if path.is_file():
+            raise UserError(f"{path} is a file, {contents.describe_file(path)}.")
+        if not path.is_dir():
             raise UserError(
-                f"There is no directory {directory}: name one that has the data with --data-dir "
+                f"There is no directory {path}: name one that has the data with --data-dir "
                 f"or ${features.DATASET.variable}."
             )
         for kind in KINDS:
-            if found := kind.recognise(directory, pattern):
+            if found := kind.recognise(path, pattern):
                 return found
-    except (NotImplementedError, ValueError) as error:
-        raise UserError(f"dataset.pattern = {pattern!r} is not allowed: {error}.") from error
+        if found := OfficialFiles.recognise_below(path):
+            return found
+        there = contents.describe_directory(path)
     except OSError as error:
-        raise unreadable(directory, error) from error
+        raise unreadable(path, error) from error
     names = ", ".join(file.name for file in idx.OFFICIAL_FILES)
     official = f"the four official files ({names}), " if names else ""
     raise UserError(
-        f"{directory} has no data: it needs {official}a {features.DATASET.name} prepared by "
-        f"TensorFlow Datasets, or TFRecords named {pattern}."
+        f"{path} has no data: it needs {official}a {features.DATASET.name} prepared by TensorFlow "
+        f"Datasets, or TFRecords named {pattern}, and it has {there}."
     )

@@ -91,7 +91,11 @@ def make_official(tmp_path, monkeypatch) -> Callable[..., Path]:
             _write_idx(directory / f"{prefix}-images-idx3-ubyte.gz", images)
             _write_idx(directory / f"{prefix}-labels-idx1-ubyte.gz", np.array(labels, np.uint8))
         files = tuple(
-            OfficialFile(name, hashlib.sha256((directory / name).read_bytes()).hexdigest())
+            OfficialFile(
+                name,
+                hashlib.sha256((directory / name).read_bytes()).hexdigest(),
+                hashlib.sha256(gzip.decompress((directory / name).read_bytes())).hexdigest(),
+            )
             for name in (file.name for file in idx.OFFICIAL_FILES)
         )
         monkeypatch.setattr(idx, "OFFICIAL_FILES", files)

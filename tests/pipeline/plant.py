@@ -17,7 +17,6 @@ from components.report.contents import REPORT_FILE
 from components.serving_check import executor as serving_check
 from components.serving_check.findings import Findings
 from pipeline import graph, local_runner, nodes, workspace
-from pipeline.data import records
 from pipeline.engine import worker
 from pipeline.runs import outcome, pages
 from tests.evaluations import LOW_ACCURACY, evaluation
@@ -100,7 +99,6 @@ class Plant:
         self.build = lambda *arguments: self._stand_in(create(*arguments))
         monkeypatch.setattr(graph, "create_pipeline", self.build)
         monkeypatch.setattr(pages, "write_report", lambda *_, **__: None)
-        monkeypatch.setattr(records, "check_first_example", lambda file: None)
         monkeypatch.setattr(local_runner, "run_worker", self._work)
         monkeypatch.setattr(pusher, "read_evaluation", read_evaluation)
         # A stand-in for a model has no graph, and is told by its files.

@@ -11,13 +11,6 @@ from trainer_module import features
 PATTERN = config.Dataset().pattern
 
 
-def touch(directory, *names):
-    for name in names:
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).touch()
-    return [directory / name for name in names]
-
-
 @pytest.mark.parametrize(
     ("source", "dataset", "origin"),
     [
@@ -41,29 +34,6 @@ def test_the_sample_is_in_no_directory(official):
 
 def test_the_reason_for_the_sample_makes_no_other_data_of_it():
     assert Sample(fallback_reason="nobody answers") == Sample()
-
-
-def test_a_split_has_the_files_of_its_newest_span_and_version_in_order(tmp_path):
-    newest = touch(
-        tmp_path, *(f"span-10/version-{version}/train-{n}" for version in (9, 10) for n in (0, 1))
-    )[2:]
-    touch(tmp_path, "span-9/version-11/train-0", "span-10/version-11/eval-0", "span-11/train-0")
-    assert kinds.find_newest(tmp_path, PATTERN, "train") == newest
-
-
-@pytest.mark.parametrize(
-    ("pattern", "names"),
-    [
-        ("{SPLIT}.tfrecord", ["train.tfrecord"]),
-        ("./{SPLIT}-{SPAN}", ["train-12"]),
-        ("**/{SPLIT}-[ab]", ["below/train-a", "train-b"]),
-        ("v{VERSION}/s{SPAN}/{SPLIT}", ["v1/s2/train"]),
-    ],
-)
-def test_a_pattern_of_ones_own_is_followed(tmp_path, pattern, names):
-    touch(tmp_path, "train.tfrecord", "train-12", "train-7", "train-b", "below/train-a")
-    touch(tmp_path, "v1/s2/train", "v2/s1/train")
-    assert kinds.find_newest(tmp_path, pattern, "train") == [tmp_path / name for name in names]
 
 
 def test_labels_that_are_corrected_in_place_are_other_data(own, write_records):

@@ -270,7 +270,7 @@ def test_tensorflow_datasets_without_a_split_is_refused(tfds, parent, refusal, s
 def test_a_damaged_record_of_tensorflow_datasets_is_refused(tfds, parent, refusal):
     file = tfds.directory / "fashion_mnist-test.tfrecord-00000-of-00001"
     file.write_bytes(file.read_bytes()[:-5])
-    with refusal(file, "can't be read", "prepare them anew"):
+    with refusal(f"{file} is damaged at record 20: the file is cut off; prepare it anew"):
         prepare(tfds, parent, eval_examples=10)
     assert not parent.exists()
 
@@ -291,7 +291,7 @@ def test_records_of_ones_own_are_taken_as_they_are(own, parent):
         source=own,
         directory=own.directory,
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
-        examples=None,
+        examples=dict.fromkeys(SPLITS, records.count_classes([1, 2])),
         content=own.fingerprint("span-{SPAN}/version-{VERSION}/{SPLIT}-*"),
     )
     assert sums(own.directory) == before
@@ -309,8 +309,9 @@ def test_records_of_ones_own_may_have_a_pattern_of_their_own(tmp_path, parent, w
 def test_records_of_ones_own_without_a_split_are_refused(own, parent, refusal, split):
     [file] = own.directory.glob(f"*/*/{split}-*")
     file.unlink()
-    named = f"write TFRecords named span-{{SPAN}}/version-{{VERSION}}/{split}-*"
-    with refusal(f"{own.directory} has no {split} split", named, "dataset.pattern"):
+    with refusal(
+        f"{own.directory} has no {split} split", f"write TFRecords named span-2/version-3/{split}-*"
+    ):
         prepare(own, parent)
 
 
@@ -318,11 +319,85 @@ def test_records_of_ones_own_without_a_split_are_refused(own, parent, refusal, s
 def test_records_of_ones_own_to_another_contract_are_refused(
     own, parent, write_records, refusal, split
 ):
-    # In a later span, the one that would be taken.
-    file = own.directory / "span-3" / "version-1" / f"{split}-00000.tfrecord.gz"
-    write_records(file, [{"pixels": b"png", "label": 1}])
-    with refusal(file, "has nothing as 'image'", "write 'image' as PNG bytes"):
+    file = own.directory / "span-2" / "version-3" / f"{split}-00001.tfrecord.gz"
+    write_records(file, [3, {"pixels": b"png", "label": 1}])
+    with refusal("1 of 8 examples", f"record 2 of {file}, has nothing (there is label, pixels)"):
         prepare(own, parent)
+
+
+def test_a_shard_without_examples_is_fine_where_others_have_some(own, parent, write_records):
+    for name in ("train-00000.a.gz", "train-00009.gz"):
+        write_records(own.directory / "span-2" / "version-3" / name, [])
+    assert sizes(prepare(own, parent)) == dict.fromkeys(SPLITS, 2)
+
+
+def test_a_directory_of_ones_own_records_that_cannot_be_read_is_refused(own, monkeypatch, refusal):
+    def glob(path, pattern):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(kinds.Path, "glob", glob)
+    with refusal(f"{own.directory} can't be read: Permission denied"):
+        own.count(config.Dataset())
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_tensorflow_datasets_that_lost_a_shard_is_refused(
+    tfds, parent, refusal, write_records, lost
+):
+    whole = tfds.directory / "fashion_mnist-train.tfrecord-00000-of-00001"
+    whole.rename(whole.with_name(f"fashion_mnist-train.tfrecord-0000{1 - lost}-of-00002"))
+    name = f"fashion_mnist-train.tfrecord-0000{lost}-of-00002"
+    with refusal(f"{tfds.directory} lacks {name}", "prepare it anew"):
+        prepare(tfds, parent, eval_examples=10)
+    assert not parent.exists()
+
+
+def describe(tfds, train_lengths):
+    splits = [{"name": "train", "shardLengths": train_lengths}, {"name": "test"}]
+    (tfds.directory / "dataset_info.json").write_text(json.dumps({"splits": splits}))
+
+
+def test_tensorflow_datasets_must_hold_what_its_description_says(tfds, parent, refusal):
+    describe(tfds, ["30", "10"])
+    assert sizes(prepare(tfds, parent / "a", eval_examples=10))["train"] == 30
+    describe(tfds, ["30", "30"])
+    with refusal(f"{tfds.directory} has 40 examples of train", "dataset_info.json says 60"):
+        prepare(tfds, parent / "b", eval_examples=10)
+    assert not (parent / "b").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"splits": 3}'])
+def test_a_damaged_description_of_tensorflow_datasets_is_refused(tfds, parent, refusal, text):
+    (tfds.directory / "dataset_info.json").write_text(text)
+    with refusal(tfds.directory / "dataset_info.json", "is damaged", "prepare it anew"):
+        prepare(tfds, parent, eval_examples=10)
+
+
+def test_a_description_of_tensorflow_datasets_that_cannot_be_read_is_refused(tfds, parent, refusal):
+    (tfds.directory / "dataset_info.json").unlink()
+    with refusal(tfds.directory / "dataset_info.json", "can't be read: No such file"):
+        prepare(tfds, parent, eval_examples=10)
+
+
+@pytest.mark.parametrize(
+    "lost", ["dataset.json", "span-1/version-1/train-00000-of-00001.tfrecord.gz"]
+)
+def test_records_that_lost_a_file_are_prepared_again(official, parent, lost, caplog):
+    first = prepare(official, parent, eval_examples=20)
+    before = sums(first.directory)
+    (first.directory / lost).unlink()
+    assert prepare(official, parent, eval_examples=20) == first
+    assert sums(first.directory) == before
+    assert f"{first.directory} is not as it was written" in caplog.text
+
+
+def test_damaged_records_are_kept_if_the_images_are_gone(official, parent, refusal):
+    directory = prepare(official, parent, eval_examples=20).directory
+    (directory / "dataset.json").write_text("{")
+    (official.directory / idx.OFFICIAL_FILES[0].name).unlink()
+    with refusal(official.directory, "lacks"):
+        prepare(official, parent, eval_examples=20)
+    assert (directory / "dataset.json").read_text() == "{"
 
 
 def test_the_sample_is_large_enough_to_learn_from_and_balanced(parent, monkeypatch):

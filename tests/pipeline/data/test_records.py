@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import os
@@ -99,7 +100,13 @@ def test_the_manifest_holds_what_it_is_given_and_the_examples_of_each_class(dire
     splits = {"train": labelled(23), "test": labelled(5)}
     records.write_splits(directory, splits, {"seed": 3, "source": ["a", "b"]})
     names = features.CLASS_NAMES
-    assert json.loads((directory / records.MANIFEST_FILE).read_text()) == {
+    manifest = json.loads((directory / records.MANIFEST_FILE).read_text())
+    sums = manifest.pop("sha256")
+    assert sums == {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in directory.glob("span-1/version-1/*")
+    }
+    assert manifest == {
         "seed": 3,
         "source": ["a", "b"],
         "examples": {
@@ -276,57 +283,70 @@ def test_a_file_that_vanished_is_refused(tmp_path, refusal):
         records.read_labelled_images([tmp_path / "file"])
 
 
-@pytest.mark.parametrize("name", ["file", "file.gz"])
-def test_a_first_example_to_the_contract_passes_gzipped_or_not(tmp_path, write_records, name):
-    write_records(tmp_path / name, [1])
-    assert records.check_first_example(tmp_path / name) is None
+@pytest.fixture
+def written(directory, monkeypatch):
+    """Records of two splits, one of them in two shards."""
+    monkeypatch.setattr(records, "EXAMPLES_PER_SHARD", 15)
+    records.write_splits(directory, {"train": labelled(20), "test": labelled(5)}, {})
+    return directory
+
+
+def test_the_counts_of_what_was_written_are_read_back(written):
+    counts = records.read_counts(written, ["train", "test"])
+    assert {split: sum(one.values()) for split, one in counts.items()} == {"train": 20, "test": 5}
+
+
+def lose_a_shard(directory):
+    (directory / SHARD.format("train-00001-of-00002")).unlink()
+
+
+def lose_a_split(directory):
+    (directory / SHARD.format("test-00000-of-00001")).unlink()
+
+
+def cut_off(directory):
+    file = directory / SHARD.format("train-00001-of-00002")
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def write_manifest(text):
+    return lambda directory: (directory / records.MANIFEST_FILE).write_bytes(text)
 
 
 @pytest.mark.parametrize(
-    ("example", "wrong"),
+    "damage",
     [
-        ({"label": 1}, "has nothing as 'image' instead of a bytes_list"),
-        ({"image": b"png"}, "has nothing as 'label' instead of a int64_list"),
-        ({"image": 7, "label": 1}, "has int64_list as 'image' instead of a bytes_list"),
-        ({"image": b"png", "label": 1.0}, "has float_list as 'label' instead of a int64_list"),
+        lose_a_shard,
+        lose_a_split,
+        cut_off,
+        lambda directory: (directory / records.MANIFEST_FILE).unlink(),
+        write_manifest(b""),
+        write_manifest(b'{"examples": {"train": {"Bag": 1'),
+        write_manifest(b'{"examples": [1]}'),
+        write_manifest(b"\xff"),
+        write_manifest(b'{"examples": {"train": {"Bag": 1}}}'),
     ],
 )
-def test_a_first_example_with_other_features_is_refused(
-    tmp_path, write_records, refusal, example, wrong
-):
-    write_records(tmp_path / "file", [example])
-    with refusal(f"The first example of {tmp_path / 'file'} {wrong}", "write 'image' as PNG"):
-        records.check_first_example(tmp_path / "file")
+def test_what_is_not_as_it_was_written_has_no_counts(written, damage):
+    damage(written)
+    assert records.read_counts(written, ["train", "test"]) is None
 
 
-def test_a_file_without_a_record_is_refused(tmp_path, write_records, refusal):
-    write_records(tmp_path / "file.gz", [])
-    with refusal(tmp_path / "file.gz", "holds no record", "write the examples into it"):
-        records.check_first_example(tmp_path / "file.gz")
+def forget_sums(directory):
+    """Leaves what an earlier version wrote."""
+    file = directory / records.MANIFEST_FILE
+    manifest = json.loads(file.read_text())
+    del manifest["sha256"]
+    file.write_text(json.dumps(manifest))
 
 
-def write_text(file):
-    file.write_text("label,image\n1,a line of a table that is no record\n")
+def test_what_an_earlier_version_wrote_is_known_by_the_names_of_its_files(written):
+    forget_sums(written)
+    assert records.read_counts(written, ["train", "test"])["test"]["Dress"] == 1
+    lose_a_shard(written)
+    assert records.read_counts(written, ["train", "test"]) is None
 
 
-def write_other_record(file):
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        writer.write(b"\xff\xff no message")
-
-
-@pytest.mark.parametrize(
-    "write",
-    [write_text, write_other_record, lambda file: file.mkdir(), lambda file: None],
-    ids=["text", "another record", "a directory", "nothing"],
-)
-def test_a_file_without_examples_is_refused(tmp_path, refusal, write):
-    write(tmp_path / "file")
-    with refusal(f"{tmp_path / 'file'} holds no tf.Example (", "write it anew"):
-        records.check_first_example(tmp_path / "file")
-
-
-def test_a_name_that_ends_in_gz_must_be_gzipped(tmp_path, write_records, refusal):
-    write_records(tmp_path / "file", [1])
-    (tmp_path / "file").rename(tmp_path / "file.gz")
-    with refusal(f"{tmp_path / 'file.gz'} holds no tf.Example (", "write it anew"):
-        records.check_first_example(tmp_path / "file.gz")
+def test_what_cannot_be_removed_is_refused(tmp_path, refusal):
+    with refusal(f"can't be written to {tmp_path / 'none'}: No such file", "--root"):
+        records.remove(tmp_path / "none")

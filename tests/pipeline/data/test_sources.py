@@ -117,7 +117,7 @@ def test_the_sample_by_name_is_taken_whatever_there_is(find, project, tmp_path):
     ("place", "sentence"),
     [
         ("none", "There is no directory {}: name one that has the data with --data-dir"),
-        ("file", "There is no directory {}: name one that has the data with --data-dir"),
+        ("file", "{} is a file, and data is read from a directory: name one with --data-dir"),
         ("empty", "{} has no data: it needs the four official files"),
         ("other", "{} has no data: it needs the four official files"),
     ],

@@ -1,0 +1,114 @@
+"""TFRecords, record by record, with every checksum looked at.
+
+A record is its length, that length's checksum, its bytes and their checksum; a checksum is a
+masked CRC-32C. TensorFlow's and Beam's readers check the same, but name neither file nor record.
+"""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import google_crc32c
+
+from pipeline.errors import UserError, unreadable
+
+LONGEST = 1 << 24
+"""Bytes. A record that states more is damaged: nothing is allocated for it."""
+
+GZIP_SUFFIX = ".gz"
+"""By which Beam tells what is gzipped."""
+
+_LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
+_HEADER_SIZE = _LENGTH.size + _CHECKSUM.size
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_records(file: Path, way_out: str) -> Iterator[bytes]:
+    """Reads the records of one file.
+
+    Args:
+        file: TFRecords, gzipped if its name ends in `.gz`.
+        way_out: what to do about a file that is damaged, a clause.
+
+    Yields:
+        The bytes of each.
+
+    Raises:
+        UserError: the file can't be read, is of another form or is damaged; the sentence names
+            the file, and the record, of which the first is 1.
+    """
+    number = 1
+    try:
+        with _open(file, way_out) as stream:
+            while (record := _read_record(stream)) is not None:
+                yield record
+                number += 1
+    except (gzip.BadGzipFile, EOFError, zlib.error, _DamageError) as error:
+        reason = _reason(error)
+        raise UserError(f"{file} is damaged at record {number}: {reason}; {way_out}.") from error
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+class _DamageError(Exception):
+    """What is wrong with a record, a clause."""
+
+
+def _open(file: Path, way_out: str) -> BinaryIO:
+    gzipped = file.suffix == GZIP_SUFFIX
+    with file.open("rb") as stream:
+        start = stream.read(len(_GZIP_MAGIC))
+    if not start:
+        raise UserError(
+            f"{file} is empty, not even a file without records: {way_out}, or remove it."
+            if gzipped
+            else f"{file} is empty: {way_out}, or remove it if it should hold nothing."
+        )
+    if gzipped and start != _GZIP_MAGIC:
+        raise UserError(
+            f"{file} is not gzipped, though its name ends in {GZIP_SUFFIX}: gzip it, or rename it."
+        )
+    if not gzipped and start == _GZIP_MAGIC:
+        raise UserError(
+            f"{file} is gzipped, and its name does not end in {GZIP_SUFFIX}: rename it so that it "
+            "does."
+        )
+    return cast(BinaryIO, gzip.open(file)) if gzipped else file.open("rb")
+
+
+def _read_record(stream: BinaryIO) -> bytes | None:
+    """Reads the next record; None at the end of the file."""
+    header = stream.read(_HEADER_SIZE)
+    if not header:
+        return None
+    if len(header) < _HEADER_SIZE:
+        raise EOFError
+    length_bytes = header[: _LENGTH.size]
+    if _mask(length_bytes) != header[_LENGTH.size :]:
+        raise _DamageError("the checksum of its length is wrong")
+    [length] = _LENGTH.unpack(length_bytes)
+    if length > LONGEST:
+        raise _DamageError(f"it states {length:,} bytes, and no example has more than {LONGEST:,}")
+    content = stream.read(length + _CHECKSUM.size)
+    if len(content) < length + _CHECKSUM.size:
+        raise EOFError
+    record = content[:length]
+    if _mask(record) != content[length:]:
+        raise _DamageError("its checksum is wrong")
+    return record
+
+
+def _mask(content: bytes) -> bytes:
+    """The checksum as it is written."""
+    crc = google_crc32c.value(content)
+    return _CHECKSUM.pack((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "the file is cut off"
+    return str(error) if isinstance(error, _DamageError) else "what was gzipped can't be unpacked"
