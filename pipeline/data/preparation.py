@@ -49,7 +49,7 @@ class Source(abc.ABC):
             pattern: the setting `dataset.pattern`, one that `patterns.check` lets pass.
 
         Raises:
-            UserError: it has some, under a name that can't be read.
+            UserError: it has some, but not all, or under names that can't be read.
             OSError: the directory can't be read.
         """
         return None

@@ -77,11 +77,13 @@ def test_prepare_refuses_a_directory_without_data(command, tmp_path, refusal):
     assert not (tmp_path / "root").exists()
 
 
-def test_prepare_of_records_of_ones_own_counts_nothing(command, own, tmp_path, capsys):
+def test_prepare_of_records_of_ones_own_counts_them_and_writes_nothing(
+    command, own, tmp_path, capsys
+):
     assert command("prepare", "--data-dir", own.directory) == 0
-    assert capsys.readouterr().out == (
-        f"{own.directory}: fashion_mnist, from the TFRecords in {own.directory}\n"
-    )
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first == f"{own.directory}: fashion_mnist, from the TFRecords in {own.directory}"
+    assert last.split() == ["in", "all", "2", "2", "2"]
     assert not (tmp_path / "root").exists()
 
 
@@ -120,9 +122,16 @@ def test_info_names_the_sample_where_it_is_asked_for(command, capsys):
     assert capsys.readouterr().out == "sample: generated sample images\n"
 
 
-def test_info_names_records_of_ones_own(command, own, capsys):
+def test_info_checks_and_counts_records_of_ones_own(command, own, capsys, refusal):
     assert command("info", "--data-dir", own.directory) == 0
-    assert capsys.readouterr().out == f"fashion_mnist: the TFRecords in {own.directory}\n"
+    first, second, *_, last = capsys.readouterr().out.splitlines()
+    assert first == f"fashion_mnist: the TFRecords in {own.directory}"
+    assert second == "Every record is whole, and every example is what it must be."
+    assert last.split() == ["in", "all", "2", "2", "2"]
+    [file] = own.directory.glob("*/*/test-*")
+    file.write_bytes(file.read_bytes()[:-9])
+    with refusal(f"{file} is damaged"):
+        command("info", "--data-dir", own.directory)
 
 
 def test_info_names_tensorflow_datasets(command, tfds, capsys):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import config
 from pipeline.errors import UserError
-from pipeline.workspace import is_locked, lock, make_writable, workspace
+from pipeline.workspace import check_no_wildcards, is_locked, lock, make_writable, workspace
 
 
 def test_everything_but_the_served_models_lies_below_the_root(tmp_path):
@@ -138,3 +138,13 @@ def test_a_root_is_seen_to_be_in_use_without_being_taken(tmp_path):
     assert not is_locked(tmp_path)
     with lock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["a[1]", "{a}", "what?", "a*", "a\\b"])
+def test_a_path_that_would_be_a_pattern_is_refused(tmp_path, refusal, name):
+    with refusal(f"{tmp_path / name} has ", "name another directory with --root"):
+        check_no_wildcards(tmp_path / name, "--root")
+
+
+def test_other_marks_in_a_path_are_fine(tmp_path):
+    check_no_wildcards(tmp_path / "a (b)+c, d=e~ü.f", "--root")

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import struct
 
 import numpy as np
@@ -183,3 +184,44 @@ def test_a_label_above_9_is_refused_with_its_position(small_official, write_idx,
     write_idx(file, labels)
     with refusal(file, "the label 10 at position 17, and labels are 0 to 9", "fetch it anew"):
         idx.read_official(small_official)
+
+
+def unpack(directory, names):
+    for name in names:
+        file = directory / name
+        file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
+        file.unlink()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_official_files_may_be_unpacked(small_official, count):
+    before = idx.read_official(small_official)
+    unpack(small_official, [file.name for file in idx.OFFICIAL_FILES][:count])
+    for one, other in zip(before, idx.read_official(small_official), strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
+        np.testing.assert_array_equal(one.labels, other.labels)
+
+
+def test_an_unpacked_file_must_hold_what_the_official_one_does(small_official, refusal):
+    name = idx.OFFICIAL_FILES[0].name
+    unpack(small_official, [name])
+    file = (small_official / name).with_suffix("")
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with refusal(f"{file} is not the official file, its SHA-256 is"):
+        idx.read_official(small_official)
+
+
+def test_an_unpacked_file_that_is_cut_off_is_refused(small_official, refusal):
+    name = idx.OFFICIAL_FILES[0].name
+    unpack(small_official, [name])
+    file = (small_official / name).with_suffix("")
+    file.write_bytes(file.read_bytes()[:-1])
+    with refusal(f"{file} states 120×28×28 bytes but holds"):
+        idx.read_official(small_official)
+
+
+def test_the_real_files_unpack_to_what_is_said_of_them(official_dir):
+    for file in idx.OFFICIAL_FILES:
+        content = gzip.decompress((official_dir / file.name).read_bytes())
+        assert hashlib.sha256(content).hexdigest() == file.content_sha256

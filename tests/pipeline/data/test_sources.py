@@ -1,3 +1,5 @@
+import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -216,17 +218,77 @@ def test_another_dataset_of_tensorflow_datasets_is_not_taken(find, tmp_path, ref
         find(dir=tmp_path)
 
 
+def put_records(directory: Path, pattern: str) -> Path:
+    for split in ("train", "eval", "test"):
+        file = directory / pattern.format(SPLIT=split)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return directory
+
+
 @pytest.mark.parametrize("split", ["train", "eval", "test"])
-def test_one_split_makes_a_named_directory_one_of_records(find, tmp_path, split):
-    # So that preparing them can say which split is missing.
-    (tmp_path / "span-3" / "version-2").mkdir(parents=True)
-    (tmp_path / "span-3" / "version-2" / f"{split}-00000-of-00001").touch()
+def test_one_split_makes_a_named_directory_one_of_records_that_lacks_the_others(
+    find, tmp_path, refusal, split
+):
+    pattern = "span-3/version-2/{SPLIT}-00000-of-00001"
+    put_records(tmp_path, pattern)
     assert find(dir=tmp_path) == OwnRecords(tmp_path)
+    for other in {"train", "eval", "test"} - {split}:
+        (tmp_path / pattern.format(SPLIT=other)).unlink()
+    with refusal(f"{tmp_path} has no", f"only {split}: write TFRecords named span-3/version-2/"):
+        find(dir=tmp_path)
 
 
 def test_records_may_lie_by_a_pattern_of_ones_own(find, tmp_path):
-    (tmp_path / "train.tfrecord").touch()
+    put_records(tmp_path, "{SPLIT}.tfrecord")
     assert find(dir=tmp_path, pattern="{SPLIT}.tfrecord") == OwnRecords(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a[1]", "{a}", "what?", "a*", "a^b", "a|b", "$a"])
+def test_records_in_a_directory_that_would_be_a_pattern_are_refused(find, tmp_path, refusal, name):
+    directory = put_records(tmp_path / name, "span-1/version-1/{SPLIT}-0")
+    with refusal(f"{directory} has ", "rename it, or name another directory with --data-dir"):
+        find(dir=directory)
+
+
+@pytest.mark.parametrize("name", ["auto", "fashion_mnist", "sample"])
+def test_a_pattern_that_is_none_is_refused_whatever_the_data(find, project, refusal, name):
+    put_official(project / "data")
+    with refusal("dataset.pattern = '*.gz' is not allowed: without {SPLIT}"):
+        find(name=name, pattern="*.gz")
+
+
+@pytest.mark.parametrize("below", ["fashion-mnist", "data/fashion", "FashionMNIST/raw"])
+@pytest.mark.parametrize("unpacked", [False, True])
+def test_official_files_are_found_below_a_named_directory(
+    find, tmp_path, small_official, below, unpacked
+):
+    place = tmp_path / "named" / below
+    shutil.copytree(small_official, place)
+    if unpacked:
+        unpack(place)
+    # MNIST has files of the same names.
+    other = put_official(tmp_path / "named" / "MNIST" / "raw")
+    assert find(dir=tmp_path / "named") == OfficialFiles(place)
+    assert find(dir=other) == OfficialFiles(other)
+
+
+def unpack(directory: Path) -> None:
+    for file in directory.iterdir():
+        file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
+        file.unlink()
+
+
+def test_files_with_official_names_alone_are_not_taken_from_below(find, tmp_path, refusal):
+    put_official(tmp_path / "named" / "MNIST" / "raw")
+    with refusal(f"{tmp_path / 'named'} has no data", "and it has 1 directory."):
+        find(dir=tmp_path / "named")
+
+
+def test_official_files_three_levels_below_are_not_looked_for(find, tmp_path, small_official):
+    shutil.copytree(small_official, tmp_path / "a" / "b" / "c" / "d")
+    with pytest.raises(UserError, match="has no data"):
+        find(dir=tmp_path / "a")
 
 
 def test_a_dataset_without_official_files_is_asked_for_or_replaced_by_the_sample(
