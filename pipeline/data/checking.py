@@ -5,7 +5,7 @@ a label must be is told by `features`. TensorFlow is imported when a function ne
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,8 @@ _CONTRACT = (
 
 _KINDS: Mapping[type, str] = {bytes: "bytes_list", int: "int64_list"}
 
+_Parse = Callable[[bytes], Any]
+
 _Value = TypeVar("_Value", bytes, int)
 
 
@@ -52,13 +54,17 @@ def count_examples(splits: Mapping[str, Sequence[Path]], way_out: str) -> dict[s
     Raises:
         UserError: a file is damaged, an example breaks the contract, or a split has none.
     """
+    from tensorflow import train
+
+    # Once, as it is found through several of TensorFlow's lazy modules.
+    parse = train.Example.FromString
     labels: dict[str, list[int]] = {}
     faults, first = 0, ""
     for split, files in splits.items():
         labels[split] = []
         for file in files:
             for number, record in enumerate(framing.read_records(file, way_out), 1):
-                label = _judge(record)
+                label = _judge(record, parse)
                 if isinstance(label, int):
                     labels[split].append(label)
                 else:
@@ -80,19 +86,17 @@ def _name(files: Sequence[Path]) -> str:
     return f"{files[0]}, or any of {len(files)} files," if len(files) > 1 else str(files[0])
 
 
-def _judge(record: bytes) -> int | _FaultError:
+def _judge(record: bytes, parse: _Parse) -> int | _FaultError:
     try:
-        return _read_label(record)
+        return _read_label(record, parse)
     except _FaultError as fault:
         return fault
 
 
-def _read_label(record: bytes) -> int:
+def _read_label(record: bytes, parse: _Parse) -> int:
     """Reads the label of an example that is to the contract."""
-    from tensorflow import train
-
     try:
-        feature = train.Example.FromString(record).features.feature
+        feature = parse(record).features.feature
     except Exception as error:  # protobuf's DecodeError has no stable home
         raise _FaultError("bytes that are no tf.Example") from error
     _check_image(_take(feature, features.IMAGE, bytes))
