@@ -60,6 +60,9 @@ setup(
         # Beam packs the project for its workers by it (`--setup_file`).
         "pip>=24",
         "protobuf>=3.20",
+        "pyarrow>=10",
+        # It keeps pyarrow 10, the last that TFX 1.16 takes, from running what a file brings along.
+        f"pyarrow-hotfix>=0.7; {BROAD}",
         "pydantic>=2.10,<3",
         "requests>=2.32,<3",
         "rich>=13.9",
@@ -92,7 +95,6 @@ setup(
             "mypy>=2",
             "packaging>=24",
             "playwright>=1.50,<2",
-            "pyarrow>=10",
             "pytest>=8",
             "pytest-cov>=6",
             "pytest-xdist>=3.6",

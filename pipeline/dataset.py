@@ -2,6 +2,8 @@
 
 python -m pipeline.dataset prepare     make the TFRecords that the pipeline reads
 python -m pipeline.dataset info        say which data would be taken, and what it holds
+python -m pipeline.dataset import SOURCE DIR
+                                       make TFRecords of images in another form
 """
 
 if __name__ == "__main__":
@@ -11,6 +13,8 @@ if __name__ == "__main__":
     interrupt.leave_at_once()
 
 import argparse
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,17 +23,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import config, workspace
-from pipeline.data import download, sources
+from pipeline.data import download, importing, sources
 from pipeline.screen import arguments, command_line
-from pipeline.screen.arguments import Parser
+from pipeline.screen.arguments import Parser, positive_number, whole_number
 from pipeline.screen.command_line import Answer, download_progress
 from trainer_module import features
 
 PROGRAM = "python -m pipeline.dataset"
 
+_FORMS = f"""\
+SOURCE is one of these:
+  a CSV, or two of them with train and test in their names, as on Kaggle: a label and
+  {features.IMAGE_SIZE**2} pixels in each row, with or without a header;
+  Parquet, as on Hugging Face, with train and test in the names of the files: the bytes of
+  a PNG or JPEG as {features.IMAGE}, and a number as {features.LABEL};
+  an npz, as Keras has it: x_train, y_train, x_test and y_test, or images and labels;
+  a directory with a folder of PNGs or JPEGs for each class, named after it, or with such
+  folders in train/ and test/.
+Images have {features.IMAGE_SIZE} x {features.IMAGE_SIZE} grey pixels, and are taken as they are:
+they should be bright on black, as {features.DATASET.title}'s. docs/data.md says more."""
+
 
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Runs the command `prepare` or `info`.
+    """Runs the command `prepare`, `info` or `import`.
 
     Args:
         argv: the arguments; those of the process if None.
@@ -39,11 +55,10 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
         The exit code, 0.
 
     Raises:
-        UserError: see `sources.find` and `Source.prepare`.
+        UserError: see `sources.find`, `Source.prepare` and `importing.import_images`.
     """
     parsed = _parse(argv, program)
-    asked = arguments.load(parsed)
-    return command_line.answer(lambda console: parsed.run(asked, console), as_json=parsed.json)
+    return command_line.answer(lambda console: parsed.run(parsed, console), as_json=parsed.json)
 
 
 def _add_shared_flags(parser: Parser) -> None:
@@ -60,10 +75,69 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         ("info", _info, "say which data would be taken, and what it holds"),
     ):
         parser.add_command(name, text, parents=shared).set_defaults(run=run)
+    _add_import(parser)
     return parser.parse_args(argv)
 
 
-def _prepare(asked: config.Config, console: Console) -> Answer:
+def _add_import(parser: Parser) -> None:
+    shared = [arguments.shared_by_commands(arguments.add_json_flag)]
+    command = parser.add_command(
+        "import",
+        "make TFRecords of images in another form",
+        parents=shared,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_FORMS,
+    )
+    command.set_defaults(run=_import)
+    command.add_argument("source", type=Path, metavar="SOURCE", help="a file or a directory")
+    command.add_argument(
+        "directory", type=Path, metavar="DIR", help="gets the records; there is none yet, or empty"
+    )
+    group = command.add_argument_group("splits that SOURCE does not have are drawn, by class")
+    for split, share in (("eval", "a twelfth"), ("test", "a seventh")):
+        group.add_argument(
+            f"--{split}-examples",
+            type=positive_number,
+            metavar="N",
+            help=f"the examples to draw for {split} (default: {share})",
+        )
+    group.add_argument(
+        "--seed", type=whole_number, metavar="N", help="random seed (default: dataset.seed, 0)"
+    )
+
+
+def _import(parsed: argparse.Namespace, console: Console) -> Answer:
+    seed = arguments.load(parsed, **{"dataset.seed": parsed.seed}).dataset.seed
+    # Links are left as they are: Hugging Face's cache has names of files in them alone.
+    source = Path(os.path.expanduser(parsed.source))
+    directory = workspace.expand(parsed.directory)
+    asked = {"eval": parsed.eval_examples, "test": parsed.test_examples}
+    counts = {split: count for split, count in asked.items() if count is not None}
+    with console.status(f"importing {escape(str(source))} …"):
+        imported = importing.import_images(source, directory, importing.Drawing(seed, counts))
+    command = f"python -m pipeline.local_runner --data-dir {shlex.quote(str(directory))}"
+    line = f"{imported.directory}: {features.DATASET.name}, from {imported.origin}"
+    console.print(line, soft_wrap=True, markup=False)
+    if imported.drawn:
+        names = " and ".join(imported.drawn)
+        console.print(f"drawn from train, stratified by class, with seed {seed}: {names}")
+    console.print(_count_table(imported.examples))
+    console.print(f"To train on it: {command}", soft_wrap=True, markup=False)
+    return Answer(
+        {
+            "dataset": features.DATASET.name,
+            "origin": imported.origin,
+            "directory": str(imported.directory),
+            "examples": imported.examples,
+            "drawn": imported.drawn,
+            "seed": seed,
+            "command": command,
+        }
+    )
+
+
+def _prepare(parsed: argparse.Namespace, console: Console) -> Answer:
+    asked = arguments.load(parsed)
     with download_progress(console) as progress:
         source = sources.find(asked.dataset, progress)
     place = workspace.workspace(asked.paths, source.dataset)
@@ -83,7 +157,8 @@ def _prepare(asked: config.Config, console: Console) -> Answer:
     )
 
 
-def _info(asked: config.Config, console: Console) -> Answer:
+def _info(parsed: argparse.Namespace, console: Console) -> Answer:
+    asked = arguments.load(parsed)
     fetch = "fetch it with `python -m pipeline.dataset prepare`, or "
     fetch = fetch if features.DATASET.official else ""
 

@@ -82,6 +82,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "exp
     [
         (local_runner.main, [], SETTINGS),
         (dataset.main, ["prepare"], SETTINGS),
+        (dataset.main, ["import"], "docs/data.md"),
         (inspect.main, [], INSPECTION),
         *((serving.main, [name], SERVING) for name in SERVING_COMMANDS),
         (client.main, [], SERVING),

@@ -31,6 +31,8 @@ EXAMPLES_PER_SHARD = 15_000
 
 _FIRST_VERSION = Path("span-1", "version-1")
 
+_ELSEWHERE = "with --root"
+
 
 class _Manifest(pydantic.BaseModel):
     """What is read back of the manifest; earlier versions did not write the sums."""
@@ -40,7 +42,10 @@ class _Manifest(pydantic.BaseModel):
 
 
 def write_splits(
-    directory: Path, splits: Mapping[str, LabelledImages], manifest: Mapping[str, object]
+    directory: Path,
+    splits: Mapping[str, LabelledImages],
+    manifest: Mapping[str, object],
+    elsewhere: str = _ELSEWHERE,
 ) -> dict[str, dict[str, int]]:
     """Writes the splits as sharded, gzipped TFRecords, all of them or none.
 
@@ -48,10 +53,11 @@ def write_splits(
     `span-1/version-1/<split>-<shard>-of-<shards>.tfrecord.gz`.
 
     Args:
-        directory: appears with the last step, a rename; it must not exist.
+        directory: appears with the last step, a rename; it must not exist, or be empty.
         splits: the examples by the split's name.
         manifest: written into `MANIFEST_FILE`, which also gets the examples of each class
             by split, and the SHA-256 of each file.
+        elsewhere: how a person names another directory, for the error.
 
     Returns:
         Examples by split and class name.
@@ -59,7 +65,7 @@ def write_splits(
     Raises:
         UserError: the directory can't be written, or the disk is full.
     """
-    with _appearing(directory) as temporary:
+    with _appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
         for name, split in splits.items():
             _write_split(temporary / _FIRST_VERSION, name, split)
@@ -101,7 +107,8 @@ def remove(directory: Path) -> None:
     try:
         shutil.rmtree(directory)
     except OSError as error:
-        raise UserError(_cannot_write(directory, error.strerror or str(error))) from error
+        reason = error.strerror or str(error)
+        raise UserError(_cannot_write(directory, reason, _ELSEWHERE)) from error
 
 
 def _find_shards(directory: Path) -> Iterator[Path]:
@@ -109,7 +116,7 @@ def _find_shards(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _appearing(directory: Path) -> Iterator[Path]:
+def _appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
     """Yields a temporary directory that takes the name on success and vanishes on failure."""
     from tensorflow import errors
 
@@ -122,9 +129,11 @@ def _appearing(directory: Path) -> Iterator[Path]:
         yield temporary
         temporary.rename(directory)
     except OSError as error:
-        raise UserError(_cannot_write(directory, error.strerror or str(error))) from error
+        raise UserError(
+            _cannot_write(directory, error.strerror or str(error), elsewhere)
+        ) from error
     except errors.OpError as error:
-        raise UserError(_cannot_write(directory, error.message)) from error
+        raise UserError(_cannot_write(directory, error.message, elsewhere)) from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -136,10 +145,10 @@ def _umask() -> int:
     return umask
 
 
-def _cannot_write(directory: Path, reason: str) -> str:
+def _cannot_write(directory: Path, reason: str, elsewhere: str) -> str:
     return (
         f"The records can't be written to {directory}: {reason}; free some space or mend its "
-        "permissions, or name another place with --root."
+        f"permissions, or name another place {elsewhere}."
     )
 
 

@@ -23,10 +23,18 @@ def set_aside_eval(train: LabelledImages, settings: config.Dataset) -> Splits:
             f"dataset.eval_examples = {settings.eval_examples} leaves nothing to train on: it "
             f"should be less than {len(train.labels)}."
         )
-    random = np.random.default_rng(settings.seed)
-    evaluation = _stratified(train.labels, settings.eval_examples, random)
-    rest = random.permutation(np.setdiff1d(np.arange(len(train.labels)), evaluation))
-    return {"train": _take(train, rest), "eval": _take(train, evaluation)}
+    rest, evaluation = set_aside(train, settings.eval_examples, settings.seed)
+    return {"train": rest, "eval": evaluation}
+
+
+def set_aside(
+    split: LabelledImages, count: int, seed: int
+) -> tuple[LabelledImages, LabelledImages]:
+    """Draws so many examples, stratified; returns the rest, shuffled, and what was drawn."""
+    random = np.random.default_rng(seed)
+    drawn = _stratified(split.labels, count, random)
+    rest = random.permutation(np.setdiff1d(np.arange(len(split.labels)), drawn))
+    return _take(split, rest), _take(split, drawn)
 
 
 def limit(splits: Splits, settings: config.Dataset) -> Splits:

@@ -1,10 +1,14 @@
 import functools
 import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline import dataset
+from pipeline import config, dataset
 from pipeline.data import download, idx, sources
 from tests.pipeline.data.test_preparation import sums
 from trainer_module import features
@@ -147,20 +151,21 @@ def test_a_setting_that_is_not_allowed_is_refused(command, refusal):
 
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"]])
-def test_the_command_asks_for_one_of_its_two_commands(arguments, capsys):
+def test_the_command_asks_for_one_of_its_commands(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         dataset.main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert "COMMAND is missing" in lines[0] or "there are prepare, info" in lines[0]
+    assert "COMMAND is missing" in lines[0] or "there are prepare, info, import." in lines[0]
 
 
-def test_help_names_the_two_commands(capsys):
+def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit, match="0"):
         dataset.main(["--help"])
     screen = capsys.readouterr().out
     assert "prepare" in screen
     assert "info" in screen
+    assert "import" in screen
 
 
 @pytest.mark.usefixtures("small_sample")
@@ -183,3 +188,100 @@ def test_info_says_what_there_is_as_one_object(command, official, capsys):
     found = json.loads(line)
     assert (found["dataset"], found["verified"]) == ("fashion_mnist", True)
     assert found["examples"]["test set"]["Ankle boot"] == 4
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """An npz of seventy images, seven of each class."""
+    images = np.random.default_rng(0).integers(0, 256, (70, 28, 28), np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(70) % 10)
+    return tmp_path / "mine.npz"
+
+
+def test_import_says_what_it_made_where_and_how_to_train_on_it(arrays, tmp_path, capsys):
+    directory = tmp_path / "my records"
+    assert dataset.main(["import", str(arrays), str(directory)]) == 0
+    screen = capsys.readouterr().out
+    assert f"{directory}: fashion_mnist, from npz in {arrays}\n" in screen
+    assert "drawn from train, stratified by class, with seed 0: eval and test\n" in screen
+    figures = table(screen)
+    assert figures["class"] == ["train", "eval", "test"]
+    assert figures["in all"] == ["55", "5", "10"]
+    command = screen.splitlines()[-1].removeprefix("To train on it: ")
+    program, _, module, flag, place = shlex.split(command)
+    assert (program, module) == ("python", "pipeline.local_runner")
+    found = sources.find(config.Dataset(dir=Path(place)), lambda *_: None)
+    assert (flag, found.origin) == ("--data-dir", f"the TFRecords in {directory}")
+
+
+@pytest.mark.parametrize("before", [[], ["--json"]])
+def test_import_says_what_it_made_as_one_object(arrays, tmp_path, before, capsys):
+    numbers = ["--seed", "3", "--eval-examples", "20", "--test-examples=30"]
+    behind = [*numbers, *([] if before else ["--json"])]
+    code = dataset.main([*before, "import", str(arrays), str(tmp_path / "records"), *behind])
+    [line] = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (code, found["dataset"], found["seed"]) == (0, "fashion_mnist", 3)
+    assert found["directory"] == str(tmp_path / "records")
+    assert found["drawn"] == ["eval", "test"]
+    assert {name: sum(counts.values()) for name, counts in found["examples"].items()} == {
+        "train": 20,
+        "eval": 20,
+        "test": 30,
+    }
+
+
+def test_import_takes_the_seed_of_the_settings_where_none_is_given(arrays, tmp_path, capsys):
+    for number, arguments in enumerate((["--set", "dataset.seed=4"], [])):
+        argv = [*arguments, "import", str(arrays), str(tmp_path / str(number)), "--json"]
+        assert dataset.main(argv) == 0
+    seeds = [json.loads(line)["seed"] for line in capsys.readouterr().out.splitlines()]
+    assert seeds == [4, 0]
+
+
+def test_import_finds_a_file_by_a_link_as_in_a_cache_of_blobs(arrays, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    arrays.rename(tmp_path / "0a1b2c")
+    arrays.symlink_to(tmp_path / "0a1b2c")
+    assert dataset.main(["import", "~/mine.npz", "~/records"]) == 0
+    assert (tmp_path / "records" / "span-1" / "version-1").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "SOURCE, DIR is missing"),
+        (["a"], "DIR is missing"),
+        (["a", "b", "--seed", "x"], "--seed takes a whole number, and got 'x'"),
+        (["a", "b", "--test-examples", "0"], "--test-examples takes a whole number from 1 on"),
+        (["a", "b", "--root", "c"], "There is no flag --root"),
+    ],
+)
+def test_import_refuses_wrong_use_in_a_sentence(arguments, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        dataset.main(["import", *arguments])
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_import_refuses_a_seed_below_0(arrays, tmp_path, refusal):
+    with refusal("dataset.seed = -1 is not allowed"):
+        dataset.main(["import", str(arrays), str(tmp_path / "records"), "--seed", "-1"])
+    assert not (tmp_path / "records").exists()
+
+
+def test_help_of_import_answers_without_what_reads_the_forms():
+    slow = ("tensorflow", "pandas", "pyarrow")
+    program = f"""
+import contextlib, sys
+from pipeline import dataset
+with contextlib.suppress(SystemExit):
+    dataset.main(["import", "--help"])
+print(*(name for name in {slow} if name in sys.modules))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    *screen, loaded = ended.stdout.splitlines()
+    assert "SOURCE is one of these:" in screen
+    assert loaded == ""

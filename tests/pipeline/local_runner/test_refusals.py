@@ -135,6 +135,8 @@ def test_infra_validator_without_its_server_is_refused_before_anything_starts(
         (["--config", "none.toml"], "The configuration none.toml can't be read"),
         (["--dataset", "fashion_mnist", "--data-dir", "none"], "There is no directory "),
         (["--root", "file"], "file can't be written"),
+        (["--root", "a[1]"], "a[1] has [ and ] in its name"),
+        (["--set", "dataset.pattern=*.gz"], "dataset.pattern = '*.gz' is not allowed"),
         (["--from-node", "Pusher", "--to-node", "Trainer"], "--from-node Pusher comes after"),
     ],
 )
