@@ -91,8 +91,7 @@ def import_images(source: Path, directory: Path, drawing: Drawing) -> Imported:
         "seed": drawing.seed,
         "drawn": drawn,
     }
-    records.write_splits(directory, splits, manifest, elsewhere="as DIR")
-    examples = {split: records.count_classes(splits[split].labels) for split in SPLITS}
+    examples = records.write_splits(directory, splits, manifest, elsewhere="as DIR")
     return Imported(origin, directory, examples, drawn)
 
 
