@@ -29,7 +29,8 @@ make_root() {
   packages=$(IFS=, && echo "$*")
   root=$(mktemp -d "$roots/XXXXXX")
   chmod 755 "$root"
-  mmdebstrap --quiet --variant=minbase ${packages:+--include="$packages"} "$suite" "$root" ||
+  # Unsafe is what a power cut would leave; it is minutes faster.
+  mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io ${packages:+--include="$packages"} "$suite" "$root" ||
     fail "Debian $suite can't be made here: its packages can't be fetched."
   mount --types proc proc "$root/proc"
   mount --rbind /dev "$root/dev"

@@ -59,7 +59,11 @@ def test_runs_are_listed_newest_first_with_links_to_their_pages(add_run, tmp_pat
 
 
 def test_list_names_the_data_that_the_model_was_trained_on(add_run, tmp_path):
-    figures = dict.fromkeys(TrainingResult.model_fields, 1)
+    figures = {
+        name: 1
+        for name, field in TrainingResult.model_fields.items()
+        if field.annotation in (int, float)
+    }
     known = {"learning_rate_warning": None, "dataset": "drawn-1", "source": "", "commit": ""}
     add_run("2026-11-24T12-00-00.001", training=TrainingResult(**{**figures, **known}))
     assert ">drawn-1<" in index(tmp_path)

@@ -104,6 +104,7 @@ def test_json_has_everything_of_a_run():
             "seed": None,
             "source": "",
             "commit": "",
+            "device": "",
         },
         "serving": {"reasons": ["it is too large"], "measures": {"size_mb": 30.5}},
         "pushed": {"path": "/s/tinyvgg/7", "version": "7", "new": True, "live_version": "7"},
