@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 
 import numpy as np
@@ -182,4 +183,20 @@ def test_a_label_above_9_is_refused_with_its_position(small_official, write_idx,
     file = small_official / TEST_LABELS
     write_idx(file, labels)
     with refusal(file, "the label 10 at position 17, and labels are 0 to 9", "fetch it anew"):
+        idx.read_official(small_official)
+
+
+def test_a_file_that_unpacks_to_more_than_any_dataset_is_refused(
+    small_official, monkeypatch, refusal
+):
+    monkeypatch.setattr(idx, "_MOST_BYTES", 1000)
+    file = small_official / TRAIN_IMAGES
+    with refusal(file, "unpacks to more than 1,000 bytes", "fetch it anew"):
+        idx.read_official(small_official)
+
+
+def test_a_pipe_is_refused_at_once(small_official, refusal):
+    (small_official / TRAIN_IMAGES).unlink()
+    os.mkfifo(small_official / TRAIN_IMAGES)
+    with refusal(small_official / TRAIN_IMAGES, "can't be read: Not a regular file"):
         idx.read_official(small_official)
