@@ -1,6 +1,6 @@
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run setup test test-newest test-all test-image lint format docs lock clean
+.PHONY: run setup test fuzz test-newest test-all test-image lint format docs lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
 	$(VENV_PYTHON) -m pipeline.local_runner $(ARGS)
@@ -10,6 +10,11 @@ setup:  ## make .venv, once; PYTHON=… chooses the interpreter
 
 test: setup lint  ## lint, and run all tests
 	$(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: setup  ## read 10,000 new spoiled inputs of each kind, in half an hour; FUZZ_EXAMPLES=… reads more
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV_PYTHON) -m pytest --no-cov --numprocesses $(WORKERS) tests/fuzz $(ARGS)
+
+FUZZ_EXAMPLES := 10000
 
 # One more takes about 1.5 GB.
 WORKERS := 2

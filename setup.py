@@ -92,6 +92,7 @@ setup(
     ],
     extras_require={
         "dev": [
+            "hypothesis>=6",
             "mypy>=2",
             "packaging>=24",
             "playwright>=1.50,<2",

@@ -44,6 +44,15 @@ class Group(pydantic.BaseModel):
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False
     )
 
+    @pydantic.field_validator("*")
+    @classmethod
+    def _refuse_zero_characters(cls, value: object) -> object:
+        """Neither a path nor an argument of a program can have one."""
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str | Path) and "\0" in str(text):
+                raise ValueError(f"{json.dumps(str(text))} has a zero character")
+        return value
+
 
 class Paths(Group):
     """Where a run puts what it makes."""
@@ -368,13 +377,15 @@ def load_config(
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"The configuration {file} can't be read: {error.strerror}; name another file."
         ) from error
     except (RecursionError, ValueError) as error:
         raise UserError(f"The configuration {file} is not valid TOML: {error}.") from error
+    _require_plain(document, f"The configuration {file}")
+    return document
 
 
 def _parse_value(text: str) -> object:
@@ -391,8 +402,18 @@ def _assign(values: dict[str, Any], key: str, value: object) -> None:
         table = table.setdefault(group, {})
         if not isinstance(table, dict):
             raise UserError(f"{group} is a group of settings: write a table, [{group}].")
-    try:
-        str(value).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{key} = {str(value)!r} is not allowed: it should be UTF-8.") from None
+    _require_plain(value, key)
     table[name] = value
+
+
+def _require_plain(value: object, where: str) -> None:
+    """Refuses what JSON, by way of which settings are checked, can't say."""
+    try:
+        json.dumps(value, default=str, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{where} = {str(value)!r} is not allowed: it should be UTF-8.") from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(
+            f"{where} is not allowed: a number in it has thousands of digits, or it is nested too "
+            "deeply."
+        ) from error

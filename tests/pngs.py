@@ -66,7 +66,7 @@ def encode(kind: Kind, samples: np.ndarray) -> bytes:
     rows = [row for x, y, right, down in passes for row in samples[y::down, x::right]]
     data = b"".join(b"\0" + _pack(row.reshape(-1), kind.depth) for row in rows)
     chunks += [(b"IDAT", zlib.compress(data)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*one) for one in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
 
 
 def _transparency(kind: Kind, samples: np.ndarray) -> bytes:
@@ -82,6 +82,7 @@ def _pack(values: np.ndarray, depth: int) -> bytes:
     return np.packbits(bits.reshape(-1).astype(np.uint8)).tobytes()
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Writes a chunk with its length and its checksum."""
     checksum = struct.pack(">I", zlib.crc32(name + content))
     return struct.pack(">I", len(content)) + name + content + checksum

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ class Change:
         self._patience_s = patience_s
         self._written = self.known = manifest.read(directory)
         if server_directory is not None:
-            self.known = replace(self.known, server_directory=server_directory)
+            self.known = self.known.having(server_directory=server_directory)
 
     def look(self) -> Snapshot:
         """Returns what is there now."""
@@ -48,7 +47,7 @@ class Change:
 
     def save(self, **changes: Any) -> None:
         """Writes the manifest with some fields changed, and then `models.config`."""
-        self.record(replace(self.known, **changes))
+        self.record(self.known.having(**changes))
         now = self.look()
         now.models_config().write(now.entry(), self._patience_s)
 
@@ -67,7 +66,7 @@ class Change:
         """
         before, source = self.known, self.look().visible.versions[number]
         place = self._directory / WITHDRAWN
-        place.mkdir(exist_ok=True)
+        files.make_own_directory(place)
         self.record(before.with_withdrawn(number, reason))
         try:
             _make_room(place / source.name)
@@ -88,7 +87,7 @@ class Change:
         moved = number not in now.visible.versions and self._return(number, now)
         known = self.known.with_withdrawn(number, None)
         try:
-            self.record(replace(known, rolling_back=number, given_up=""))
+            self.record(known.having(rolling_back=number, given_up=""))
         except OSError:
             if moved:
                 _move(moved, now.aside.versions[number])
@@ -115,7 +114,7 @@ class Change:
             OSError: it can't be moved.
         """
         place = self._directory / WITHDRAWN / str(number)
-        place.parent.mkdir(exist_ok=True)
+        files.make_own_directory(place.parent)
         self.record(self.known.with_record(number, record))
         _make_room(place)
         _move(model, place)

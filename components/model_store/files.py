@@ -1,8 +1,9 @@
-"""Files that outlive a crash: copied, flushed to disk, compared, locked.
+"""Files that outlive a crash: copied, flushed to disk, compared, locked; and no link followed.
 
 Free of TensorFlow, as is all that a command needs to answer at once.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 _BLOCK = 1 << 20
 _LOCK_POLL_S = 0.02
@@ -134,6 +135,53 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
 
 
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file to read it, and waits for nobody who might write into a pipe.
+
+    Raises:
+        OSError: it can't be read, or is a directory, a pipe, a socket or a device.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        yield file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def read_regular(path: Path) -> bytes:
+    """Returns the bytes of a file.
+
+    Raises:
+        OSError: as `open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
+def make_own_directory(path: Path) -> None:
+    """Makes a directory in which the maker may move and delete, unless it is there.
+
+    Raises:
+        OSError: it can't be made, or is a link.
+    """
+    refuse_link(path)
+    path.mkdir(exist_ok=True)
+
+
+def refuse_link(path: Path) -> None:
+    """Keeps what is about to be changed from being another's, to which a link leads.
+
+    Raises:
+        OSError: it is a link.
+    """
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, which is not followed; remove it", str(path))
+
+
 def sync_directory(directory: Path) -> None:
     """Flushes the entries of a directory to disk, such as a name that was just given."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -180,7 +228,7 @@ def lock(path: Path, patience_s: float) -> Iterator[None]:
 
     Raises:
         TimeoutError: another process holds it for longer.
-        OSError: the file can't be opened.
+        OSError: the file can't be opened, or is a link, a pipe or a device.
     """
     deadline = time.monotonic() + patience_s
     with _open_lock(path) as file:
@@ -192,11 +240,17 @@ def lock(path: Path, patience_s: float) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> IO:
+    refuse_link(path)
     try:
-        return path.open("a")
+        return open(path, "a", opener=_open_no_link)
     except PermissionError:
         # Another user's: to hold it, it need not be written.
-        return path.open("r")
+        return open(path, opener=_open_no_link)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    # As one may be put there meanwhile.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
 
 
 def _try_lock(descriptor: int) -> bool:

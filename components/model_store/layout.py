@@ -144,6 +144,11 @@ def is_model(directory: Path) -> bool:
     return any(_is_file(directory / name) for name in _MODEL_FILES)
 
 
+def is_own_directory(path: Path) -> bool:
+    """Says whether a directory is there, and not by a link to another's."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
 def _is_file(path: Path) -> bool:
     try:
         return stat.S_ISREG(path.stat().st_mode)

@@ -1,15 +1,14 @@
 """The serving directory's manifest: what was pushed, when, and from which run."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
 
 from components.model_store import files
 from components.model_store.models_config import ModelsConfig
-
-_Type = TypeVar("_Type")
 
 MANIFEST_FILE = "manifest.json"
 
@@ -27,8 +26,15 @@ class StoreError(Exception):
     """The serving directory refuses: one sentence that says what, where and what to do."""
 
 
-@dataclass(frozen=True)
-class ModelFacts:
+class _Model(pydantic.BaseModel):
+    """A part of the manifest: immutable, and strict about names, types and ranges."""
+
+    model_config = pydantic.ConfigDict(
+        extra="forbid", frozen=True, strict=True, ser_json_inf_nan="constants"
+    )
+
+
+class ModelFacts(_Model):
     """Where a model comes from; text that is not known is empty.
 
     Attributes:
@@ -43,11 +49,10 @@ class ModelFacts:
     source: str = ""
     commit: str = ""
     dataset: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: dict[str, float] = {}
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(_Model):
     """What a push left in the manifest.
 
     Attributes:
@@ -60,7 +65,7 @@ class Record:
 
     pushed: str
     facts: ModelFacts
-    files: Mapping[str, str]
+    files: dict[str, str]
     withdrawn: Reason | None = None
     identity: str = ""
 
@@ -69,8 +74,16 @@ class Record:
         return self.files == digests or bool(identity and self.identity == identity)
 
 
-@dataclass(frozen=True)
-class Manifest:
+def _read_key(key: object) -> object:
+    if isinstance(key, str) and (not key.isascii() or key != str(int(key))):
+        raise ValueError(f"{key} should be a number in digits alone")
+    return int(key) if isinstance(key, str) else key
+
+
+Number = Annotated[int, Field(ge=0, le=LAST_NUMBER)]
+
+
+class Manifest(_Model):
     """All records, by version.
 
     Attributes:
@@ -83,17 +96,19 @@ class Manifest:
             directory is of a push that did not come to its end, or of a removed version.
     """
 
-    last_version: int = 0
-    pinned: int | None = None
-    rolling_back: int | None = None
+    # What a later version of this project may add is let pass.
+    model_config = pydantic.ConfigDict(extra="ignore")
+
+    last_version: Number = 0
+    pinned: Number | None = None
+    rolling_back: Number | None = None
     given_up: str = ""
     server_directory: str = SERVER_DIRECTORY
-    records: Mapping[int, Record] = field(default_factory=dict)
+    records: dict[Annotated[Number, pydantic.BeforeValidator(_read_key)], Record] = {}
 
     def with_record(self, version: int, record: Record) -> "Manifest":
         """Adds or replaces a record."""
-        return replace(
-            self,
+        return self.having(
             last_version=max(self.last_version, version),
             records={**self.records, version: record},
         )
@@ -102,7 +117,16 @@ class Manifest:
         """Notes why a version is moved aside; None that it is back. Needs a record."""
         if version not in self.records:
             return self
-        return self.with_record(version, replace(self.records[version], withdrawn=reason))
+        record = self.records[version].model_copy(update={"withdrawn": reason})
+        return self.with_record(version, record)
+
+    def having(self, **changes: Any) -> "Manifest":
+        """Returns one with some fields changed."""
+        return self.model_copy(update=changes)
+
+
+_ALWAYS = {"last_version", "pinned", "rolling_back", "records"}
+"""What every version of this project has written."""
 
 
 def read(directory: Path) -> Manifest:
@@ -113,23 +137,29 @@ def read(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_FILE
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if "server_directory" not in document:
-            # An earlier version of this project told the server alone.
-            told = ModelsConfig(directory.parent, directory.name).find_server_directory()
-            document["server_directory"] = told or SERVER_DIRECTORY
-        return _parse(document)
+        known = Manifest.model_validate_json(files.read_regular(path))
     except (FileNotFoundError, NotADirectoryError):
         return Manifest()
     except OSError as error:
         raise StoreError(
             f"{path} can't be read: {error.strerror}; mend its permissions."
         ) from error
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
-        raise StoreError(
-            f"{path} is damaged: restore it, or remove it, which loses where the versions come "
-            "from, a pin and the server's directory, but none of the versions."
-        ) from error
+    except pydantic.ValidationError as error:
+        raise _damaged(path) from error
+    if not known.model_fields_set >= _ALWAYS:
+        raise _damaged(path)
+    if "server_directory" in known.model_fields_set:
+        return known
+    # An earlier version of this project told the server alone.
+    told = ModelsConfig(directory.parent, directory.name).find_server_directory()
+    return known.having(server_directory=told or SERVER_DIRECTORY)
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} is damaged: restore it, or remove it, which loses where the versions come "
+        "from, a pin and the server's directory, but none of the versions."
+    )
 
 
 def write(directory: Path, manifest: Manifest) -> None:
@@ -138,58 +168,5 @@ def write(directory: Path, manifest: Manifest) -> None:
     Raises:
         OSError: it can't be written; the old one stays.
     """
-    document = asdict(manifest)
-    document["records"] = {str(version): one for version, one in document["records"].items()}
-    files.write_atomically(directory / MANIFEST_FILE, json.dumps(document, indent=1) + "\n")
-
-
-def _parse(document: dict[str, Any]) -> Manifest:
-    """Takes what earlier versions of this project wrote too, and nothing that makes no sense."""
-    return Manifest(
-        last_version=_number(document["last_version"]),
-        pinned=_optional_number(document["pinned"]),
-        rolling_back=_optional_number(document["rolling_back"]),
-        given_up=_typed(document.get("given_up", ""), str),
-        server_directory=_typed(document["server_directory"], str),
-        records={_key(key): _record(one) for key, one in document["records"].items()},
-    )
-
-
-def _record(document: dict[str, Any]) -> Record:
-    record = Record(**{**document, "facts": ModelFacts(**document["facts"])})
-    facts = record.facts
-    told = (facts.run, facts.source, facts.commit, facts.dataset)
-    for text in (record.pushed, record.identity, *told):
-        _typed(text, str)
-    for digest in record.files.values():
-        _typed(digest, str)
-    for figure in facts.metrics.values():
-        _typed(figure, float, int)
-    if record.withdrawn not in (None, *get_args(Reason)):
-        raise ValueError(record.withdrawn)
-    return record
-
-
-def _key(text: str) -> int:
-    number = _number(int(text))
-    if text != str(number):
-        raise ValueError(text)
-    return number
-
-
-def _number(value: object) -> int:
-    number = _typed(value, int)
-    if not 0 <= number <= LAST_NUMBER:
-        raise ValueError(value)
-    return number
-
-
-def _optional_number(value: object) -> int | None:
-    return None if value is None else _number(value)
-
-
-def _typed(value: object, *types: type[_Type]) -> _Type:
-    # True is an int to Python.
-    if not isinstance(value, types) or isinstance(value, bool):
-        raise TypeError(value)
-    return value
+    content = manifest.model_dump_json(indent=1) + "\n"
+    files.write_atomically(directory / MANIFEST_FILE, content)

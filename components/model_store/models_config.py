@@ -306,7 +306,7 @@ _HEADER = "# Kept by each push, rollback, pin and unpin: python -m pipeline.serv
 def _read(path: Path) -> str:
     """The text of the file, or what a new one begins with."""
     try:
-        text = path.read_bytes()
+        text = files.read_regular(path)
     except FileNotFoundError:
         if path.is_symlink():
             raise ForeignFormError("it is a link that leads nowhere") from None
@@ -319,7 +319,7 @@ def _read(path: Path) -> str:
 
 def _read_bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return files.read_regular(path)
     except OSError:
         return None
 

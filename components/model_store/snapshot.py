@@ -70,8 +70,9 @@ class Snapshot:
         pushed = {n for n, record in known.records.items() if record.withdrawn is None}
         visible = layout.scan(directory, pushed)
         aside = directory / WITHDRAWN
-        # A file in that place is in the way of a rollback, and of nothing else.
-        listing = layout.scan(aside, known.records, directory) if os.path.isdir(aside) else _NOTHING
+        # A file or a link in that place is in the way of a rollback, and of nothing else.
+        own = layout.is_own_directory(aside)
+        listing = layout.scan(aside, known.records, directory) if own else _NOTHING
         return cls(directory, known, visible, listing)
 
     @property
@@ -141,8 +142,11 @@ class Snapshot:
 
     def _warn_of_what_is_aside(self) -> Iterator[str]:
         aside = self.directory / WITHDRAWN
-        if os.path.lexists(aside) and not os.path.isdir(aside):
-            yield f"{aside} is no directory, so that nothing can be moved aside: move it away."
+        if os.path.lexists(aside) and not layout.is_own_directory(aside):
+            yield (
+                f"{aside} is no directory of its own, so that nothing can be moved aside: move it "
+                "away."
+            )
             return
         listed = {path.name for n, path in self.aside.versions.items() if not self._is_visible(n)}
         hidden = sorted({path.name for path in aside.glob("[0-9]*")} - listed)

@@ -18,7 +18,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -157,8 +157,10 @@ class Store:
             if not self.directory.exists():
                 return
             with self._changing() as change:
-                for place in (self.directory / _INCOMING).glob("*"):
-                    if not _is_in_use(place):
+                incoming = self.directory / _INCOMING
+                files.refuse_link(incoming)
+                for place in incoming.glob("*"):
+                    if not place.is_symlink() and not _is_in_use(place):
                         shutil.rmtree(place, ignore_errors=True)
                 if change.look().is_own():
                     change.save()
@@ -297,7 +299,9 @@ class Store:
         aside = [one for one in change.look().versions() if one.number == number]
         if aside and not self.faults(aside[0]):
             return
-        kept = replace(change.known.records[number], files=record.files, identity=record.identity)
+        kept = change.known.records[number].model_copy(
+            update={"files": record.files, "identity": record.identity}
+        )
         # Held back it is in any case.
         with suppress(OSError):
             change.restore_aside(copy, number, kept)
@@ -333,7 +337,8 @@ class Store:
         place = self.directory / _INCOMING / uuid.uuid4().hex
         with ExitStack() as stack:
             with self._locked():
-                place.mkdir(parents=True)
+                files.make_own_directory(place.parent)
+                place.mkdir()
                 # Under the store's lock: who cleans up never finds it without its holder.
                 stack.enter_context(files.lock(place / _LOCK, 0))
             stack.callback(shutil.rmtree, place, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import google_crc32c
 
+from components.model_store.files import open_regular
 from pipeline.errors import UserError, unreadable
 
 LONGEST = 1 << 24
@@ -60,7 +61,7 @@ class _DamageError(Exception):
 
 def _open(file: Path, way_out: str) -> BinaryIO:
     gzipped = file.suffix == GZIP_SUFFIX
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(len(_GZIP_MAGIC))
     if not start:
         raise UserError(

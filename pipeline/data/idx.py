@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from components.model_store.files import open_regular
 from pipeline.errors import UserError, unreadable
 from pipeline.fingerprint import sha256
 from trainer_module import features
@@ -29,6 +30,9 @@ class LabelledImages:
 
 OFFICIAL_FILES = features.DATASET.official.files if features.DATASET.official else ()
 """Images and labels of the training set, then of the test set; empty if there are none."""
+
+_MOST_BYTES = 1 << 30
+"""In an unpacked file: twenty times what the largest official one has."""
 
 _WAY_OUT = "fetch it anew, or remove it to have it downloaded"
 
@@ -135,16 +139,20 @@ def read_idx(path: Path, *, dimensions: int) -> np.ndarray:
         uint8, of the shape that the file states.
 
     Raises:
-        UserError: the file is not gzipped, is cut off, or has another magic number or length.
-        OSError: the file can't be read.
+        UserError: the file is not gzipped, is cut off, unpacks to more than a gigabyte, or has
+            another magic number or length.
+        OSError: the file can't be read, or is a pipe or a device.
     """
     try:
-        with gzip.open(path) if _is_gzipped(path) else path.open("rb") as file:
-            content = file.read()
+        with open_regular(path) as stream:
+            unpacked = gzip.GzipFile(fileobj=stream) if _is_gzipped(path) else stream
+            content = unpacked.read(_MOST_BYTES + 1)
     except gzip.BadGzipFile as error:
         raise UserError(f"{path} is not an intact gzip file ({error}): {_WAY_OUT}.") from error
     except (EOFError, zlib.error) as error:
         raise UserError(f"{path} is cut off or damaged ({error}): {_WAY_OUT}.") from error
+    if len(content) > _MOST_BYTES:
+        raise UserError(f"{path} unpacks to more than {_MOST_BYTES:,} bytes: {_WAY_OUT}.")
     header = struct.Struct(f">{1 + dimensions}I")
     # 0x08 stands for unsigned bytes, the last byte for the number of dimensions.
     magic = 0x0800 + dimensions

@@ -1,9 +1,11 @@
 """The runs of one pipeline, from what each left in its root. Free of TensorFlow."""
 
 import datetime
-import json
 from pathlib import Path
 
+import pydantic_core
+
+from components.model_store.files import read_regular
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
 from pipeline.runs.run_result import FORMAT, Failure, RunResult
@@ -66,22 +68,29 @@ def read_run(root: Path, run_id: str) -> RunResult:
         run_id: one of `run_ids`.
 
     Returns:
-        The result. Where there is no whole `result.json`, as the run goes on or was killed, it
-        is what ML Metadata knows without TFMA's files: no training and no evaluation.
+        The result. Where there is no `result.json`, as the run goes on or was killed, or none that
+        can be read, it is what ML Metadata knows without TFMA's files: no training and no
+        evaluation.
     """
     try:
-        text = (workspace.runs(root) / run_id / RESULT_FILE).read_text(encoding="utf-8")
-    except OSError:
+        content = read_regular(workspace.runs(root) / run_id / RESULT_FILE)
+    except FileNotFoundError:
         return _read_unfinished(root, run_id)
+    except OSError as error:
+        return _unreadable(root, run_id, f"its {RESULT_FILE} can't be read: {error.strerror}")
     try:
-        document = json.loads(text)
+        document = pydantic_core.from_json(content)
         if document.get("format", FORMAT) > FORMAT:
-            return _recover(root, run_id, _NEWER.format(document["format"])).model_copy(
-                update={"readable": False}
-            )
-        return RunResult.model_validate(_upgrade(document))
+            return _unreadable(root, run_id, _NEWER.format(document["format"]))
+        result = RunResult.model_validate(_upgrade(document))
     except (AttributeError, ValueError, TypeError, KeyError):
-        return _recover(root, run_id, f"its {RESULT_FILE} is damaged")
+        return _unreadable(root, run_id, f"its {RESULT_FILE} is damaged")
+    # Its directory's name is what finds it.
+    return result.model_copy(update={"run_id": run_id})
+
+
+def _unreadable(root: Path, run_id: str, cause: str) -> RunResult:
+    return _recover(root, run_id, cause).model_copy(update={"readable": False})
 
 
 def is_running(root: Path, run_id: str) -> bool:

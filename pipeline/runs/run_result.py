@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -42,6 +42,10 @@ FORMAT = 3
 
 The first had `metrics` in place of `evaluation`; the first two have no number.
 """
+
+
+Version = Annotated[str, pydantic.Field(pattern="^[0-9]{1,19}$")]
+"""The name of a version: a number of 63 bits at most."""
 
 
 class _Result(pydantic.BaseModel):
@@ -107,9 +111,9 @@ class Pushed(_Result):
     """
 
     path: str
-    version: str
+    version: Version
     new: bool = True
-    live_version: str | None = None
+    live_version: Version | None = None
 
 
 class Failure(_Result):
@@ -129,7 +133,8 @@ class RunResult(_Result):
     `group.key`, and `code` is None where it is in no checkout. `notes` are things to know that are
     no refusal, a sentence each. `serving_flags` are those of `python -m pipeline.serving`, to name
     the serving directory. `unfit_version` is the live version, if it is the very model that this
-    run did not bless. `readable` is False of a file that a later version wrote.
+    run did not bless. `readable` is False of a file that is
+    damaged, or that a later version wrote.
     """
 
     format: int = FORMAT
@@ -137,7 +142,7 @@ class RunResult(_Result):
     started: datetime.datetime | None = None
     duration_s: float | None = None
     running: bool = False
-    settings: dict[str, Any] = {}
+    settings: dict[str, pydantic.JsonValue] = {}
     code: Code | None = None
     dataset: str | None = None
     components: dict[str, NodeResult] = {}

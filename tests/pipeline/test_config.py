@@ -303,3 +303,25 @@ def test_one_floor_for_all_is_refused_with_what_it_should_be():
         "evaluation.min_f1 = 0.5 is not allowed: it should be a table by classes, such as "
         '{ default = 0.75, "Ankle boot" = 0.5 }.'
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("paths.root", '"a\\u0000b"'),
+        ("serving.server_dir", '"/\\u0000"'),
+        ("beam.args", '["\\u0000"]'),
+    ],
+)
+def test_text_that_no_system_takes_is_refused(key, value):
+    assert refusal(f"{key}={value}").startswith(f"{key} is not allowed: ")
+
+
+HUGE = "0x" + "f" * 5000
+
+
+@pytest.mark.parametrize("value", [HUGE, f"[{HUGE}]"])
+def test_number_that_can_not_be_written_is_refused_in_both_places(write, value):
+    said = "is not allowed: a number in it has thousands of digits"
+    assert said in refusal(f"training.epochs={value}")
+    assert said in refusal(file=write(f"[training]\nepochs = {value}\n"))

@@ -111,7 +111,9 @@ def test_push_is_recorded_with_the_run_and_what_the_model_tells(push, trained, s
     provenance.write(told, uri / "Format-Serving")
     push(uri)
     version = store.find(1)
-    assert version.record.facts == ModelFacts("run-1", "0123", "4567", "drawn", METRICS)
+    assert version.record.facts == ModelFacts(
+        run="run-1", source="0123", commit="4567", dataset="drawn", metrics=METRICS
+    )
     # The version carries it, and a push is whole with it.
     assert provenance.read(version.path) == told
     assert not store.faults(version)
@@ -119,7 +121,7 @@ def test_push_is_recorded_with_the_run_and_what_the_model_tells(push, trained, s
 
 def test_model_that_does_not_tell_what_made_it_is_pushed_and_that_is_unknown(push, trained, store):
     push(trained("a"))
-    assert store.find(1).record.facts == ModelFacts("run-1", metrics=METRICS)
+    assert store.find(1).record.facts == ModelFacts(run="run-1", metrics=METRICS)
 
 
 def test_models_config_has_the_servers_path(push, trained, directory):

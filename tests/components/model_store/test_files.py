@@ -158,7 +158,7 @@ def test_lock_of_another_user_can_be_held(tmp_path):
         pass
     (tmp_path / "lock").chmod(0o444)
     ended = subprocess.run(
-        [sys.executable, "-S", "-c", LOCK_AS_NOBODY, tmp_path],
+        [sys.executable, "-c", LOCK_AS_NOBODY, tmp_path],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

@@ -89,7 +89,7 @@ def test_read_only_directory_is_a_sentence_and_what_is_served_stays(
         (store.directory / part).chmod(0o555)
         (store.directory / ".lock").chmod(0o666)
     ended = subprocess.run(
-        [sys.executable, "-S", "-c", PUSH_AS_NOBODY, root],
+        [sys.executable, "-c", PUSH_AS_NOBODY, root],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -114,7 +114,7 @@ def test_serving_directory_of_another_user_does_not_fail_pushes(served, store, m
     store.directory.parent.chmod(0o555)
     before = (store.directory.parent / "models.config").read_text()
     ended = subprocess.run(
-        [sys.executable, "-S", "-c", PUSH_AS_NOBODY + WARN, root],
+        [sys.executable, "-c", PUSH_AS_NOBODY + WARN, root],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

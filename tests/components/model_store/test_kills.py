@@ -42,7 +42,7 @@ print(*names)
 
 def operate(store, operation, model="", kill_at=0):
     return subprocess.run(
-        [sys.executable, "-S", "-c", OPERATE, store.directory, operation, model, str(kill_at)],
+        [sys.executable, "-c", OPERATE, store.directory, operation, model, str(kill_at)],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

@@ -103,7 +103,7 @@ def test_version_of_another_user_is_a_version_and_a_shut_directory_a_sentence(
     tmp_path.chmod(0o755)
     (directory / part).chmod(0)
     ended = subprocess.run(
-        [sys.executable, "-S", "-c", SCAN_AS_NOBODY, tmp_path],
+        [sys.executable, "-c", SCAN_AS_NOBODY, tmp_path],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from components.model_store.manifest import Manifest, ModelFacts, Record, StoreE
 FACTS = ModelFacts(
     run="r1", source="0123", commit="4567-dirty", dataset="drawn", metrics={"accuracy": 0.9}
 )
-RECORD = Record("now", FACTS, files={"a/b": "0"}, withdrawn="damaged", identity="1")
+RECORD = Record(pushed="now", facts=FACTS, files={"a/b": "0"}, withdrawn="damaged", identity="1")
 RAW = {"pushed": "now", "facts": {}, "files": {}, "withdrawn": None}
 
 
@@ -41,7 +41,7 @@ def test_twins_have_the_same_files_or_the_same_identity():
     assert RECORD.is_twin({"a/b": "0"}, "")
     assert RECORD.is_twin({"c": "2"}, "1")
     assert not RECORD.is_twin({"c": "2"}, "2")
-    nameless = Record("now", FACTS, files={"a/b": "0"})
+    nameless = Record(pushed="now", facts=FACTS, files={"a/b": "0"})
     assert not nameless.is_twin({"c": "2"}, "")
 
 
@@ -50,7 +50,7 @@ def test_manifest_of_an_earlier_version_is_read(tmp_path):
     (tmp_path / manifest.MANIFEST_FILE).write_text(json.dumps(document))
     known = manifest.read(tmp_path)
     assert known.server_directory == "/models"
-    assert known.records[7] == Record("now", ModelFacts(), files={})
+    assert known.records[7] == Record(pushed="now", facts=ModelFacts(), files={})
 
 
 def set_field(name, value):

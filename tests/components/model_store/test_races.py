@@ -27,7 +27,7 @@ def push_at_once(store, *batches):
     """Pushes each batch of models from a process of its own; returns all the versions."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-S", "-c", PUSH_MANY, store.directory, *batch],
+            [sys.executable, "-c", PUSH_MANY, store.directory, *batch],
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 import threading
@@ -105,7 +104,7 @@ def test_manifest_can_be_read_by_any_program(store, push):
     push("a")
     document = json.loads((store.directory / MANIFEST_FILE).read_text())
     assert document["last_version"] == 1
-    assert document["records"]["1"]["facts"] == dataclasses.asdict(FACTS)
+    assert document["records"]["1"]["facts"] == FACTS.model_dump()
 
 
 def test_versions_are_listed_without_writing_anything(store, directory, put):

@@ -1,4 +1,3 @@
-import dataclasses
 import shutil
 
 import pytest
@@ -122,7 +121,7 @@ def test_rollback_needs_a_version(store):
 def interrupt_rollback(store, number):
     """As if a rollback had been killed once servers were told, and nothing had moved."""
     known = manifest.read(store.directory)
-    manifest.write(store.directory, dataclasses.replace(known, rolling_back=number))
+    manifest.write(store.directory, known.having(rolling_back=number))
 
 
 def test_push_after_an_interrupted_rollback_ends_that_and_is_live(store, push):

@@ -1,4 +1,5 @@
 import gzip
+import os
 import struct
 
 import google_crc32c
@@ -108,3 +109,9 @@ def test_a_file_of_no_bytes_is_refused(tmp_path, refusal, name):
 def test_a_directory_in_place_of_a_file_is_refused(tmp_path, refusal):
     with refusal(f"{tmp_path} can't be read: Is a directory"):
         read(tmp_path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path, refusal):
+    os.mkfifo(tmp_path / "a")
+    with refusal(f"{tmp_path / 'a'} can't be read: Not a regular file"):
+        read(tmp_path / "a")

@@ -1,6 +1,11 @@
+import os
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from pipeline.data import garment
 from tests import pngs
@@ -183,9 +188,51 @@ def test_of_an_animation_the_first_picture_is_taken(read):
 
 def test_picture_with_too_many_pixels_is_a_sentence(tmp_path, monkeypatch, refusal):
     Image.new("L", (300, 300)).save(tmp_path / "large.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300 * 300 // 2 - 1)
-    with refusal("large.png has too many pixels"):
+    monkeypatch.setattr(garment, "_MOST_PIXELS", 300 * 300 - 1)
+    with refusal("large.png has more than 89,999 pixels, 300 × 300: scale it down first"):
         garment.read_garment(tmp_path / "large.png")
+
+
+def make_bomb(file, side):
+    """A PNG of zeros, a thousandth as large as its pixels."""
+    header = struct.pack(">IIBBBBB", side, side, 8, pngs.GREY, 0, 0, 0)
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
+    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(pngs.chunk(*one) for one in chunks))
+
+
+def test_picture_that_unpacks_to_more_than_is_taken_is_refused_by_its_header(
+    tmp_path, monkeypatch, refusal
+):
+    make_bomb(tmp_path / "bomb.png", 8001)
+    monkeypatch.setattr(PngImageFile, "load", lambda picture: pytest.fail("it was decoded"))
+    with refusal("bomb.png has more than 64,000,000 pixels, 8001 × 8001: scale it down first"):
+        garment.read_garment(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("side", [0, 2**15, 2**31 - 1])
+def test_header_of_no_or_of_countless_pixels_is_a_sentence(tmp_path, refusal, side):
+    png = bytearray(pngs.encode(pngs.KINDS[0], pngs.make_samples(pngs.KINDS[0])))
+    png[16:24] = struct.pack(">II", side, side)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    (tmp_path / "picture.png").write_bytes(png)
+    with refusal("picture.png", "scale it down first" if side else "name one that"):
+        garment.read_garment(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: file.symlink_to("/dev/zero")])
+def test_pipe_or_device_is_refused_at_once(tmp_path, refusal, make):
+    make(tmp_path / "picture.png")
+    with refusal("picture.png can't be read as a PNG or JPEG (Not a regular file)"):
+        garment.read_garment(tmp_path / "picture.png")
+
+
+def test_error_of_any_kind_in_a_decoder_is_a_sentence(tmp_path, monkeypatch, refusal):
+    Image.new("L", (9, 9)).save(tmp_path / "picture.png")
+    monkeypatch.setattr(PngImageFile, "load", lambda picture: {}["a chunk"])
+    with refusal("picture.png can't be read as a PNG or JPEG ('a chunk')"):
+        garment.read_garment(tmp_path / "picture.png")
 
 
 def test_picture_with_many_pixels_is_read_without_a_warning(read, monkeypatch, recwarn):

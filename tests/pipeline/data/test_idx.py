@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import struct
 
 import numpy as np
@@ -225,3 +226,19 @@ def test_the_real_files_unpack_to_what_is_said_of_them(official_dir):
     for file in idx.OFFICIAL_FILES:
         content = gzip.decompress((official_dir / file.name).read_bytes())
         assert hashlib.sha256(content).hexdigest() == file.content_sha256
+
+
+def test_a_file_that_unpacks_to_more_than_any_dataset_is_refused(
+    small_official, monkeypatch, refusal
+):
+    monkeypatch.setattr(idx, "_MOST_BYTES", 1000)
+    file = small_official / TRAIN_IMAGES
+    with refusal(file, "unpacks to more than 1,000 bytes", "fetch it anew"):
+        idx.read_official(small_official)
+
+
+def test_a_pipe_is_refused_at_once(small_official, refusal):
+    (small_official / TRAIN_IMAGES).unlink()
+    os.mkfifo(small_official / TRAIN_IMAGES)
+    with refusal(small_official / TRAIN_IMAGES, "can't be read: Not a regular file"):
+        idx.read_official(small_official)

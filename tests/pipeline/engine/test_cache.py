@@ -116,7 +116,12 @@ def test_push_that_was_held_back_is_tried_again_if_what_is_aside_is_damaged(mill
     aside = mill.root / "serving" / ".withdrawn" / "7"
     aside.mkdir(parents=True)
     (aside / "saved_model.pb").write_text("a model")
-    record = Record("now", ModelFacts(), files.checksums(aside), withdrawn="rolled back")
+    record = Record(
+        pushed="now",
+        facts=ModelFacts(),
+        files=files.checksums(aside),
+        withdrawn="rolled back",
+    )
     manifest.write(mill.root / "serving", manifest.Manifest().with_record(7, record))
     if damage:
         (aside / "saved_model.pb").write_text("tampered")

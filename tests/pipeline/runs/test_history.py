@@ -1,12 +1,13 @@
 import datetime
 import json
 import math
+import os
 
 import pytest
 
 from pipeline import nodes, workspace
 from pipeline.errors import ExitCode
-from pipeline.runs import history
+from pipeline.runs import history, pages
 from pipeline.runs.run_result import FORMAT, Failure, NodeResult, Pushed, RunResult
 from tests import evaluations
 
@@ -102,12 +103,37 @@ def test_a_run_that_was_killed_before_ml_metadata_knew_it_is_listed(begin, tmp_p
     assert (run.components, run.failure.cause) == ({}, WITHOUT_RESULT)
 
 
-@pytest.mark.parametrize("text", ["", '{"run_id": "r', "[]", "7", "{}", '{"run_id": 7}'])
-def test_a_damaged_result_is_said_to_be_so(begin, tmp_path, text):
-    begin(OLDER, text)
-    [run] = history.read_runs(tmp_path)
-    assert run.run_id == OLDER
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", '{"run_id": "r', "[]", "7", "{}", '{"run_id": 7}', "null", "\udcff", "[" * 100_000),
+        *('{"run_id": null}', '{"run_id": "\\ud800"}', '{"run_id": "r", "settings": null}'),
+        '{"run_id": "r", "pushed": {"path": "/p", "version": "seven"}}',
+    ],
+)
+def test_a_damaged_result_is_listed_as_unreadable_beside_the_others(begin, tmp_path, text):
+    begin(OLDER)
+    begin(NEWER, RunResult(run_id=NEWER))
+    file = workspace.runs(tmp_path) / OLDER / "result.json"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    sound, run = history.read_runs(tmp_path)
+    assert (sound.run_id, run.run_id) == (NEWER, OLDER)
     assert run.why_not_pushed == ["its result.json is damaged"]
+    assert run.verdict.label == "unreadable"
+    pages.write_index(tmp_path)
+
+
+def test_a_result_that_can_not_be_opened_is_listed_as_unreadable(begin, tmp_path):
+    begin(OLDER)
+    os.mkfifo(workspace.runs(tmp_path) / OLDER / "result.json")
+    [run] = history.read_runs(tmp_path)
+    assert run.why_not_pushed == ["its result.json can't be read: Not a regular file"]
+    assert run.verdict.label == "unreadable"
+
+
+def test_a_run_goes_by_the_name_of_its_directory(begin, tmp_path):
+    begin(OLDER, RunResult(run_id="../../elsewhere"))
+    assert [run.run_id for run in history.read_runs(tmp_path)] == [OLDER]
 
 
 def test_only_the_newest_run_of_a_root_in_use_is_running(begin, record_run, tmp_path):
