@@ -91,7 +91,8 @@ def import_images(source: Path, directory: Path, drawing: Drawing) -> Imported:
         "seed": drawing.seed,
         "drawn": drawn,
     }
-    examples = records.write_splits(directory, splits, manifest, elsewhere="as DIR")
+    written = records.write_splits(directory, splits, manifest, elsewhere="as DIR")
+    examples = {split: written[split] for split in SPLITS}
     return Imported(origin, directory, examples, drawn)
 
 
