@@ -64,6 +64,7 @@ setup(
         # It keeps pyarrow 10, the last that TFX 1.16 takes, from running what a file brings along.
         f"pyarrow-hotfix>=0.7; {BROAD}",
         "pydantic>=2.10,<3",
+        "pydantic-core>=2.27,<3",
         "requests>=2.32,<3",
         "rich>=13.9",
         # TensorBoard 2.16 needs its pkg_resources, which is gone since 82.

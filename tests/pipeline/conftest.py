@@ -235,7 +235,7 @@ def record_run() -> Callable[..., None]:
             outputs = []
             if node == "Pusher":
                 model, event = make_output("PushedModel", "pushed_model")
-                model.custom_properties["pushed"].int_value = bool(pushed)
+                model.custom_properties["pushed"].int_value = int(bool(pushed))
                 model.custom_properties["pushed_destination"].string_value = f"/served/{pushed}"
                 model.custom_properties["pushed_version"].string_value = pushed
                 outputs.append((model, event))

@@ -41,8 +41,8 @@ def test_reading_arrow_data_runs_no_code(tmp_path):
                 return os.mkdir, (trap,)
 
         written = pyarrow.schema([("column", Trap())]).serialize()
-    with contextlib.suppress(RuntimeError):
-        pyarrow.ipc.read_schema(written)
+        with contextlib.suppress(RuntimeError):
+            pyarrow.ipc.read_schema(written)
     assert not trap.exists()
 
 
