@@ -12,6 +12,7 @@ import yaml
 
 import pipeline
 from pipeline import dataset
+from pipeline.screen import arguments
 from pipeline.screen.command_line import Answer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -73,7 +74,12 @@ def test_the_workflow_fetches_the_data_before_the_tests_that_need_it(monkeypatch
     [fetch] = [command for command in commands if "pipeline.dataset" in command]
     assert commands.index("make setup") < commands.index(fetch) < commands.index(".ci/run")
     asked = []
-    monkeypatch.setattr(dataset, "_prepare", lambda one, console: asked.append(one) or Answer({}))
+
+    def note(parsed, console):
+        asked.append(arguments.load(parsed))
+        return Answer({})
+
+    monkeypatch.setattr(dataset, "_prepare", note)
     dataset.main(shlex.split(fetch)[3:])
     # To where `sources.find` looks first.
     assert [(one.dataset.name, one.dataset.dir) for one in asked] == [("fashion_mnist", None)]
