@@ -6,7 +6,6 @@ for each group below, and `--set group.key=value` changes one value.
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,14 +13,9 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from pipeline import refusal
+from pipeline import overrides, refusal
 from pipeline.errors import UserError
 from trainer_module import features
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parents[1]
 """The checkout; where the package is installed without one, what it lies in."""
@@ -358,62 +352,10 @@ def load_config(
     Raises:
         UserError: the file can't be read, or a key or value is not allowed.
     """
-    values = _read_toml(file) if file else {}
-    for assignment in assignments:
-        key, separator, text = assignment.partition("=")
-        if not separator or key.count(".") not in (1, 2):
-            raise UserError(f"--set takes group.key=value, and got {assignment!r}.")
-        _assign(values, key.strip(), _parse_value(text.strip()))
-    for key, value in (flags or {}).items():
-        if value is not None:
-            _assign(values, key, value)
+    values = overrides.collect(file, assignments, flags or {})
     try:
         # By way of JSON, where strictness still admits a list for a tuple and text for a path.
         return Config.model_validate_json(json.dumps(values, default=str))
     except pydantic.ValidationError as error:
         sentences = (refusal.describe(one, Config) for one in error.errors())
         raise UserError(" ".join(sentences)) from error
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"The configuration {file} can't be read: {error.strerror}; name another file."
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise UserError(f"The configuration {file} is not valid TOML: {error}.") from error
-    _require_plain(document, f"The configuration {file}")
-    return document
-
-
-def _parse_value(text: str) -> object:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (RecursionError, ValueError):
-        return text
-
-
-def _assign(values: dict[str, Any], key: str, value: object) -> None:
-    *groups, name = key.split(".")
-    table = values
-    for group in groups:
-        table = table.setdefault(group, {})
-        if not isinstance(table, dict):
-            raise UserError(f"{group} is a group of settings: write a table, [{group}].")
-    _require_plain(value, key)
-    table[name] = value
-
-
-def _require_plain(value: object, where: str) -> None:
-    """Refuses what JSON, by way of which settings are checked, can't say."""
-    try:
-        json.dumps(value, default=str, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{where} = {str(value)!r} is not allowed: it should be UTF-8.") from None
-    except (RecursionError, ValueError) as error:
-        raise UserError(
-            f"{where} is not allowed: a number in it has thousands of digits, or it is nested too "
-            "deeply."
-        ) from error

@@ -36,7 +36,7 @@ ORDER = {
         ("data",),
         ("evaluation", "settings", "workspace"),
         ("config",),
-        ("interrupt", "presets", "refusal"),
+        ("interrupt", "overrides", "presets", "refusal"),
         ("fingerprint",),
         ("errors", "nodes"),
     ),
