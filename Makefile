@@ -12,7 +12,7 @@ test: setup lint  ## lint, and run all tests
 	$(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: setup  ## read 10,000 new spoiled inputs of each kind, in half an hour; FUZZ_EXAMPLES=… reads more
-	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV_PYTHON) -m pytest --no-cov --numprocesses $(WORKERS) tests/fuzz $(ARGS)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) tests/fuzz $(ARGS)
 
 FUZZ_EXAMPLES := 10000
 

@@ -26,5 +26,5 @@ if [ -d "$shared" ]; then
   cp --recursive "$shared" "$root/shared"
 fi
 in_root env REQUIRE_ALL="${REQUIRE_ALL:-}" make --directory /checkout test \
-  ARGS="--no-cov ${ARGS:--m 'not e2e'}"
+  ARGS="${ARGS:--m 'not e2e'}"
 in_root env --chdir /checkout .venv/bin/python -m pipeline.local_runner --config smoke --root /tmp/smoke
