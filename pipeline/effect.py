@@ -159,19 +159,17 @@ def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
     if rate["schedule"] == "step" and rate["decay_rate"] < 1:
         step = min(rate["step_epochs"], training["epochs"])
         yield _Rule("learning_rate.step_epochs", step, "the training ends before")
-    if rate["source"] == "finder" and finder["form"] == "batches" and data.examples:
+    if rate["source"] == "finder" and finder["form"] == "batches":
         batches = -(-_count(data.examples, "train") // training["batch_size"])
         points = min(finder["points"], batches)
         yield _Rule("learning_rate_finder.points", points, f"an epoch has {batches} batches")
 
 
 def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
-    """Whether no split is streamed; where that is not known, it may be."""
+    """Whether no split is streamed."""
     # Here, because it imports TensorFlow.
     from trainer_module.loading import EXAMPLE_BYTES
 
-    if data.examples is None:
-        return False
     count = sum(_count(data.examples, split) for split in ("train", "eval"))
     return count * EXAMPLE_BYTES <= memory_mb * 10**6
 

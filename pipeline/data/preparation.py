@@ -97,14 +97,14 @@ class Prepared:
         source: where they come from.
         directory: where the records are.
         pattern: their files below it, with `{SPAN}`, `{VERSION}` and `{SPLIT}`.
-        examples: examples by split and class name; None where they were not counted.
+        examples: examples by split and class name.
         content: changes with what the records hold; empty where `directory` does.
     """
 
     source: Source
     directory: Path
     pattern: str
-    examples: Mapping[str, Mapping[str, int]] | None
+    examples: Mapping[str, Mapping[str, int]]
     content: str = ""
 
     def pattern_of(self, split: str) -> str:

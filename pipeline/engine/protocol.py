@@ -44,10 +44,10 @@ class StepEvent(_Message):
 
 
 class DataEvent(_Message):
-    """The records are ready: examples by split, None where they were not counted."""
+    """The records are ready: examples by split."""
 
     kind: Literal["data"] = "data"
-    examples: dict[str, int] | None
+    examples: dict[str, int]
 
 
 class NodeEvent(_Message):

@@ -73,11 +73,7 @@ def _run(request: Request, emit: Emit) -> Finished:
         place = workspace(request.config.paths, request.source.dataset)
         emit(StepEvent(text="preparing the data"))
         data = request.source.prepare(request.config.dataset, place.records)
-        emit(
-            DataEvent(
-                examples=data.examples and {k: sum(v.values()) for k, v in data.examples.items()}
-            )
-        )
+        emit(DataEvent(examples={k: sum(v.values()) for k, v in data.examples.items()}))
         emit(StepEvent(text="loading TFX"))
         return _run_graph(request, data, place, emit)
     except (UserError, StoreError, EvaluationError) as error:

@@ -205,8 +205,6 @@ def _bar(done: int, total: int, text: str) -> Table:
 
 def describe_data(event: DataEvent) -> str:
     """Says how many examples each split has."""
-    if event.examples is None:
-        return "examples: as many as the TFRecords hold"
     return "examples: " + ", ".join(f"{count:,} {split}" for split, count in event.examples.items())
 
 

@@ -36,7 +36,6 @@ def judged(loss: float) -> Evaluation:
     [
         StepEvent(text="loading TFX"),
         DataEvent(examples={"train": 55_000, "test": 10_000}),
-        DataEvent(examples=None),
         NodeEvent(node="Trainer", state="left out"),
         training(loss=0.5, accuracy=0.8),
         training(loss=0.5, accuracy=0.8, val_loss=0.4, val_accuracy=0.9),

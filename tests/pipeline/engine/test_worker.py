@@ -127,16 +127,15 @@ def test_a_defect_leaves_its_traceback_in_the_log(request_, prepare, caplog):
 
 
 @pytest.mark.usefixtures("graph_that_ends_well")
-@pytest.mark.parametrize(("examples", "told"), [(COUNTS, {"train": 5, "test": 1}), (None, None)])
 def test_steps_and_the_size_of_each_split_are_told_before_the_graph_runs(
-    request_, prepare, tmp_path, examples, told
+    request_, prepare, tmp_path
 ):
-    prepare(prepared(tmp_path, examples))
+    prepare(prepared(tmp_path, COUNTS))
     events = []
     assert worker._run(request_, events.append) == Finished()
     assert events == [
         StepEvent(text="preparing the data"),
-        DataEvent(examples=told),
+        DataEvent(examples={"train": 5, "test": 1}),
         StepEvent(text="loading TFX"),
     ]
 

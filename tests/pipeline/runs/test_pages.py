@@ -135,10 +135,11 @@ def test_page_that_is_there_is_kept(tmp_path):
 
 
 OWN = OwnRecords(Path("/data"))
+COUNTS = {"train": {"Bag": 8}, "eval": {"Bag": 2}, "test": {"Bag": 2}}
 
 
 def prepared(source):
-    return preparation.Prepared(source, Path("/r/records/data-1"), "*", None)
+    return preparation.Prepared(source, Path("/r/records/data-1"), "*", COUNTS)
 
 
 @pytest.mark.parametrize(

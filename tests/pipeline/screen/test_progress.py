@@ -125,7 +125,6 @@ def test_a_screen_gets_the_live_display_and_a_pipe_gets_lines(console, clock):
             DataEvent(examples={"train": 55_000, "eval": 5000, "test": 10_000}),
             "examples: 55,000 train, 5,000 eval, 10,000 test",
         ),
-        (DataEvent(examples=None), "examples: as many as the TFRecords hold"),
         (node("Trainer", "running"), "Trainer: running"),
         (node("Trainer", "cached"), "Trainer: cached"),
         (node("Trainer", "left out"), "Trainer: left out"),
