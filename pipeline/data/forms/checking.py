@@ -109,7 +109,8 @@ def _to_number(value: Any) -> float:  # noqa: ANN401 - whatever a table's cell h
 
 
 def _say(value: Any) -> str:  # noqa: ANN401 - whatever a table's cell holds
-    return quote(value) if isinstance(value, str) else str(value)
+    # As Python has it: NumPy 2 names the type of its own text.
+    return quote(str(value)) if isinstance(value, str) else str(value)
 
 
 def drop_equal_channels(images: np.ndarray, name: Namer) -> np.ndarray:
