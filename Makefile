@@ -16,7 +16,7 @@ fuzz: setup  ## read 10,000 new spoiled inputs of each kind, in half an hour; FU
 
 FUZZ_EXAMPLES := 10000
 
-# One more takes about 1.5 GB.
+# Each takes up to 2 GB.
 WORKERS := 2
 
 lint: setup  ## check style, format and types
