@@ -43,3 +43,24 @@ def evaluation(*misses: Miss, **fields: object) -> Evaluation:
             **fields,
         }
     )
+
+
+FIRST_FORMAT = {
+    "dataset": "fashion_mnist",
+    "metrics": {
+        "overall": {"examples": 10_000, "accuracy": 0.9, "loss": None},
+        "classes": {
+            "Shirt": {
+                "examples": 1000,
+                "accuracy": 0.7,
+                "loss": 0.6,
+                "precision": None,
+                "f1": None,
+                "most_confused_with": "Coat",
+            }
+        },
+    },
+    "blessed": False,
+    "reasons": ["accuracy overall is 0.9000 and should be at least 0.9500"],
+}
+"""The `result.json` of the first version of this project, without its `run_id`."""

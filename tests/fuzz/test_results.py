@@ -49,25 +49,7 @@ RESULT = RunResult(
 )
 FAILED = RESULT.model_copy(update={"failure": Failure(cause="it broke", node=nodes.TRAINER)})
 BLESSED = RESULT.model_copy(update={"evaluation": evaluations.evaluation(), "serving": None})
-FIRST_FORMAT = {
-    "run_id": SPOILED,
-    "dataset": "fashion_mnist",
-    "metrics": {
-        "overall": {"examples": 10_000, "accuracy": 0.9, "loss": None},
-        "classes": {
-            "Shirt": {
-                "examples": 1000,
-                "accuracy": 0.7,
-                "loss": 0.6,
-                "precision": None,
-                "f1": None,
-                "most_confused_with": "Coat",
-            }
-        },
-    },
-    "blessed": False,
-    "reasons": ["accuracy overall is 0.9000 and should be at least 0.9500"],
-}
+FIRST_FORMAT = {**evaluations.FIRST_FORMAT, "run_id": SPOILED}
 DOCUMENTS = [json.loads(one.to_json()) for one in (RESULT, FAILED, BLESSED)]
 
 

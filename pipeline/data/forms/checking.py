@@ -7,13 +7,14 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from pipeline.data.idx import LabelledImages
 from pipeline.errors import UserError
 from trainer_module import features
 
@@ -111,6 +112,22 @@ def _to_number(value: Any) -> float:  # noqa: ANN401 - whatever a table's cell h
 def _say(value: Any) -> str:  # noqa: ANN401 - whatever a table's cell holds
     # As Python has it: NumPy 2 names the type of its own text.
     return quote(str(value)) if isinstance(value, str) else str(value)
+
+
+def join(parts: Sequence[tuple[np.ndarray, np.ndarray]], file: Path) -> LabelledImages:
+    """Joins what was read of a table, part by part.
+
+    Args:
+        parts: images uint8 [N, H, W] and labels int64 [N] each.
+        file: what they were read from.
+
+    Raises:
+        UserError: there is no part.
+    """
+    if not parts:
+        raise UserError(f"{file} has no images: write a row for each, or name another file.")
+    images, labels = zip(*parts, strict=True)
+    return LabelledImages(np.concatenate(images), np.concatenate(labels))
 
 
 def drop_equal_channels(images: np.ndarray, name: Namer) -> np.ndarray:

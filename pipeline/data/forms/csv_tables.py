@@ -48,10 +48,7 @@ def read(file: Path) -> LabelledImages:
         raise UserError(
             f"{file} can't be read as CSV ({checking.say_why(error)}): write it anew."
         ) from error
-    if not parts:
-        raise UserError(f"{file} has no images: write a row for each, or name another file.")
-    images, labels = zip(*parts, strict=True)
-    return LabelledImages(np.concatenate(images), np.concatenate(labels))
+    return checking.join(parts, file)
 
 
 def _open(file: Path, **options: Any) -> Any:  # noqa: ANN401 - pandas comes without types

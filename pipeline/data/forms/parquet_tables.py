@@ -39,10 +39,7 @@ def read(file: Path) -> LabelledImages:
         raise UserError(
             f"{file} can't be read as Parquet ({checking.say_why(error)}): fetch it anew."
         ) from error
-    if not parts:
-        raise UserError(f"{file} has no images: write a row for each, or name another file.")
-    images, labels = zip(*parts, strict=True)
-    return LabelledImages(np.concatenate(images), np.concatenate(labels))
+    return checking.join(parts, file)
 
 
 def _read_batches(file: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -178,29 +178,8 @@ def test_a_result_without_a_format_of_a_version_before_is_read(begin, tmp_path):
     assert history.read_runs(tmp_path) == [result.model_copy(update={"started": None})]
 
 
-FIRST_FORMAT = {
-    "run_id": OLDER,
-    "dataset": "fashion_mnist",
-    "metrics": {
-        "overall": {"examples": 10_000, "accuracy": 0.9, "loss": None},
-        "classes": {
-            "Shirt": {
-                "examples": 1000,
-                "accuracy": 0.7,
-                "loss": 0.6,
-                "precision": None,
-                "f1": None,
-                "most_confused_with": "Coat",
-            }
-        },
-    },
-    "blessed": False,
-    "reasons": ["accuracy overall is 0.9000 and should be at least 0.9500"],
-}
-
-
 def test_the_first_format_of_a_result_is_read_as_far_as_it_goes(begin, tmp_path):
-    begin(OLDER, json.dumps(FIRST_FORMAT))
+    begin(OLDER, json.dumps({**evaluations.FIRST_FORMAT, "run_id": OLDER}))
     [run] = history.read_runs(tmp_path)
     assert run.started == history._parse_started(OLDER)
     assert run.evaluation.overall.accuracy == 0.9
@@ -208,7 +187,7 @@ def test_the_first_format_of_a_result_is_read_as_far_as_it_goes(begin, tmp_path)
     assert run.evaluation.classes["Shirt"].most_confused_with == "Coat"
     assert math.isnan(run.evaluation.classes["Shirt"].top_2_accuracy)
     assert run.evaluation.slices == {}
-    assert run.why_not_pushed == FIRST_FORMAT["reasons"]
+    assert run.why_not_pushed == evaluations.FIRST_FORMAT["reasons"]
 
 
 def test_the_first_format_of_a_run_without_an_evaluation_is_read(begin, tmp_path):
