@@ -14,10 +14,11 @@ if __name__ == "__main__":
 import argparse
 import datetime
 import json
-import signal
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -26,10 +27,11 @@ from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
+from pipeline.causes import describe_cause, find_shortage
 from pipeline.data import sources
 from pipeline.engine import part
-from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
-from pipeline.engine.supervisor import run_worker
+from pipeline.engine.protocol import INTERRUPTED, Event, Finished, NodeEvent, Request
+from pipeline.engine.supervisor import Surroundings, run_worker
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
 from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
@@ -58,35 +60,27 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     parsed = _parse(argv, program)
     if parsed.print_config:
         return _print_config(_load(parsed), as_json=parsed.json)
-    command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
+    with command_line.interruptible() as ignore_interrupts:
+        result = _try(parsed, ignore_interrupts)
+        if parsed.json:
+            print(result.to_json(), flush=True)
+    return result.exit_code
+
+
+def _try(parsed: argparse.Namespace, ignore_interrupts: Callable[[], None]) -> RunResult:
     # With --json, standard output is for the object alone.
-    console = _Screen(stderr=parsed.json, emoji=False)
+    console = Console(stderr=parsed.json, emoji=False)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = _run(parsed, console, started)
+        return _run(parsed, console, started, ignore_interrupts)
     except UserError as error:
         # A path may hold bytes that are not UTF-8, and JSON may not.
         cause = str(error).encode(errors="backslashreplace").decode()
         print(f"error: {cause}", file=sys.stderr)
-        result = _not_started(started, cause, ExitCode.USAGE)
+        return _not_started(started, cause, ExitCode.USAGE)
     except KeyboardInterrupt:
         print("Interrupted before anything started.", file=sys.stderr)
-        result = _not_started(started, "interrupted", ExitCode.INTERRUPTED)
-    if parsed.json:
-        try:
-            print(result.to_json(), flush=True)
-        except BrokenPipeError:
-            command_line.let_go(sys.stdout)
-    return result.exit_code
-
-
-class _Screen(Console):
-    """One without which a run goes on: nobody may read it to the end, as `head`."""
-
-    def on_broken_pipe(self) -> None:
-        """Shows nothing from here on."""
-        self.quiet = True
-        command_line.let_go(self.file)
+        return _not_started(started, "interrupted", ExitCode.INTERRUPTED)
 
 
 def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunResult:
@@ -149,7 +143,12 @@ def _print_config(asked: config.Config, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetime) -> RunResult:
+def _run(
+    parsed: argparse.Namespace,
+    console: Console,
+    started: datetime.datetime,
+    ignore_interrupts: Callable[[], None],
+) -> RunResult:
     """Checks everything that can be checked beforehand, then runs the graph."""
     began, asked = time.monotonic(), _load(parsed)
     _check_part(parsed.from_node, parsed.to_node, asked)
@@ -171,26 +170,31 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
         cache=not parsed.no_cache,
         keep_versions=parsed.keep_cache_across_versions,
     )
-    with workspace.lock(place.root):
+    with workspace.lock(place.root, lambda text: console.print(f"{text} …")) as held:
+        workspace.check_earlier(place)
         run_dir = place.run_dir(request.run_id)
-        run_dir.mkdir(parents=True)
-        print_heading(console, source, run_dir)
-        # Before the run, during which somebody may edit or commit.
-        code = find_code_version()
-        ended = _supervise(request, run_dir / LOG_FILE, console, parsed.verbose)
-        pages.write_bare_report(run_dir, ended)
-        page = run_dir / REPORT_FILE
-        result = ended.model_copy(
-            update={
-                "started": started,
-                "duration_s": round(time.monotonic() - began, 3),
-                "settings": settings.differing(asked),
-                "code": code and Code(commit=code.commit, clean=code.clean),
-                "report": str(page) if page.exists() else None,
-            }
+        workspace.make_writable(run_dir, "--root")
+        code, clock, finished = None, NodeClock(), INTERRUPTED
+        try:
+            print_heading(console, source, run_dir)
+            # Before the run, during which somebody may edit or commit.
+            code = find_code_version()
+            finished = _supervise(request, place, held, clock, console, parsed.verbose)
+            ignore_interrupts()
+        except KeyboardInterrupt:
+            # From here on, what the run came to is kept.
+            ignore_interrupts()
+        result = _keep(
+            _conclude(request, clock, finished).model_copy(
+                update={
+                    "started": started,
+                    "duration_s": round(time.monotonic() - began, 3),
+                    "settings": settings.differing(asked),
+                    "code": code and Code(commit=code.commit, clean=code.clean),
+                }
+            ),
+            place,
         )
-        write_atomically(run_dir / RESULT_FILE, result.to_json())
-        pages.write_index(place.root)
     print_summary(console, result)
     return result
 
@@ -216,8 +220,14 @@ def _check_server(serving: config.Serving) -> None:
         )
 
 
-def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> RunResult:
-    clock = NodeClock()
+def _supervise(
+    request: Request,
+    place: workspace.Workspace,
+    held: workspace.Held,
+    clock: NodeClock,
+    console: Console,
+    verbose: bool,
+) -> Finished:
     # Lines of a log and a table that redraws itself do not share a screen.
     display = make_display(console, clock, live=console.is_terminal and not verbose)
 
@@ -226,33 +236,77 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
             clock.handle(event)
         display.handle(event)
 
-    with display:
+    with _temporary_directory(place) as temporary, display:
+        surroundings = Surroundings(
+            log=place.run_dir(request.run_id) / LOG_FILE,
+            temporary=temporary,
+            held=[held.descriptor],
+            time_limit_s=request.config.run.component_timeout_min * 60,
+            echo=sys.stderr if verbose else None,
+        )
         try:
-            finished = run_worker(request, log, handle, echo=sys.stderr if verbose else None)
-        except KeyboardInterrupt:
-            finished, code = Finished(failure=Failure(cause="interrupted")), ExitCode.INTERRUPTED
-            clock.abort("interrupted")
-        else:
-            code = ExitCode.USAGE if finished.usage else ExitCode.FAILED
-            clock.abort("failed")
+            finished = run_worker(
+                request, surroundings, handle, lambda worker: held.tell(worker=worker)
+            )
+        except (OSError, RuntimeError, MemoryError) as error:
+            # As where no process or thread may be started.
+            shortage = find_shortage(error, [place.root])
+            if shortage is None:
+                raise
+            finished = Finished(failure=Failure(cause=shortage))
+        clock.abort("interrupted" if finished.interrupted else "failed")
+    return finished
+
+
+@contextmanager
+def _temporary_directory(place: workspace.Workspace) -> Iterator[Path]:
+    """Yields one for a run; what a run left that was killed goes with it."""
+    shutil.rmtree(place.temporary, ignore_errors=True)
+    # Some of it may be another user's.
+    place.temporary.mkdir(exist_ok=True)
+    try:
+        yield place.temporary
+    finally:
+        shutil.rmtree(place.temporary, ignore_errors=True)
+
+
+def _conclude(request: Request, clock: NodeClock, finished: Finished) -> RunResult:
+    code = ExitCode.USAGE if finished.usage else ExitCode.FAILED
+    told = {*Finished.model_fields} & {*RunResult.model_fields}
     result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
         components=clock.results(),
-        training=finished.training,
-        evaluation=finished.evaluation,
-        serving=finished.serving,
-        pushed=finished.pushed,
-        pictures=finished.pictures,
-        notes=finished.notes,
-        serving_flags=finished.serving_flags,
-        unfit_version=finished.unfit_version,
-        failure=finished.failure,
-        exit_code=code,
-        log=str(log),
+        exit_code=ExitCode.INTERRUPTED if finished.interrupted else code,
+        **{name: getattr(finished, name) for name in told},
     )
     # The code says how it failed, and where it did not, the verdict says the code.
     return result.model_copy(update={"exit_code": EXIT_CODES[result.verdict.state]})
+
+
+def _keep(result: RunResult, place: workspace.Workspace) -> RunResult:
+    """Leaves what a run came to in its directory, and tells what can't be written, if anything."""
+    run_dir = place.run_dir(result.run_id)
+    page, log = run_dir / REPORT_FILE, run_dir / LOG_FILE
+    notes = list(result.notes)
+
+    def write(name: str, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            # What the run came to is to be told, whatever can't be kept of it.
+            cause = describe_cause(error, [run_dir])
+            notes.append(f"{name} could not be written: {cause}")
+
+    write("the page", lambda: pages.write_bare_report(run_dir, result))
+    found = {"report": page, "log": log}
+    result = result.model_copy(
+        update={name: str(file) for name, file in found.items() if file.exists()}
+    )
+    result = result.model_copy(update={"notes": list(notes)})
+    write(RESULT_FILE, lambda: write_atomically(run_dir / RESULT_FILE, result.to_json()))
+    write("the list of the runs", lambda: pages.write_index(place.root))
+    return result.model_copy(update={"notes": notes})
 
 
 if __name__ == "__main__":

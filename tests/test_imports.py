@@ -37,7 +37,7 @@ ORDER = {
         ("evaluation", "settings", "workspace"),
         ("config",),
         ("interrupt", "overrides", "presets", "refusal"),
-        ("fingerprint",),
+        ("causes", "fingerprint"),
         ("errors", "nodes"),
     ),
     "components": (

@@ -4,12 +4,14 @@ TFX's LocalDagRunner does the same but tells nobody: it is followed here step by
 """
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
@@ -58,6 +60,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
         prepare: Callable[[Collection[str]], None] = lambda runs: None,
+        interrupts: Interrupts | None = None,
     ) -> None:
         """Prepares a run.
 
@@ -67,12 +70,14 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             cache: whether unchanged nodes may be taken from the cache.
             find_changes: says what a part may not take over.
             prepare: told of the nodes that are about to run.
+            interrupts: asks to stop; None where nobody does.
         """
         self._run_id = run_id
         self._observe = observe
         self._cache = cache
         self._find_changes = find_changes
         self._prepare = prepare
+        self._interrupts = interrupts or Interrupts()
 
     def run_with_ir(
         self,
@@ -82,7 +87,9 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         """Runs the compiled pipeline, or the part of it that the options select.
 
         Raises:
-            NodeFailedError: a node failed; those behind it did not run.
+            NodeFailedError: a node failed, or was broken off; those behind it did not run.
+            InterruptedRunError: the run was asked to stop between two nodes.
+            StoppedRunError: it was, for a reason.
             UserError: a part was selected that needs what the run before did not leave; nothing
                 ran.
         """
@@ -111,11 +118,14 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             if node.execution_options.run.perform_snapshot:
                 with metadata.Metadata(connection) as handle:
                     partial_run_utils.snapshot(handle, pipeline, base)
+            # One that was swallowed by the node before.
+            self._interrupts.check()
             self._observe(name, "running", "")
             try:
                 state, note = self._launch(node, pipeline, deployment, connection)
             except Exception as error:
-                self._observe(name, "failed", "")
+                interrupted = isinstance(error, InterruptedRunError)
+                self._observe(name, "interrupted" if interrupted else "failed", "")
                 raise NodeFailedError(name) from error
             self._observe(name, state, note)
             if state == "failed":
@@ -157,6 +167,10 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+            custom_executor_operators={
+                spec: _make_breakable(operator, self._interrupts)
+                for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
+            },
         )
         execution = node_launcher.launch()
         # The launcher publishes a failure to resolve inputs, and returns as if all were well.
@@ -177,3 +191,15 @@ def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
     for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
         if node.node_info.id not in part.runs | part.takes:
             node.execution_options.skip.reuse_artifacts_mode = _NEVER
+
+
+def _make_breakable(operator: Any, interrupts: Interrupts) -> Any:  # noqa: ANN401 - TFX's, untyped.
+    """Has an executor broken off where the run is to stop, and nothing that TFX does around it.
+
+    So that TFX cleans up after it, and what one has made is not lost from the books.
+    """
+
+    def run_executor(self: object, execution_info: object) -> object:
+        return interrupts.breakable(lambda: operator.run_executor(self, execution_info))
+
+    return type(operator.__name__, (operator,), {"run_executor": run_executor})

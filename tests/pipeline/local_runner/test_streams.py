@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
-from pipeline.engine.protocol import Finished, NodeEvent
+from pipeline.engine.protocol import INTERRUPTED, Finished, NodeEvent
 from pipeline.nodes import NODES
 from pipeline.runs.run_result import Failure
 from tests.pipeline.local_runner.workers import the_object
@@ -117,7 +117,7 @@ def test_a_closed_terminal_is_ignored_if_the_command_was_started_so(run):
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        (KeyboardInterrupt(), "interrupted"),
+        (INTERRUPTED, "interrupted"),
         (Finished(failure=Failure(cause="the worker process was ended by SIGKILL")), "failed"),
     ],
 )
