@@ -306,6 +306,7 @@ def _keep(result: RunResult, place: workspace.Workspace) -> RunResult:
     result = result.model_copy(update={"notes": list(notes)})
     write(RESULT_FILE, lambda: write_atomically(run_dir / RESULT_FILE, result.to_json()))
     write("the list of the runs", lambda: pages.write_index(place.root))
+    write("what the group shares", lambda: workspace.share(place))
     return result.model_copy(update={"notes": notes})
 
 

@@ -4,8 +4,10 @@ import datetime
 import errno
 import fcntl
 import os
+import pwd
 import shlex
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -171,12 +173,42 @@ def check_earlier(place: Workspace) -> None:
     made = [place.metadata, runs(place.root), place.records, place.checkpoints, place.artifacts]
     # A directory for each component, and in it one for each of its outputs.
     made += [*place.artifacts.glob("*"), *place.artifacts.glob("*/*")]
-    for path, flag in [
-        *((one, "--root") for one in made),
-        (place.serving_model_dir, "--serving-dir"),
-    ]:
+    flags = {**dict.fromkeys(made, "--root"), place.serving_model_dir: "--serving-dir"}
+    for path, flag in flags.items():
         if path.exists() and not os.access(path, os.W_OK):
             raise _unwritable(path, os.strerror(errno.EACCES), flag)
+
+
+def share(place: Workspace) -> None:
+    """Has the group of a shared directory write what this user made in it.
+
+    A root or serving directory is shared if its group may write and is handed down (`chmod g+ws`).
+    TensorFlow and SQLite let nobody but the owner write what they make, whatever the umask.
+
+    Raises:
+        OSError: something can't be changed.
+    """
+    for top in (place.root, place.serving_dir):
+        status = top.stat()
+        if status.st_mode & stat.S_ISGID and status.st_mode & stat.S_IWGRP:
+            for directory, _, files in os.walk(top):
+                for path in (Path(directory), *(Path(directory, name) for name in files)):
+                    _hand_to_group(path, status.st_gid)
+
+
+def _hand_to_group(path: Path, group: int) -> None:
+    status = path.lstat()
+    if status.st_uid != os.geteuid() or stat.S_ISLNK(status.st_mode):
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    wanted = mode | (mode & stat.S_IRWXU) >> 3
+    if stat.S_ISDIR(status.st_mode):
+        wanted |= stat.S_ISGID
+    if status.st_gid != group:
+        os.chown(path, -1, group)
+    # A change of the group may take the bit away.
+    if wanted != mode or status.st_gid != group:
+        path.chmod(wanted)
 
 
 @dataclass(frozen=True)
@@ -261,13 +293,22 @@ def _open_or_make(path: str, flags: int) -> int:
 
 
 def _unwritable(path: Path, why: str | None, flag: str) -> UserError:
-    whose = ""
-    with suppress(OSError, KeyError):
-        whose = f", as it is {path.owner()}'s" if path.stat().st_uid != os.geteuid() else ""
     return UserError(
-        f"{path} can't be written{whose}: {why}; mend its permissions, or name another directory "
-        f"with {flag}."
+        f"{path} can't be written{_whose(path)}: {why}; mend its permissions, or name another "
+        f"directory with {flag}."
     )
+
+
+def _whose(path: Path) -> str:
+    """A clause, if it is another user's."""
+    with suppress(OSError):
+        owner = path.stat().st_uid
+        if owner == os.geteuid():
+            return ""
+        with suppress(KeyError):
+            return f", as it is {pwd.getpwuid(owner).pw_name}'s"
+        return f", as it is user {owner}'s"
+    return ""
 
 
 def _try_lock(file: BinaryIO) -> bool:

@@ -1,10 +1,16 @@
+import datetime
+import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pipeline import config
+from pipeline import workspace as workspace_module
 from pipeline.errors import UserError
 from pipeline.workspace import check_no_wildcards, is_locked, lock, make_writable, workspace
 
@@ -87,12 +93,17 @@ def test_a_directory_that_cannot_be_is_refused_with_the_flag_that_names_another(
     assert str(caught.value).endswith("name another directory with --serving-dir.")
 
 
-def test_a_root_is_held_by_one_run_at_a_time(tmp_path):
-    with lock(tmp_path):
-        with pytest.raises(UserError) as caught, lock(tmp_path):
-            pass
-        assert str(tmp_path) in str(caught.value)
-        assert "--root" in str(caught.value)
+def test_a_root_is_held_by_one_run_at_a_time_and_the_other_is_told_by_whom(tmp_path, refusal):
+    since = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:")
+    with (
+        lock(tmp_path),
+        refusal(
+            f"Another run is using {tmp_path}, process {os.getpid()} since {since}",
+            "wait until it ends, or name another --root.",
+        ),
+        lock(tmp_path),
+    ):
+        pass
 
 
 def test_roots_are_held_apart(tmp_path):
@@ -108,24 +119,117 @@ def test_a_root_is_free_again_after_a_run_even_one_that_failed(tmp_path):
         pass
 
 
-def test_a_root_is_free_again_when_the_process_is_killed(tmp_path):
-    program = (
-        "import pathlib, sys, time\n"
-        "from pipeline import workspace\n"
-        "with workspace.lock(pathlib.Path(sys.argv[1])):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    checkout = Path(config.__file__).parents[1]
-    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline() == "held\n"
-            with pytest.raises(UserError), lock(tmp_path):
-                pass
-        finally:
-            process.kill()
+HOLD = """
+import pathlib, subprocess, sys, time
+from pipeline import workspace
+
+with workspace.lock(pathlib.Path(sys.argv[1])) as held:
+    if sys.argv[2:]:
+        worker = subprocess.Popen(["sleep", sys.argv[2]], pass_fds=[held.descriptor])
+        held.tell(worker=worker.pid)
+        print(worker.pid, flush=True)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Has a process hold the root, and a worker of it for some seconds; returns the process."""
+    started = []
+
+    def hold(*worker_s: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(tmp_path), *worker_s]
+        checkout = config.PROJECT_DIRECTORY
+        process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        process.worker = int(process.stdout.readline()) if worker_s else None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        if process.worker:
+            # It has the other end of the pipe.
+            with suppress(ProcessLookupError):
+                os.kill(process.worker, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+
+
+def test_a_root_is_free_again_when_the_process_is_killed(tmp_path, hold, refusal):
+    process = hold()
+    with refusal(f"process {process.pid} since "), lock(tmp_path):
+        pass
+    process.kill()
+    process.wait()
     with lock(tmp_path):
+        pass
+
+
+def test_a_root_is_held_by_the_worker_too_which_is_waited_for(tmp_path, hold):
+    process = hold("2")
+    process.kill()
+    process.wait()
+    said = []
+    with lock(tmp_path, said.append):
+        assert not Path(f"/proc/{process.worker}").exists() or is_zombie(process.worker)
+    assert said == ["waiting for the end of a run that was killed"]
+
+
+def test_a_worker_that_does_not_end_is_named(tmp_path, hold, refusal, monkeypatch):
+    monkeypatch.setattr(workspace_module, "_PATIENCE_S", 0.3)
+    process = hold("30")
+    # It stays as a zombie, as nobody has taken note of its end.
+    process.kill()
+    with (
+        refusal(
+            f"process {process.pid} since ",
+            f", which was killed, and whose worker, process {process.worker}, has not ended: wait",
+        ),
+        lock(tmp_path),
+    ):
+        pass
+
+
+def is_zombie(process_id: int) -> bool:
+    status = Path(f"/proc/{process_id}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("word", [b"", b"{", b"\xff", b"[1]", b'{"command": "x"}'])
+def test_a_root_whose_holder_left_no_word_is_refused_all_the_same(tmp_path, refusal, word):
+    with lock(tmp_path):
+        (tmp_path / ".lock").write_bytes(word)
+        with refusal(f"Another run is using {tmp_path}: wait until it ends"), lock(tmp_path):
+            pass
+
+
+def test_a_holder_on_another_machine_is_not_taken_for_killed(tmp_path, refusal):
+    word = {"command": 2**22, "since": "2026-01-02T03:04:05Z", "host": "elsewhere"}
+    with lock(tmp_path):
+        (tmp_path / ".lock").write_text(json.dumps(word))
+        with refusal(f"process {2**22} on elsewhere since 2026-01-0"), lock(tmp_path):
+            pass
+
+
+def test_what_a_lock_was_left_with_is_no_obstacle(tmp_path):
+    (tmp_path / ".lock").write_text("from an earlier version, and longer than what is written now")
+    with lock(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())["command"] == os.getpid()
+
+
+@pytest.mark.parametrize("kind", ["directory", "loop"])
+def test_a_lock_that_can_not_be_opened_is_a_sentence(tmp_path, refusal, kind):
+    file = tmp_path / ".lock"
+    if kind == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to(file)
+    with (
+        refusal(f"{file} can't be written: ", "name another directory with --root."),
+        lock(tmp_path),
+    ):
         pass
 
 
