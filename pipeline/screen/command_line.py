@@ -192,8 +192,12 @@ def exit_with(command: Callable[[], int]) -> NoReturn:
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
     quiet.silence_tensorflow()
+    code: int | str | None
     try:
         code = command()
+    except SystemExit as ended:
+        # As of --help, and of wrong flags.
+        code = ended.code
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = ExitCode.USAGE

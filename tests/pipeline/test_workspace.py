@@ -2,6 +2,7 @@ import datetime
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,7 +13,15 @@ import pytest
 from pipeline import config
 from pipeline import workspace as workspace_module
 from pipeline.errors import UserError
-from pipeline.workspace import check_no_wildcards, is_locked, lock, make_writable, workspace
+from pipeline.workspace import (
+    check_earlier,
+    check_no_wildcards,
+    is_locked,
+    lock,
+    make_writable,
+    share,
+    workspace,
+)
 
 
 def test_everything_but_the_served_models_lies_below_the_root(tmp_path):
@@ -91,6 +100,108 @@ def test_a_directory_that_cannot_be_is_refused_with_the_flag_that_names_another(
         make_writable(tmp_path / name, "--serving-dir")
     assert str(caught.value).startswith(f"{tmp_path / name} can't be written: ")
     assert str(caught.value).endswith("name another directory with --serving-dir.")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A root with what a run leaves in it."""
+    place = workspace(config.Paths(root=tmp_path / "root"), "fashion_mnist")
+    for directory in (place.artifacts / "Trainer" / "model" / "7", place.serving_model_dir):
+        directory.mkdir(parents=True)
+    for directory in (place.records, place.checkpoints, place.run_dir("r1")):
+        directory.mkdir(parents=True)
+    for file in (place.metadata, place.artifacts / "Trainer" / "model" / "7" / "weights"):
+        file.touch()
+        file.chmod(0o644)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        *((name, "--root") for name in ("metadata.db", "runs", "records", "checkpoints")),
+        *(
+            (name, "--root")
+            for name in ("artifacts", "artifacts/Trainer", "artifacts/Trainer/model")
+        ),
+        ("serving/tinyvgg", "--serving-dir"),
+    ],
+)
+def test_what_another_user_made_and_nobody_else_may_write_is_named(
+    place, refusal, monkeypatch, name, flag
+):
+    path = place.root / name
+    # By root, anything may be written.
+    monkeypatch.setattr(workspace_module.os, "access", lambda one, mode: one != path)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    owner = path.owner()
+    with refusal(f"{path} can't be written, as it is {owner}'s: Permission denied", flag):
+        check_earlier(place)
+
+
+def test_a_user_without_a_name_is_told_by_number(place, refusal, monkeypatch):
+    def find_nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(workspace_module.os, "access", lambda *arguments: False)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    monkeypatch.setattr(workspace_module.pwd, "getpwuid", find_nobody)
+    with refusal(f", as it is user {os.getuid()}'s: Permission denied"):
+        check_earlier(place)
+
+
+def test_a_root_that_may_be_written_is_no_obstacle(place, tmp_path):
+    check_earlier(place)
+    check_earlier(workspace(config.Paths(root=tmp_path / "new"), "fashion_mnist"))
+
+
+def modes(top: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(top)): stat.S_IMODE(path.lstat().st_mode)
+        for path in (top, *top.rglob("*"))
+        if not path.is_symlink()
+    }
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_a_run_made_in_a_shared_root_is_written_by_the_group_too(place, tmp_path):
+    outside = tmp_path / "outside"
+    outside.touch()
+    outside.chmod(0o600)
+    (place.root / "link").symlink_to(outside)
+    place.root.chmod(0o2775)
+    share(place)
+    found = modes(place.root)
+    assert found["artifacts/Trainer/model/7"] == 0o2775
+    assert found["artifacts/Trainer/model/7/weights"] == 0o664
+    assert found["metadata.db"] == 0o664
+    assert found["serving/tinyvgg"] == 0o2775
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o2755])
+def test_a_root_that_is_not_shared_stays_as_it_is(place, mode):
+    place.root.chmod(mode)
+    before = modes(place.root)
+    share(place)
+    assert modes(place.root) == before
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_another_user_made_stays_as_it_is(place, monkeypatch):
+    place.root.chmod(0o2775)
+    before = modes(place.root)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    share(place)
+    assert modes(place.root) == before
 
 
 def test_a_root_is_held_by_one_run_at_a_time_and_the_other_is_told_by_whom(tmp_path, refusal):
