@@ -44,8 +44,8 @@ ORDER = {
         ("report",),
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
-        ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties", "quiet", "tfx_public"),
+        ("evaluation", "image_statistics", "model_formats", "model_server", "model_store"),
+        ("blessings", "image_measures", "properties", "quiet", "tfx_public"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -144,6 +144,7 @@ def test_every_package_has_sources(package):
         "pipeline.__main__",
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),
+        *("components.image_statistics.findings", "components.image_statistics.labels"),
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):
