@@ -26,11 +26,12 @@ ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
         ("__main__",),
-        ("local_runner", "dataset", "inspect", "serving", "frames"),
+        ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
         ("serving_commands",),
         ("screen",),
         ("engine",),
         ("graph",),
+        ("curation",),
         ("runs",),
         ("effect",),
         ("data",),
@@ -141,7 +142,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
-        "pipeline.__main__",
+        *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),
         *("components.image_statistics.findings", "components.image_statistics.labels"),
