@@ -198,7 +198,7 @@ def _describe_distance(
             if ".".join(info.path.step) == feature and one.type == wanted:
                 most = _MOST.search(reason.description)
                 return (
-                    f"its {_DISTANCE_NAMES[wanted]} to {other} is {one.value:.3f}, and at most "
+                    f"its {_DISTANCE_NAMES[wanted]} to {other} is {one.value:.3g}, and at most "
                     f"{one.threshold:.3g} is allowed" + (f", most for {most[1]}" if most else "")
                 )
     return _describe(reason)

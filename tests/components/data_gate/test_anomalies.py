@@ -124,14 +124,14 @@ def test_difference_says_distance_bound_and_where_it_is_most(validate):
     [one] = read_differences(directory, "skew")
     assert (one.kind, one.feature, one.split) == ("skew", "class", "eval")
     assert one.found.startswith(
-        "its L-infinity distance to train is 0.400, and at most 0.1 is allowed, most for "
+        "its L-infinity distance to train is 0.4, and at most 0.1 is allowed, most for "
     )
 
 
 def test_difference_to_other_data_names_that(validate):
     directory = validate(CHANGED, CLASS, **COMPARED, **comparator(0.1))
     [one] = read_differences(directory, "drift", "the span before's")
-    assert "to the span before's train is 0.400" in one.found
+    assert "to the span before's train is 0.4," in one.found
 
 
 def test_distance_within_its_bound_is_no_difference_and_can_be_read(validate):
