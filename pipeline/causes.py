@@ -100,6 +100,12 @@ def _describe_file_size() -> str:
     return f"a file may not be larger than {_limit(resource.RLIMIT_FSIZE)} bytes: raise `ulimit -f`"
 
 
+def _describe_disk_error() -> str:
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        return _describe_file_size()
+    return "a disk can't be read or written, as SQLite says: look at the system's log"
+
+
 def _describe_memory() -> str:
     free = re.search(r"^MemAvailable: *(\d+) kB", _read("/proc/meminfo"), re.MULTILINE)
     there = f"{_megabytes(int(free[1]) * 1024)} are free" if free else "it is used up"
@@ -134,6 +140,7 @@ _SHORTAGES: tuple[tuple[re.Pattern[str], Callable[[Places], str]], ...] = (
         lambda _: _describe_read_only(),
     ),
     (re.compile(r"File too large"), lambda _: _describe_file_size()),
+    (re.compile(r"disk I/O error"), lambda _: _describe_disk_error()),
     (re.compile(r"Too many open files"), lambda _: _describe_files()),
     (
         re.compile(

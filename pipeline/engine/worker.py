@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from components import verdict
+from components.data_gate.findings import DataRefusedError, Finding, without_pictures
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
@@ -163,6 +165,7 @@ def _run_graph(
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
     ended = Finished()
+    findings: Sequence[Finding] = ()
     try:
         runner.run(pipeline, run_options=part)
     except InterruptedRunError:
@@ -171,15 +174,19 @@ def _run_graph(
         ended = Finished(failure=Failure(cause=str(error)))
     except NodeFailedError as error:
         ended = _describe_failure(error.node, error.__cause__, place)
+        if isinstance(error.__cause__, DataRefusedError):
+            findings = error.__cause__.findings
     # What the run came to counts for more than its page, and than what a later one may ask for.
     with _logged("the page could not be made"):
-        write_report(pipeline, place, request.run_id, ended.failure, interrupted=ended.interrupted)
+        told = _failure_with_findings(ended, findings)
+        write_report(pipeline, place, request.run_id, told)
     if not ended.failure:
         with _logged("the versions of the libraries could not be noted"):
             remember_versions(place.versions, versions)
-    told = _read_outcome(request, place, ended)
-    notes = [*effect.find_without_effect(request.config, data), *version_notes, *told.notes]
-    return told.model_copy(update={"notes": notes})
+    ended = _read_outcome(request, place, ended)
+    notes = [*effect.find_without_effect(request.config, data), *version_notes, *ended.notes]
+    found = without_pictures(findings) or ended.data_findings
+    return ended.model_copy(update={"notes": notes, "data_findings": found})
 
 
 def _describe_failure(node: str, cause: BaseException | None, place: Workspace) -> Finished:
@@ -187,6 +194,17 @@ def _describe_failure(node: str, cause: BaseException | None, place: Workspace) 
         return INTERRUPTED
     _logger.error("%s failed", node, exc_info=cause)
     return Finished(failure=Failure(node=node, cause=describe_cause(cause, _places(place))))
+
+
+def _failure_with_findings(ended: Finished, findings: Sequence[Finding]) -> verdict.Failure | None:
+    if ended.failure is None:
+        return None
+    return verdict.Failure(
+        ended.failure.cause,
+        ended.failure.node,
+        interrupted=ended.interrupted,
+        data_findings=findings,
+    )
 
 
 def _read_outcome(request: Request, place: Workspace, ended: Finished) -> Finished:
@@ -208,6 +226,7 @@ def _read_outcome(request: Request, place: Workspace, ended: Finished) -> Finish
         return ended.model_copy(update={"failure": ended.failure or Failure(cause=cause)})
     return ended.model_copy(
         update={
+            "data_findings": outcome.data_findings,
             "training": outcome.training,
             "evaluation": outcome.evaluation,
             "serving": outcome.serving,

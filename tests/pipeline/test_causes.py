@@ -86,6 +86,7 @@ class Usage:
         (OSError(errno.EROFS, os.strerror(errno.EROFS)), "is mounted read-only"),
         (RuntimeError("attempt to write a readonly database"), "is mounted read-only"),
         (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), "raise `ulimit -f`"),
+        (RuntimeError("query: COMMIT; disk I/O error"), "look at the system's log"),
         (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "raise `ulimit -n`"),
         (RuntimeError("can't start new thread"), "raise `ulimit -u`"),
         (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "raise `ulimit -u`"),
@@ -104,6 +105,12 @@ def test_what_is_used_up_is_found_where_another_error_was_made_of_it():
     error.__cause__ = RuntimeError("again")
     error.__cause__.__context__ = MemoryError()
     assert describe_cause(error).startswith("there is not enough memory: ")
+
+
+def test_a_limit_on_files_is_what_sqlite_calls_an_error_of_the_disk(small_files_only):
+    with small_files_only(4096):
+        cause = describe_cause(RuntimeError("disk I/O error"))
+    assert cause == "a file may not be larger than 4,096 bytes: raise `ulimit -f`"
 
 
 def test_a_chain_of_errors_that_is_a_circle_has_an_end():

@@ -271,9 +271,7 @@ def write_report(tmp_path, monkeypatch):
         monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r2").mkdir(parents=True, exist_ok=True)
-        pages.write_report(
-            SimpleNamespace(components=[report]), place, "r2", None, interrupted=False
-        )
+        pages.write_report(SimpleNamespace(components=[report]), place, "r2", None)
         return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8")
 
     return write_report
@@ -319,7 +317,7 @@ def test_outcome_that_can_not_be_read_hides_no_failure_and_passes_for_none(
 def test_picture_that_can_not_be_copied_costs_nothing_else(run_graph, monkeypatch, tmp_path):
     there = tmp_path / "curve.png"
     there.touch()
-    outcome = Outcome(None, None, None, None, [tmp_path / "none.png", there])
+    outcome = Outcome([], None, None, None, None, [tmp_path / "none.png", there])
     monkeypatch.setattr("pipeline.runs.outcome.read_outcome", lambda *arguments: outcome)
     finished, _ = run_graph()
     assert finished.failure is None
