@@ -74,7 +74,7 @@ def _describe_disk(places: Places) -> str:
 
 
 def _describe_quota(places: Places) -> str:
-    return f"{_describe_disk(places).replace('a disk is full', 'the quota on a disk is used up')}"
+    return _describe_disk(places).replace("a disk is full", "the quota on a disk is used up")
 
 
 def _fullest(places: Places) -> str:
@@ -86,7 +86,7 @@ def _fullest(places: Places) -> str:
     if not found:
         return ""
     free, total, place = min(found)
-    return f"{place} has {_megabytes(free)} free of {_megabytes(total)}"
+    return f"{place} now has {_megabytes(free)} free of {_megabytes(total)}"
 
 
 def _describe_read_only() -> str:

@@ -368,8 +368,8 @@ class Run(Group):
     component_timeout_min: float = Field(
         1440,
         gt=0,
-        description="Time limit for each component, in minutes; one that takes longer is ended, "
-        "with what it was at in the log.",
+        description="Time limit for each component, and each step before the first, in minutes; "
+        "what takes longer is ended, with what it was at in the log.",
     )
 
 

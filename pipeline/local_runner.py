@@ -40,7 +40,7 @@ from pipeline.screen.arguments import one_of, whole_number
 from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
-from pipeline.workspace import LOG_FILE, RESULT_FILE
+from pipeline.workspace import LOG_FILE, RESULT_FILE, TEMPORARY
 from trainer_module import features
 from trainer_module.code_version import find_code_version
 
@@ -172,29 +172,20 @@ def _run(
     )
     with workspace.lock(place.root, lambda text: console.print(f"{text} …")) as held:
         workspace.check_earlier(place)
-        run_dir = place.run_dir(request.run_id)
-        workspace.make_writable(run_dir, "--root")
-        code, clock, finished = None, NodeClock(), INTERRUPTED
-        try:
-            print_heading(console, source, run_dir)
-            # Before the run, during which somebody may edit or commit.
-            code = find_code_version()
-            finished = _supervise(request, place, held, clock, console, parsed.verbose)
-            ignore_interrupts()
-        except KeyboardInterrupt:
-            # From here on, what the run came to is kept.
-            ignore_interrupts()
-        result = _keep(
-            _conclude(request, clock, finished).model_copy(
-                update={
-                    "started": started,
-                    "duration_s": round(time.monotonic() - began, 3),
-                    "settings": settings.differing(asked),
-                    "code": code and Code(commit=code.commit, clean=code.clean),
-                }
-            ),
-            place,
+        # Before the run, during which somebody may edit or commit.
+        code = find_code_version()
+        surroundings = _surroundings(request, place, held, parsed.verbose)
+        workspace.make_writable(place.run_dir(request.run_id), "--root")
+        ended = _supervise(request, surroundings, held, console, ignore_interrupts)
+        result = ended.model_copy(
+            update={
+                "started": started,
+                "duration_s": round(time.monotonic() - began, 3),
+                "settings": settings.differing(asked),
+                "code": code and Code(commit=code.commit, clean=code.clean),
+            }
         )
+        result = _keep(result, place)
     print_summary(console, result)
     return result
 
@@ -220,54 +211,65 @@ def _check_server(serving: config.Serving) -> None:
         )
 
 
+def _surroundings(
+    request: Request, place: workspace.Workspace, held: workspace.Held, verbose: bool
+) -> Surroundings:
+    run_dir = place.run_dir(request.run_id)
+    return Surroundings(
+        log=run_dir / LOG_FILE,
+        temporary=run_dir / TEMPORARY,
+        held=[held.descriptor],
+        time_limit_s=request.config.run.component_timeout_min * 60,
+        echo=sys.stderr if verbose else None,
+    )
+
+
 def _supervise(
     request: Request,
-    place: workspace.Workspace,
+    surroundings: Surroundings,
     held: workspace.Held,
-    clock: NodeClock,
     console: Console,
-    verbose: bool,
-) -> Finished:
+    ignore_interrupts: Callable[[], None],
+) -> RunResult:
+    """Runs the graph and shows how it goes. However that ends, what it came to is returned."""
+    clock, finished = NodeClock(), INTERRUPTED
     # Lines of a log and a table that redraws itself do not share a screen.
-    display = make_display(console, clock, live=console.is_terminal and not verbose)
+    display = make_display(console, clock, live=console.is_terminal and not surroundings.echo)
 
     def handle(event: Event) -> None:
         if isinstance(event, NodeEvent):
             clock.handle(event)
         display.handle(event)
 
-    with _temporary_directory(place) as temporary, display:
-        surroundings = Surroundings(
-            log=place.run_dir(request.run_id) / LOG_FILE,
-            temporary=temporary,
-            held=[held.descriptor],
-            time_limit_s=request.config.run.component_timeout_min * 60,
-            echo=sys.stderr if verbose else None,
-        )
-        try:
+    try:
+        print_heading(console, request.source, surroundings.log.parent)
+        with _temporary_directory(surroundings.temporary), display:
             finished = run_worker(
                 request, surroundings, handle, lambda worker: held.tell(worker=worker)
             )
-        except (OSError, RuntimeError, MemoryError) as error:
-            # As where no process or thread may be started.
-            shortage = find_shortage(error, [place.root])
-            if shortage is None:
-                raise
-            finished = Finished(failure=Failure(cause=shortage))
-        clock.abort("interrupted" if finished.interrupted else "failed")
-    return finished
+            ignore_interrupts()
+            clock.abort("interrupted" if finished.interrupted else "failed")
+    except KeyboardInterrupt:
+        ignore_interrupts()
+    except (OSError, RuntimeError, MemoryError) as error:
+        # As where no process or thread may be started.
+        shortage = find_shortage(error, [surroundings.log.parent])
+        if shortage is None:
+            raise
+        finished = Finished(failure=Failure(cause=shortage))
+    return _conclude(request, clock, finished)
 
 
 @contextmanager
-def _temporary_directory(place: workspace.Workspace) -> Iterator[Path]:
-    """Yields one for a run; what a run left that was killed goes with it."""
-    shutil.rmtree(place.temporary, ignore_errors=True)
-    # Some of it may be another user's.
-    place.temporary.mkdir(exist_ok=True)
+def _temporary_directory(directory: Path) -> Iterator[None]:
+    """Makes it, for a while; what runs left that were killed goes as well."""
+    for left in directory.parent.parent.glob(f"*/{TEMPORARY}"):
+        shutil.rmtree(left, ignore_errors=True)
+    directory.mkdir()
     try:
-        yield place.temporary
+        yield
     finally:
-        shutil.rmtree(place.temporary, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _conclude(request: Request, clock: NodeClock, finished: Finished) -> RunResult:

@@ -30,6 +30,9 @@ LOG_FILE = "pipeline.log"
 RESULT_FILE = "result.json"
 """In a run's directory: the object that `--json` prints."""
 
+TEMPORARY = "tmp"
+"""In a run's directory: its temporary files, while it goes on."""
+
 _WILDCARDS = frozenset("*?[]{}|^$\\")
 """What means something else in the patterns of Beam, or in the regular expressions of TFX."""
 
@@ -69,11 +72,6 @@ class Workspace:
     def records(self) -> Path:
         """The TFRecords that were prepared."""
         return self.root / "records"
-
-    @property
-    def temporary(self) -> Path:
-        """The temporary files of the run that goes on."""
-        return self.root / "tmp"
 
     @property
     def checkpoints(self) -> Path:

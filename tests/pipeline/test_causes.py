@@ -56,8 +56,8 @@ BEAM = """RuntimeError: OSError: [Errno 28] No space left on device
 def test_a_full_disk_is_named_with_what_is_free(error, tmp_path):
     cause = describe_cause(error, [tmp_path, tmp_path / "none"])
     assert re.fullmatch(
-        rf"a disk is full: {tmp_path} has [\d,]+ MB free of [\d,]+ MB; make room there, or name "
-        "another directory",
+        rf"a disk is full: {tmp_path} now has [\d,]+ MB free of [\d,]+ MB; make room there, or "
+        "name another directory",
         cause,
     )
 
@@ -71,7 +71,7 @@ def test_of_several_disks_the_fullest_is_named(monkeypatch):
 
     monkeypatch.setattr("shutil.disk_usage", lambda place: Usage(*usage(place)[1:]))
     cause = find_shortage("No space left on device", [Path(name) for name in free])
-    assert "/b has 0 MB free of 7 MB" in cause
+    assert "/b now has 0 MB free of 7 MB" in cause
 
 
 class Usage:

@@ -40,13 +40,23 @@ def test_an_interrupt_after_the_last_component_changes_nothing(run, monkeypatch,
 
 
 def test_an_interrupt_before_the_worker_has_started_leaves_a_result(run, worker, monkeypatch, kept):
-    monkeypatch.setattr(local_runner, "find_code_version", lambda: signal.raise_signal(2))
+    monkeypatch.setattr(
+        local_runner, "print_heading", lambda *arguments: signal.raise_signal(signal.SIGINT)
+    )
     signal.signal(signal.SIGINT, signal.default_int_handler)
     code, out, _ = run("--json")
     assert not worker.requests
     assert code == 130
     assert kept() == the_object(out)
     assert the_object(out)["verdict"]["state"] == "interrupted"
+
+
+def test_an_interrupt_before_there_is_a_run_leaves_none(run, worker, monkeypatch, tmp_path):
+    monkeypatch.setattr(local_runner, "find_code_version", lambda: signal.raise_signal(2))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    assert run()[0] == 130
+    assert not worker.requests
+    assert not (tmp_path / "root" / "sample" / "runs").exists()
 
 
 def test_signals_do_afterwards_what_they_did_before(run):
@@ -123,19 +133,26 @@ def test_a_defect_keeps_its_traceback(run, worker):
         run()
 
 
-def test_temporary_files_are_below_the_root_and_go_with_the_run(run, monkeypatch, tmp_path):
-    place = tmp_path / "root" / "sample" / "tmp"
-    (place / "of a run that was killed").mkdir(parents=True)
+def test_temporary_files_go_with_the_run_and_with_them_those_of_runs_that_were_killed(
+    run, monkeypatch, tmp_path
+):
+    runs = tmp_path / "root" / "sample" / "runs"
+    (runs / "of a run that was killed" / "tmp" / "a directory").mkdir(parents=True)
+    # Whoever names a directory of their own as a root has it as it was.
+    own = tmp_path / "root" / "sample" / "tmp"
+    own.mkdir()
     seen = []
 
     def look(request, surroundings, handle, started):
-        seen.append((surroundings.temporary, list(place.iterdir())))
+        (surroundings.temporary / "file").touch()
+        seen.extend(runs.glob("*/tmp"))
         return Finished()
 
     monkeypatch.setattr(local_runner, "run_worker", look)
-    run()
-    assert seen == [(place, [])]
-    assert not place.exists()
+    assert run()[0] == 0
+    assert len(seen) == 1
+    assert not list(runs.glob("*/tmp"))
+    assert own.exists()
 
 
 def test_the_worker_is_given_the_lock_and_the_lock_names_it(run, monkeypatch, tmp_path):

@@ -196,7 +196,7 @@ def test_disk_that_is_full_is_a_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         command_line.exit_with(fail)
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith(f"error: A disk is full: {tmp_path} has ")
+    assert capsys.readouterr().err.startswith(f"error: A disk is full: {tmp_path} now has ")
 
 
 def test_error_of_a_file_is_not_taken_for_one_of_the_output():
