@@ -1,6 +1,7 @@
 """Fetches images that show what the data gate means."""
 
 import base64
+import hashlib
 import heapq
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,8 @@ from components.image_statistics.reading import Batch, parse, read_serialized
 
 SHOWN = 8
 
-_Row = tuple[float, bytes, int]
-"""By what it is sorted, the PNG, and the label."""
+_Row = tuple[float, bytes, bytes, int]
+"""The measure, a digest, by which equals are in no order that says anything, PNG and label."""
 
 
 def fetch(split: Path, measure: str, highest: bool) -> list[Picture]:
@@ -29,7 +30,7 @@ def fetch(split: Path, measure: str, highest: bool) -> list[Picture]:
     rows = (row for file in sorted(split.iterdir()) for row in _rows(str(file), measure, highest))
     return [
         Picture(base64.b64encode(png).decode(), _caption(measure, abs(value), label))
-        for value, png, label in heapq.nsmallest(SHOWN, rows)
+        for value, _, png, label in heapq.nsmallest(SHOWN, rows)
     ]
 
 
@@ -38,7 +39,9 @@ def _rows(file: str, measure: str, highest: bool) -> Iterator[_Row]:
         batch = parse(examples)
         values = _measure(batch, measure) * (-1 if highest else 1)
         for index in np.flatnonzero(batch.decoded):
-            yield float(values[index]), batch.pngs[index], int(batch.labels[index])
+            png = batch.pngs[index]
+            digest = hashlib.blake2b(png, digest_size=8).digest()
+            yield float(values[index]), digest, png, int(batch.labels[index])
 
 
 def _measure(batch: Batch, measure: str) -> np.ndarray:
