@@ -238,6 +238,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
     result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
+        set_aside=finished.set_aside,
         components=clock.results(),
         training=finished.training,
         evaluation=finished.evaluation,

@@ -12,6 +12,7 @@ import pydantic
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
+from pipeline.data.preparation import SetAside
 from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
 
 
@@ -90,6 +91,7 @@ class Finished(_Message):
     """
 
     kind: Literal["finished"] = "finished"
+    set_aside: SetAside | None = None
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
     serving: ServingResult | None = None

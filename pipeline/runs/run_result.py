@@ -19,6 +19,7 @@ from components.verdict import (
     judge_unreadable,
 )
 from pipeline import nodes
+from pipeline.data.preparation import SetAside
 from pipeline.errors import ExitCode
 
 NodeState = Literal[
@@ -130,7 +131,8 @@ class RunResult(_Result):
     far, the last also where nothing was pushed. `pictures` are the curves, as files, and
     `report` is the page. `started` is in UTC, and `duration_s` seconds of wall-clock time;
     `running` says that it has not ended yet. `settings` are those that are not the default's, by
-    `group.key`, and `code` is None where it is in no checkout. `notes` are things to know that are
+    `group.key`, and `code` is None where it is in no checkout. `set_aside`
+    says how much of the data was left out, where some was. `notes` are things to know that are
     no refusal, a sentence each. `serving_flags` are those of `python -m pipeline.serving`, to name
     the serving directory. `unfit_version` is the live version, if it is the very model that this
     run did not bless. `readable` is False of a file that is
@@ -145,6 +147,7 @@ class RunResult(_Result):
     settings: dict[str, pydantic.JsonValue] = {}
     code: Code | None = None
     dataset: str | None = None
+    set_aside: SetAside | None = None
     components: dict[str, NodeResult] = {}
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
