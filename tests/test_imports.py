@@ -45,7 +45,7 @@ ORDER = {
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties", "quiet", "tfx_public"),
+        ("blessings", "programs", "properties", "quiet", "tfx_public"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
