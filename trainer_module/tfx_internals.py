@@ -22,15 +22,18 @@ MODULES = {
     "tfxio_utils": "tfx.components.util.tfxio_utils",
     "types": "tfx.types",
     # Components of our own, and executors of TFX's components.
+    "base_beam_component": "tfx.dsl.components.base.base_beam_component",
     "base_beam_executor": "tfx.dsl.components.base.base_beam_executor",
     "base_component": "tfx.dsl.components.base.base_component",
     "base_executor": "tfx.dsl.components.base.base_executor",
     "component_spec": "tfx.types.component_spec",
+    "distribution_validator": "tfx.components.distribution_validator.component",
     "evaluator_constants": "tfx.components.evaluator.constants",
     "evaluator_executor": "tfx.components.evaluator.executor",
     "executor_spec": "tfx.dsl.components.base.executor_spec",
     "infra_validator_executor": "tfx.components.infra_validator.executor",
     "pusher_executor": "tfx.components.pusher.executor",
+    "statistics_gen_executor": "tfx.components.statistics_gen.executor",
     "standard_component_specs": "tfx.types.standard_component_specs",
     # Running a graph.
     "compiler_constants": "tfx.dsl.compiler.constants",

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.report.contents import Anomaly, FeatureStatistics
+from components.report.contents import FeatureStatistics
 
 _STATISTICS_FILE = "FeatureStats.pb"
-_ANOMALIES_FILE = "SchemaDiff.pb"
 _ORDER = ("train", "eval", "test")
 
 
@@ -21,29 +20,19 @@ def read_statistics(directory: Path) -> list[FeatureStatistics]:
     Returns:
         A row for each feature of each split.
     """
-    rows = []
-    for split, content in _splits(directory, _STATISTICS_FILE):
-        [dataset] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
-        rows += [_describe(split, dataset.num_examples, feature) for feature in dataset.features]
-    return rows
-
-
-def read_anomalies(directory: Path) -> list[Anomaly]:
-    """Reads ExampleValidator's output.
-
-    Args:
-        directory: of the `ExampleAnomalies`.
-
-    Returns:
-        A row for each anomaly of each split; none where the data fits the schema.
-    """
     return [
-        Anomaly(split, feature, info.description)
-        for split, content in _splits(directory, _ANOMALIES_FILE)
-        for feature, info in sorted(
-            anomalies_pb2.Anomalies.FromString(content).anomaly_info.items()
-        )
+        _describe(split, dataset.num_examples, feature)
+        for split, dataset in read_datasets(directory).items()
+        for feature in dataset.features
     ]
+
+
+def read_datasets(directory: Path) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    """Reads the message of each split from an `ExampleStatistics`."""
+    found = {}
+    for split, content in _splits(directory, _STATISTICS_FILE):
+        [found[split]] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
+    return found
 
 
 def _splits(directory: Path, file: str) -> Iterator[tuple[str, bytes]]:
