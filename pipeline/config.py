@@ -94,6 +94,20 @@ class Dataset(Group):
         description="File pattern of your own TFRecords, relative to their directory; the newest "
         "span and version are used.",
     )
+    bad_examples: Literal["refuse", "set_aside"] = Field(
+        "refuse",
+        description="What to do if examples in your own TFRecords are not what examples must be: "
+        "`refuse` the data, or leave them out and keep them in a file (`set_aside`).",
+    )
+    # What is left out of `test` may change its accuracy by as much: no more than a drop against
+    # the baseline may be.
+    max_bad_fraction: Fraction = Field(
+        0.01, description="Largest fraction of each split that may be set aside."
+    )
+    # As many as a person can look through; more have a cause to be mended where they are written.
+    max_bad_examples: Count = Field(
+        1000, description="Largest number of examples that may be set aside in all."
+    )
 
 
 class Model(Group):

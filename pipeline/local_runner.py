@@ -161,17 +161,18 @@ def _run(
     place = workspace.workspace(asked.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
-    request = Request(
-        run_id=history.make_run_id(started),
-        config=asked,
-        source=source,
-        from_node=parsed.from_node,
-        to_node=parsed.to_node,
-        cache=not parsed.no_cache,
-        keep_versions=parsed.keep_cache_across_versions,
-    )
+    roots = [workspace.workspace(asked.paths, name).root for name in workspace.DATASETS]
     with workspace.lock(place.root, lambda text: console.print(f"{text} …")) as held:
         workspace.check_earlier(place)
+        request = Request(
+            run_id=history.make_run_id(started, roots),
+            config=asked,
+            source=source,
+            from_node=parsed.from_node,
+            to_node=parsed.to_node,
+            cache=not parsed.no_cache,
+            keep_versions=parsed.keep_cache_across_versions,
+        )
         # Before the run, during which somebody may edit or commit.
         code = find_code_version()
         surroundings = _surroundings(request, place, held, parsed.verbose)

@@ -33,6 +33,9 @@ RESULT_FILE = "result.json"
 TEMPORARY = "tmp"
 """In a run's directory: its temporary files, while it goes on."""
 
+DATASETS = (features.DATASET.name, config.SAMPLE)
+"""Each has a pipeline of its own, of which the second's lies below the first's."""
+
 _WILDCARDS = frozenset("*?[]{}|^$\\")
 """What means something else in the patterns of Beam, or in the regular expressions of TFX."""
 
@@ -274,7 +277,7 @@ def lock(root: Path, say: Callable[[str], None] = lambda text: None) -> Iterator
                 say("waiting for the end of a run that was killed")
                 told = True
             time.sleep(_POLL_S)
-        held = Held(file.fileno(), datetime.datetime.now().astimezone())
+        held = Held(file.fileno(), datetime.datetime.now(datetime.timezone.utc))
         held.tell()
         yield held
 

@@ -4,16 +4,16 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO, cast
 
+from components.programs import module_program
 from pipeline.causes import find_shortage
 from pipeline.engine.protocol import (
     GRACE_S,
@@ -28,9 +28,26 @@ from pipeline.engine.protocol import (
 from pipeline.runs.run_result import Failure
 from trainer_module import keras_settings
 
-# TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
-# the time of an epoch as well.
-_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+_ENVIRONMENT = {
+    # TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
+    # the time of an epoch as well.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    # What the two say to one another, and the log, are in UTF-8 whatever the locale is.
+    "PYTHONUTF8": "1",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+}
+
+_DECISIVE = frozenset(
+    {
+        "NVIDIA_TF32_OVERRIDE",
+        "TF_CUDNN_DETERMINISTIC",
+        "TF_DETERMINISTIC_OPS",
+        "TF_ENABLE_AUTO_MIXED_PRECISION",
+        "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE",
+        "TF_XLA_FLAGS",
+    }
+)
+"""Variables by which TensorFlow computes otherwise: the same settings would give other weights."""
 
 _GRACE_S = GRACE_S
 _TICK_S = 1.0
@@ -197,21 +214,23 @@ def _worker(
                     pipe.close()
 
 
+def _make_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a machine or a shell has set must not decide on what is trained."""
+    kept = {name: value for name, value in environment.items() if name not in _DECISIVE}
+    return {**keras_settings.isolate(kept), **_ENVIRONMENT}
+
+
 def _start(surroundings: Surroundings, events: int) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.engine.worker", str(events)],
+        [*module_program("pipeline.engine.worker"), str(events)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[events, *surroundings.held],
-        env={
-            **_ENVIRONMENT,
-            **keras_settings.isolate(os.environ),
-            "TMPDIR": str(surroundings.temporary),
-        },
+        env={**_make_environment(os.environ), "TMPDIR": str(surroundings.temporary)},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     )
 

@@ -184,9 +184,16 @@ def _run_graph(
         with _logged("the versions of the libraries could not be noted"):
             remember_versions(place.versions, versions)
     ended = _read_outcome(request, place, ended)
-    notes = [*effect.find_without_effect(request.config, data), *version_notes, *ended.notes]
+    notes = [
+        *data.describe_set_aside(place.root),
+        *effect.find_without_effect(request.config, data),
+        *version_notes,
+        *ended.notes,
+    ]
     found = without_pictures(findings) or ended.data_findings
-    return ended.model_copy(update={"notes": notes, "data_findings": found})
+    return ended.model_copy(
+        update={"notes": notes, "data_findings": found, "set_aside": data.set_aside}
+    )
 
 
 def _describe_failure(node: str, cause: BaseException | None, place: Workspace) -> Finished:

@@ -30,6 +30,12 @@ from trainer_module import keras_settings
 # Of lines in a file, which nobody wants broken; a screen has a width of its own.
 _FILE_WIDTH = 240
 
+_NARROWEST = 20
+"""Characters: what is said to have less, as a `COLUMNS` left over, is not a screen."""
+
+# The second is Python's where the locale is C; who asked for another one gets it.
+_UNASKED = ("strict", "surrogateescape")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -142,10 +148,17 @@ def _make_lasting(stream: TextIO, number: int) -> TextIO:
             return io.TextIOWrapper(
                 io.BufferedWriter(_LastingOutput(number)),
                 encoding=stream.encoding,
-                errors="backslashreplace" if stream.errors == "strict" else stream.errors,
+                errors="backslashreplace" if stream.errors in _UNASKED else stream.errors,
                 line_buffering=stream.line_buffering,
             )
     return stream
+
+
+def _forget_useless_width() -> None:
+    """Leaves aside a width that shows nothing, as the 0 of a terminal that has none yet."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < _NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 def _find_loss() -> OSError | None:
@@ -189,6 +202,7 @@ def exit_with(command: Callable[[], int]) -> NoReturn:
     """Runs a command and exits with its code; what a person can mend becomes a line on stderr."""
     interrupt.raise_again()
     open_standard_streams()
+    _forget_useless_width()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
     quiet.silence_tensorflow()
