@@ -43,7 +43,7 @@ ORDER = {
     "components": (
         ("report",),
         ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
-        ("verdict",),
+        ("listing", "verdict"),
         ("evaluation", "model_formats", "model_server", "model_store"),
         ("blessings", "properties", "quiet", "tfx_public"),
     ),

@@ -33,6 +33,7 @@ MODULES = {
     "pusher_executor": "tfx.components.pusher.executor",
     "standard_component_specs": "tfx.types.standard_component_specs",
     # Running a graph.
+    "cache_utils": "tfx.orchestration.portable.cache_utils",
     "compiler_constants": "tfx.dsl.compiler.constants",
     "launcher": "tfx.orchestration.portable.launcher",
     "metadata": "tfx.orchestration.metadata",
