@@ -31,6 +31,7 @@ ORDER = {
         ("screen",),
         ("engine",),
         ("graph",),
+        ("upkeep",),
         ("runs",),
         ("effect",),
         ("data",),

@@ -1,6 +1,7 @@
 """Starts the worker process, follows what it says, and ends it when told to."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import IO, TextIO, cast
 
 from pipeline.engine.protocol import Event, Finished, Request, parse_event
 from pipeline.runs.run_result import Failure
+from pipeline.workspace import temporary
 from trainer_module import keras_settings
 
 # TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
@@ -55,6 +57,8 @@ def _worker(
     request: Request, log: Path, echo: TextIO | None
 ) -> Iterator[tuple[subprocess.Popen, TextIO]]:
     """Yields the running worker and the lines of its events; it does not outlive the block."""
+    scratch = temporary(log.parent)
+    scratch.mkdir(exist_ok=True)
     read, write = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.engine.worker", str(write)],
@@ -62,7 +66,8 @@ def _worker(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[write],
-        env={**_ENVIRONMENT, **keras_settings.isolate(os.environ)},
+        # What libraries leave there, such as TensorFlow's generated code, goes with the run.
+        env={**_ENVIRONMENT, **keras_settings.isolate(os.environ), "TMPDIR": str(scratch)},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
         text=True,
@@ -86,6 +91,7 @@ def _worker(
         pump.join()
         with suppress(BrokenPipeError):
             stdin.close()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _pump(output: IO[str], log: Path, echo: TextIO | None) -> None:
