@@ -11,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.properties import SKIPPED
 from pipeline.engine import earlier
 from pipeline.engine.cache import remember_files
+from pipeline.engine.lean_store import LeanMetadata
 from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
@@ -147,7 +148,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         name = node.node_info.id
         node_launcher = launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection),
+            mlmd_connection=LeanMetadata(connection),
             pipeline_info=pipeline.pipeline_info,
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
