@@ -26,6 +26,7 @@ ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
         ("__main__",),
+        ("runs.__main__",),
         ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
         ("serving_commands",),
         ("screen",),
@@ -103,10 +104,15 @@ def test_every_dataclass_is_frozen(file):
 
 
 def rooms(package: str) -> dict[str, list[Path]]:
-    """The modules of each room; a module that is in no folder is a room of its own."""
+    """The modules of each room; a module that is in no folder is a room of its own.
+
+    So is a command that is called by the name of its folder, and stands above it.
+    """
     found = {}
     for file in sources(package):
-        room = file.relative_to(CHECKOUT / package).with_suffix("").parts[0]
+        parts = file.relative_to(CHECKOUT / package).with_suffix("").parts
+        commands = [room for line in ORDER[package] for room in line if room == ".".join(parts)]
+        room = commands[0] if commands else parts[0]
         found.setdefault(room, []).append(file)
     del found["__init__"]
     return found
@@ -142,6 +148,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
+        "pipeline.runs.__main__",
         *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),

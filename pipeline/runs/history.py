@@ -63,12 +63,13 @@ def read_runs(root: Path) -> list[RunResult]:
     return [read_run(root, run_id) for run_id in run_ids(root)]
 
 
-def read_run(root: Path, run_id: str) -> RunResult:
+def read_run(root: Path, run_id: str, *, ended: bool = False) -> RunResult:
     """Reads what a run came to, from its `result.json`.
 
     Args:
         root: the pipeline's, as in `workspace.Workspace`.
-        run_id: one of `run_ids`.
+        run_id: one of `run_ids`, or of the runs that ML Metadata knows.
+        ended: whether it is known that the run does not go on, as by who holds the root.
 
     Returns:
         The result. Where there is no `result.json`, as the run goes on or was killed, or none that
@@ -78,7 +79,7 @@ def read_run(root: Path, run_id: str) -> RunResult:
     try:
         content = read_regular(workspace.runs(root) / run_id / RESULT_FILE)
     except FileNotFoundError:
-        return _read_unfinished(root, run_id)
+        return _read_unfinished(root, run_id, ended=ended)
     except OSError as error:
         return _unreadable(root, run_id, f"its {RESULT_FILE} can't be read: {error.strerror}")
     try:
@@ -134,8 +135,8 @@ def _upgrade(document: dict) -> dict:
     return {**document, "evaluation": evaluation}
 
 
-def _read_unfinished(root: Path, run_id: str) -> RunResult:
-    if is_running(root, run_id):
+def _read_unfinished(root: Path, run_id: str, *, ended: bool) -> RunResult:
+    if not ended and is_running(root, run_id):
         return _from_metadata(root, run_id).model_copy(update={"running": True})
     return _recover(root, run_id, "the run was killed before it could write its result")
 

@@ -49,7 +49,7 @@ def _end_executions(place: Workspace) -> None:
         )
         begun = {number for (number,) in rows}
         # What is half written is deleted before it is forgotten.
-        for directory in _outputs(place.artifacts, begun.__contains__):
+        for directory in outputs(place.artifacts, begun.__contains__):
             shutil.rmtree(directory)
         database.execute(
             "UPDATE Execution SET last_known_state = ? WHERE last_known_state IN (?, ?)",
@@ -57,7 +57,7 @@ def _end_executions(place: Workspace) -> None:
         )
 
 
-def set_strangers_aside(place: Workspace) -> Path | None:
+def set_strangers_aside(place: Workspace, aside: Path | None = None) -> Path | None:
     """Moves away outputs of executions that are to come, which TFX would write into.
 
     They are there where the database was lost, or one of an earlier time took its place: it
@@ -65,6 +65,7 @@ def set_strangers_aside(place: Workspace) -> Path | None:
 
     Args:
         place: the pipeline's; its database is sound, or missing.
+        aside: the directory that gets them; a new one if None.
 
     Returns:
         The directory that has them now; None where there were none.
@@ -74,10 +75,10 @@ def set_strangers_aside(place: Workspace) -> Path | None:
         sqlite3.Error: the database can't be read.
     """
     last = _last_execution(place.metadata)
-    strangers = list(_outputs(place.artifacts, lambda number: number > last))
+    strangers = list(outputs(place.artifacts, lambda number: number > last))
     if not strangers:
         return None
-    aside = set_aside(place.root)
+    aside = aside or set_aside(place.root)
     for directory in strangers:
         target = aside / directory.relative_to(place.root)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,8 +100,13 @@ def _last_execution(metadata: Path) -> int:
     return last or 0
 
 
-def _outputs(artifacts: Path, matches: Callable[[int], bool]) -> Iterator[Path]:
-    """The directories of what nodes put out, by the number of the execution."""
+def outputs(artifacts: Path, matches: Callable[[int], bool]) -> Iterator[Path]:
+    """Yields the directories of what nodes put out.
+
+    Args:
+        artifacts: where they are.
+        matches: takes the number of the execution, and says whether its outputs are wanted.
+    """
     for directory in artifacts.glob("*/*/*"):
         if directory.name.isdecimal() and matches(int(directory.name)):
             yield directory
