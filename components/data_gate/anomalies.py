@@ -58,7 +58,7 @@ _DISTANCE_NAMES = {
     _Measured.JENSEN_SHANNON_DIVERGENCE: "Jensen–Shannon divergence",
 }
 _OUT_OF_RANGE = re.compile(
-    r"Unexpectedly (?:low|high) values?: (?P<value>[^<>\s]+)(?P<sign>[<>])(?P<bound>[^<>\s]+)"
+    r"Unexpectedly (?:low|high) values?: (?P<value>[^<>\s]+)(?P<sign>[<>])(?P<bound>[^<>(\s]+)"
 )
 _MOST = re.compile(r"maximum difference is: (.+)")
 
@@ -73,6 +73,7 @@ class Anomaly:
         split: where.
         found: a sentence without its full stop.
         too_high: of a number out of its domain, whether it is above it.
+        bound: of such a number, what it may be at most or at least; None where that is not known.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Anomaly:
     split: str
     found: str
     too_high: bool = False
+    bound: float | None = None
 
 
 def read_anomalies(directory: Path) -> list[Anomaly]:
@@ -90,7 +92,12 @@ def read_anomalies(directory: Path) -> list[Anomaly]:
     """
     return [
         Anomaly(
-            _find_kind(reason, feature), feature, split, _describe(reason), reason.type in _TOO_HIGH
+            _find_kind(reason, feature),
+            feature,
+            split,
+            _describe(reason),
+            too_high=reason.type in _TOO_HIGH,
+            bound=_find_bound(reason),
         )
         for split, found in _read(directory, "Split-")
         for feature, reason in _reasons(found)
@@ -178,6 +185,11 @@ def _reasons(found: anomalies_pb2.Anomalies) -> Iterator[tuple[str, _Reason]]:
 def _find_kind(reason: _Reason, feature: str) -> str:
     kind = _KIND_OF.get(_Type.Name(reason.type), "other")
     return "class_balance" if (kind, feature) == ("domain", CLASS_SHARE) else kind
+
+
+def _find_bound(reason: _Reason) -> float | None:
+    match = _OUT_OF_RANGE.search(reason.description)
+    return float(match["bound"]) if match else None
 
 
 def _describe(reason: _Reason) -> str:

@@ -80,7 +80,8 @@ def test_column_that_the_schema_does_not_know_is_a_new_feature(validate):
 
 def test_number_out_of_its_domain_says_on_which_side_and_by_what(validate):
     [one] = read_anomalies(validate({"ink": floats(0.5, 1.5)}, INK))
-    assert one == Anomaly("domain", "ink", "train", "there is 1.5, and at most 1 is allowed", True)
+    expected = "there is 1.5, and at most 1 is allowed"
+    assert one == Anomaly("domain", "ink", "train", expected, True, 1.0)
 
 
 def test_data_without_fault_has_no_anomaly(validate):
