@@ -27,7 +27,7 @@ ORDER = {
         # The commands, and what a notebook imports.
         ("__main__",),
         ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
-        ("serving_commands",),
+        ("data_inspection", "serving_commands"),
         ("screen",),
         ("engine",),
         ("graph",),
