@@ -65,7 +65,7 @@ def write_splits(
     Raises:
         UserError: the directory can't be written, or the disk is full.
     """
-    with _appearing(directory, elsewhere) as temporary:
+    with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
         for name, split in splits.items():
             _write_split(temporary / _FIRST_VERSION, name, split)
@@ -116,8 +116,16 @@ def _find_shards(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
-    """Yields a temporary directory that takes the name on success and vanishes on failure."""
+def appearing(directory: Path, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
+    """Yields a temporary directory that takes the name on success and vanishes on failure.
+
+    Args:
+        directory: that name; it must not exist, or be empty.
+        elsewhere: how a person names another directory, for the error.
+
+    Raises:
+        UserError: the directory can't be written, or the disk is full.
+    """
     from tensorflow import errors
 
     temporary = None

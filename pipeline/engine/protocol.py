@@ -13,6 +13,7 @@ from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
+from pipeline.data.preparation import SetAside
 from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
 
 
@@ -92,6 +93,7 @@ class Finished(_Message):
 
     kind: Literal["finished"] = "finished"
     data_findings: list[Finding] = []
+    set_aside: SetAside | None = None
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
     serving: ServingResult | None = None
