@@ -104,9 +104,10 @@ def find_span(places: Sequence[Workspace], span: int) -> Found:
         if found == span:
             return run
         spans.add(found)
-    known = ", ".join(map(str, sorted(spans - {None}))) or "none"
+    known = ", ".join(str(one) for one in sorted(one for one in spans if one is not None))
     raise UserError(
-        f"There is no run on span {span} in {places[0].root}: there are runs on {known}."
+        f"There is no run on span {span} in {places[0].root}: there are runs on "
+        f"{f'span {known}' if known else 'no span at all'}."
     )
 
 
