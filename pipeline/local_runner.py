@@ -14,12 +14,9 @@ if __name__ == "__main__":
 import argparse
 import datetime
 import json
-import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
@@ -40,7 +37,8 @@ from pipeline.screen.arguments import one_of, whole_number
 from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
-from pipeline.workspace import LOG_FILE, RESULT_FILE, TEMPORARY
+from pipeline.upkeep import start
+from pipeline.workspace import LOG_FILE, RESULT_FILE
 from trainer_module import features
 from trainer_module.code_version import find_code_version
 
@@ -173,10 +171,13 @@ def _run(
             cache=not parsed.no_cache,
             keep_versions=parsed.keep_cache_across_versions,
         )
+        notes = start.prepare(place)
         # Before the run, during which somebody may edit or commit.
         code = find_code_version()
         surroundings = _surroundings(request, place, held, parsed.verbose)
         workspace.make_writable(place.run_dir(request.run_id), "--root")
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         ended = _supervise(request, surroundings, held, console, ignore_interrupts)
         result = ended.model_copy(
             update={
@@ -215,10 +216,8 @@ def _check_server(serving: config.Serving) -> None:
 def _surroundings(
     request: Request, place: workspace.Workspace, held: workspace.Held, verbose: bool
 ) -> Surroundings:
-    run_dir = place.run_dir(request.run_id)
     return Surroundings(
-        log=run_dir / LOG_FILE,
-        temporary=run_dir / TEMPORARY,
+        log=place.run_dir(request.run_id) / LOG_FILE,
         held=[held.descriptor],
         time_limit_s=request.config.run.component_timeout_min * 60,
         echo=sys.stderr if verbose else None,
@@ -244,7 +243,7 @@ def _supervise(
 
     try:
         print_heading(console, request.source, surroundings.log.parent)
-        with _temporary_directory(surroundings.temporary), display:
+        with display:
             finished = run_worker(
                 request, surroundings, handle, lambda worker: held.tell(worker=worker)
             )
@@ -259,18 +258,6 @@ def _supervise(
             raise
         finished = Finished(failure=Failure(cause=shortage))
     return _conclude(request, clock, finished)
-
-
-@contextmanager
-def _temporary_directory(directory: Path) -> Iterator[None]:
-    """Makes it, for a while; what runs left that were killed goes as well."""
-    for left in directory.parent.parent.glob(f"*/{TEMPORARY}"):
-        shutil.rmtree(left, ignore_errors=True)
-    directory.mkdir()
-    try:
-        yield
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _conclude(request: Request, clock: NodeClock, finished: Finished) -> RunResult:
@@ -309,6 +296,7 @@ def _keep(result: RunResult, place: workspace.Workspace) -> RunResult:
     result = result.model_copy(update={"notes": list(notes)})
     write(RESULT_FILE, lambda: write_atomically(run_dir / RESULT_FILE, result.to_json()))
     write("the list of the runs", lambda: pages.write_index(place.root))
+    write("the copy of the metadata", lambda: start.conclude(place))
     write("what the group shares", lambda: workspace.share(place))
     return result.model_copy(update={"notes": notes})
 

@@ -30,9 +30,6 @@ LOG_FILE = "pipeline.log"
 RESULT_FILE = "result.json"
 """In a run's directory: the object that `--json` prints."""
 
-TEMPORARY = "tmp"
-"""In a run's directory: its temporary files, while it goes on."""
-
 DATASETS = (features.DATASET.name, config.SAMPLE)
 """Each has a pipeline of its own, of which the second's lies below the first's."""
 
@@ -128,6 +125,11 @@ def metadata(root: Path) -> Path:
 def runs(root: Path) -> Path:
     """The directories of one pipeline's runs."""
     return root / "runs"
+
+
+def temporary(run_dir: Path) -> Path:
+    """What a run's process and its libraries need while it lasts."""
+    return run_dir / "tmp"
 
 
 def expand(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -26,6 +27,7 @@ from pipeline.engine.protocol import (
     parse_event,
 )
 from pipeline.runs.run_result import Failure
+from pipeline.workspace import temporary
 from trainer_module import keras_settings
 
 _ENVIRONMENT = {
@@ -62,15 +64,13 @@ class Surroundings:
     """What a worker is started with.
 
     Attributes:
-        log: gets all that the worker and its libraries print.
-        temporary: the directory for its temporary files.
+        log: gets all that the worker and its libraries print; temporary files go beside it.
         held: descriptors that it keeps open to its end, as a lock's.
         time_limit_s: how many seconds a component may take.
         echo: also gets what is printed.
     """
 
     log: Path
-    temporary: Path
     held: Collection[int] = ()
     time_limit_s: float = float("inf")
     echo: TextIO | None = None
@@ -192,6 +192,9 @@ def _worker(
     request: Request, surroundings: Surroundings, log: "_Log"
 ) -> Iterator[tuple[subprocess.Popen, int]]:
     """Yields the running worker and the pipe of its events; it does not outlive the block."""
+    # What libraries leave there, such as TensorFlow's generated code, goes with the run.
+    scratch = temporary(surroundings.log.parent)
+    scratch.mkdir(exist_ok=True)
     read, write = os.pipe()
     with os.fdopen(read, "rb", buffering=0):
         try:
@@ -212,6 +215,7 @@ def _worker(
             for pipe in (stdin, stdout):
                 with suppress(BrokenPipeError):
                     pipe.close()
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _make_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -227,7 +231,7 @@ def _start(surroundings: Surroundings, events: int) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[events, *surroundings.held],
-        env={**_make_environment(os.environ), "TMPDIR": str(surroundings.temporary)},
+        env={**_make_environment(os.environ), "TMPDIR": str(temporary(surroundings.log.parent))},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
         encoding="utf-8",

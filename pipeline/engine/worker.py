@@ -136,15 +136,18 @@ def _run_graph(
     from absl import logging as absl_logging
 
     from pipeline import graph
-    from pipeline.engine.cache import find_changes, forget_outdated
+    from pipeline.engine.cache import checked_cache, find_changes
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
     from pipeline.fingerprint import fingerprints
+    from pipeline.runs.metadata import open_store
     from pipeline.runs.pages import write_report
     from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
+    # One of another version of ML Metadata is refused before anything runs.
+    open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     pipeline = graph.create_pipeline(request.config, data, place, fingerprints(versions))
     part = None
@@ -158,7 +161,6 @@ def _run_graph(
         lambda node, state, note: emit(NodeEvent(node=node, state=state, note=note)),
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
-        prepare=partial(forget_outdated, place.metadata, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
@@ -167,7 +169,8 @@ def _run_graph(
     ended = Finished()
     findings: Sequence[Finding] = ()
     try:
-        runner.run(pipeline, run_options=part)
+        with checked_cache(place.root, place.serving_model_dir) as cache_notes:
+            runner.run(pipeline, run_options=part)
     except InterruptedRunError:
         ended = INTERRUPTED
     except StoppedRunError as error:
@@ -188,6 +191,7 @@ def _run_graph(
         *data.describe_set_aside(place.root),
         *effect.find_without_effect(request.config, data),
         *version_notes,
+        *cache_notes,
         *ended.notes,
     ]
     found = without_pictures(findings) or ended.data_findings

@@ -87,7 +87,6 @@ class Mill:
         self.seen: list[tuple[str, str]] = []
         self.notes: dict[str, str] = {}
         self.find_changes = lambda store, run_id: {}
-        self.prepare = lambda runs: None
         self.interrupts = Interrupts()
 
     def components(self, thread: int = 1) -> list[base_node.BaseNode]:
@@ -112,7 +111,6 @@ class Mill:
             self._observe,
             cache=cache,
             find_changes=self.find_changes,
-            prepare=self.prepare,
             interrupts=self.interrupts,
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
@@ -383,16 +381,6 @@ def test_part_whose_input_was_deleted_is_refused(used_mill):
     shutil.rmtree(used_mill.root / "artifacts" / "Weave")
     with pytest.raises(UserError, match="what it made in the run before, first, is gone"):
         used_mill.run("second", from_nodes=["Sew"])
-
-
-def test_what_is_about_to_run_is_told_before_it_does_and_not_of_a_refused_part(used_mill):
-    told = []
-    used_mill.prepare = told.append
-    used_mill.run("second", from_nodes=["Weave"])
-    used_mill.run("third")
-    with pytest.raises(UserError):
-        used_mill.run("fourth", used_mill.components(thread=3), from_nodes=["Weave"])
-    assert told == [["Weave", "Sew"], ["Spin", "Weave", "Sew"]]
 
 
 def test_part_is_refused_for_what_has_changed_since(used_mill):

@@ -53,8 +53,8 @@ def log(tmp_path):
 
 
 @pytest.fixture
-def surroundings(log, tmp_path):
-    return Surroundings(log, tmp_path)
+def surroundings(log):
+    return Surroundings(log)
 
 
 @pytest.fixture
@@ -176,8 +176,7 @@ request = Request(
     to_node=None,
     cache=True,
 )
-place = Path({str(tmp_path)!r})
-surroundings = supervisor.Surroundings(place / "log", place)
+surroundings = supervisor.Surroundings(Path({str(tmp_path / "log")!r}))
 finished = supervisor.run_worker(request, surroundings, lambda event: None)
 print(ascii(finished.failure.cause))
 """
@@ -551,15 +550,18 @@ def test_each_component_has_the_whole_time(worker, request_, surroundings):
     assert run_worker(request_, replace(surroundings, time_limit_s=1.5), ignore) == Finished()
 
 
-def test_a_worker_has_a_place_for_its_temporary_files(worker, request_, surroundings, tmp_path):
+def test_temporary_files_of_a_worker_are_in_a_directory_that_goes_with_it(
+    worker, request_, surroundings, tmp_path
+):
     worker("""
         import tempfile
-        emit("step", text=tempfile.gettempdir())
+        emit("step", text=tempfile.mkstemp()[1])
         emit("finished")
     """)
     events = []
     run_worker(request_, surroundings, events.append)
-    assert events[0].text == str(tmp_path)
+    assert Path(events[0].text).parent == tmp_path / "tmp"
+    assert not (tmp_path / "tmp").exists()
 
 
 def test_a_worker_holds_what_it_is_given_and_is_told_of(
@@ -579,16 +581,19 @@ def test_a_worker_holds_what_it_is_given_and_is_told_of(
 
 def test_a_run_goes_on_without_a_log(worker, request_, surroundings, tmp_path):
     worker(TALKATIVE)
-    nowhere = replace(surroundings, log=tmp_path / "none" / "pipeline.log")
+    (tmp_path / "pipeline.log.d").mkdir()
+    nowhere = replace(surroundings, log=tmp_path / "pipeline.log.d")
     finished = run_worker(request_, nowhere, ignore)
     assert finished.failure is None
     [note] = finished.notes
-    assert note == "the log lacks what could not be written: No such file or directory"
+    assert note == "the log lacks what could not be written: Is a directory"
 
 
-def test_a_run_goes_on_where_the_log_can_not_be_written(worker, request_, surroundings):
+def test_a_run_goes_on_where_the_log_can_not_be_written(worker, request_, surroundings, tmp_path):
     worker(TALKATIVE)
-    finished = run_worker(request_, replace(surroundings, log=Path("/dev/full")), ignore)
+    full = tmp_path / "full.log"
+    full.symlink_to("/dev/full")
+    finished = run_worker(request_, replace(surroundings, log=full), ignore)
     assert finished.failure is None
     [note] = finished.notes
     assert note == "the log lacks what could not be written: No space left on device"

@@ -133,28 +133,6 @@ def test_a_defect_keeps_its_traceback(run, worker):
         run()
 
 
-def test_temporary_files_go_with_the_run_and_with_them_those_of_runs_that_were_killed(
-    run, monkeypatch, tmp_path
-):
-    runs = tmp_path / "root" / "sample" / "runs"
-    (runs / "of a run that was killed" / "tmp" / "a directory").mkdir(parents=True)
-    # Whoever names a directory of their own as a root has it as it was.
-    own = tmp_path / "root" / "sample" / "tmp"
-    own.mkdir()
-    seen = []
-
-    def look(request, surroundings, handle, started):
-        (surroundings.temporary / "file").touch()
-        seen.extend(runs.glob("*/tmp"))
-        return Finished()
-
-    monkeypatch.setattr(local_runner, "run_worker", look)
-    assert run()[0] == 0
-    assert len(seen) == 1
-    assert not list(runs.glob("*/tmp"))
-    assert own.exists()
-
-
 def test_the_worker_is_given_the_lock_and_the_lock_names_it(run, monkeypatch, tmp_path):
     file = tmp_path / "root" / "sample" / ".lock"
 
