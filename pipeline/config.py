@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from components.data_gate.findings import ADVICE, Severity
 from pipeline import overrides, refusal
 from pipeline.errors import UserError
 from trainer_module import features
@@ -92,6 +93,20 @@ class Dataset(Group):
         "span-{SPAN}/version-{VERSION}/{SPLIT}-*",
         description="File pattern of your own TFRecords, relative to their directory; the newest "
         "span and version are used.",
+    )
+    bad_examples: Literal["refuse", "set_aside"] = Field(
+        "refuse",
+        description="What to do if examples in your own TFRecords are not what examples must be: "
+        "`refuse` the data, or leave them out and keep them in a file (`set_aside`).",
+    )
+    # What is left out of `test` may change its accuracy by as much: no more than a drop against
+    # the baseline may be.
+    max_bad_fraction: Fraction = Field(
+        0.01, description="Largest fraction of each split that may be set aside."
+    )
+    # As many as a person can look through; more have a cause to be mended where they are written.
+    max_bad_examples: Count = Field(
+        1000, description="Largest number of examples that may be set aside in all."
     )
 
 
@@ -222,6 +237,54 @@ class LearningRateFinder(Group):
         return self
 
 
+_DISTANCES = {"class": 0.04, "ink": 0.012, "brightness": 0.02}
+
+
+class DataGate(Group):
+    """What about the data stops a run before anything learns from it."""
+
+    severities: dict[str, Severity] = Field(
+        {
+            DEFAULT: "stop",
+            **dict.fromkeys(("conflict", "new_feature", "not_compared"), "warn"),
+            "repeat": "ignore",
+        },
+        description="What a kind of finding does: `stop` the run, `warn`, or `ignore`; `default` "
+        f"is for all others of {', '.join(f'`{kind}`' for kind in ADVICE)}.",
+    )
+    # All 70,000 images of Fashion-MNIST differ.
+    max_leaked: Fraction = Field(
+        0.001,
+        description="Largest fraction of `eval` or `test` allowed whose images are in `train` too.",
+    )
+    max_conflicting: Fraction = Field(
+        0.0,
+        description="Largest fraction of a split allowed whose images have other labels elsewhere.",
+    )
+    # Between what chance gives with 2,000 images, 0.023, 0.003 and 0.003, and what a class that is
+    # halved, noise in 5 % of the pixels, and four fifths of the brightness give: docs/data.md.
+    max_skew: dict[str, Fraction] = Field(
+        _DISTANCES,
+        description="Largest distance allowed of `eval` and `test` to `train`: L-infinity for "
+        "`class`, Jensen–Shannon divergence for the measures.",
+    )
+    max_drift: dict[str, Fraction] = Field(
+        _DISTANCES,
+        description="Largest distance allowed of each split to that of the span before, likewise.",
+    )
+
+    @pydantic.field_validator("severities", "max_skew", "max_drift")
+    @classmethod
+    def _complete(cls, given: dict[str, Any], info: pydantic.ValidationInfo) -> dict[str, Any]:
+        """Keeps the default for what is not given."""
+        default = cls.model_fields[str(info.field_name)].default
+        known = (*ADVICE, DEFAULT) if info.field_name == "severities" else tuple(default)
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
+        return {**default, **given}
+
+
 class Evaluation(Group):
     """What a model must reach on the test split to be blessed, and how it is measured."""
 
@@ -322,6 +385,7 @@ class Config(Group):
     training: Training = Training()
     learning_rate: LearningRate = LearningRate()
     learning_rate_finder: LearningRateFinder = LearningRateFinder()
+    data_gate: DataGate = DataGate()
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
     beam: Beam = Beam()

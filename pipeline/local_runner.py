@@ -1,8 +1,8 @@
 """Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
 
 Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a component failed;
-2 wrong use, configuration or data; 3 finished, but the model did not get into service; 130
-interrupted.
+2 wrong use, configuration or data; 3 finished, but the model did not get into service; 4 the data
+was refused; 130 interrupted.
 """
 
 if __name__ == "__main__":
@@ -106,7 +106,7 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
         "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
-        "get into service; 130 interrupted.",
+        "get into service; 4 the data was refused; 130 interrupted.",
     )
     arguments.add_config_flags(parser)
     arguments.add_serving_flag(parser)
@@ -163,16 +163,17 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
     place = workspace.workspace(asked.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
-    request = Request(
-        run_id=history.make_run_id(started),
-        config=asked,
-        source=source,
-        from_node=parsed.from_node,
-        to_node=parsed.to_node,
-        cache=not parsed.no_cache,
-        keep_versions=parsed.keep_cache_across_versions,
-    )
+    roots = [workspace.workspace(asked.paths, name).root for name in workspace.DATASETS]
     with workspace.lock(place.root):
+        request = Request(
+            run_id=history.make_run_id(started, roots),
+            config=asked,
+            source=source,
+            from_node=parsed.from_node,
+            to_node=parsed.to_node,
+            cache=not parsed.no_cache,
+            keep_versions=parsed.keep_cache_across_versions,
+        )
         run_dir = place.run_dir(request.run_id)
         notes = start.prepare(place)
         run_dir.mkdir(parents=True)
@@ -243,7 +244,9 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
     result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
+        set_aside=finished.set_aside,
         components=clock.results(),
+        data_findings=finished.data_findings,
         training=finished.training,
         evaluation=finished.evaluation,
         serving=finished.serving,

@@ -58,6 +58,9 @@ CALLS = {
     "cache_utils.get_cached_outputs": names("metadata_handle", "cache_context"),
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
+    "distribution_validator.DistributionValidator": names(
+        "statistics", "baseline_statistics", "config", "include_split_pairs"
+    ),
     "evaluator_executor.Executor": call("context"),
     "executor_spec.BeamExecutorSpec": call("executor_class"),
     "executor_spec.ExecutorClassSpec": call("executor_class"),

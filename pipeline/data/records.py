@@ -37,7 +37,7 @@ _ELSEWHERE = "with --root"
 class _Manifest(pydantic.BaseModel):
     """What is read back of the manifest; earlier versions did not write the sums."""
 
-    examples: dict[str, dict[str, int]]
+    examples: dict[str, dict[str, pydantic.NonNegativeInt]]
     sha256: dict[str, str] | None = None
 
 
@@ -65,7 +65,7 @@ def write_splits(
     Raises:
         UserError: the directory can't be written, or the disk is full.
     """
-    with _appearing(directory, elsewhere) as temporary:
+    with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
         for name, split in splits.items():
             _write_split(temporary / _FIRST_VERSION, name, split)
@@ -95,6 +95,7 @@ def read_counts(directory: Path, splits: Iterable[str]) -> dict[str, dict[str, i
     # What an earlier version wrote has no sums: the names tell how many files there were.
     names = {file.name.partition("-")[0] for file in files}
     whole = names == set(splits) == set(manifest.examples) and not find_lost_shard(files)
+    whole &= all(set(counts) == set(features.CLASS_NAMES) for counts in manifest.examples.values())
     return manifest.examples if whole and sums == manifest.sha256 else None
 
 
@@ -116,8 +117,16 @@ def _find_shards(directory: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
-    """Yields a temporary directory that takes the name on success and vanishes on failure."""
+def appearing(directory: Path, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
+    """Yields a temporary directory that takes the name on success and vanishes on failure.
+
+    Args:
+        directory: that name; it must not exist, or be empty.
+        elsewhere: how a person names another directory, for the error.
+
+    Raises:
+        UserError: the directory can't be written, or the disk is full.
+    """
     from tensorflow import errors
 
     temporary = None

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
+from pipeline.data.preparation import SetAside
 from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
 
 
@@ -90,6 +92,8 @@ class Finished(_Message):
     """
 
     kind: Literal["finished"] = "finished"
+    data_findings: list[Finding] = []
+    set_aside: SetAside | None = None
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
     serving: ServingResult | None = None

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from components import verdict
+from components.data_gate.findings import DataRefusedError, Finding, without_pictures
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
@@ -123,6 +125,7 @@ def _run_graph(
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
     failure, interrupted = None, False
+    stopped: list[Finding] = []
     try:
         with checked_cache(place.root, place.serving_model_dir) as cache_notes:
             runner.run(pipeline, run_options=part)
@@ -131,8 +134,15 @@ def _run_graph(
         _logger.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
         interrupted = isinstance(error.__cause__, _InterruptedError)
+        if isinstance(error.__cause__, DataRefusedError):
+            stopped = error.__cause__.findings
     try:
-        write_report(pipeline, place, request.run_id, failure, interrupted=interrupted)
+        told = None
+        if failure:
+            told = verdict.Failure(
+                failure.cause, failure.node, interrupted=interrupted, data_findings=stopped
+            )
+        write_report(pipeline, place, request.run_id, told)
     except Exception:
         # What the run came to counts for more than its page.
         _logger.exception("the page could not be made")
@@ -144,12 +154,15 @@ def _run_graph(
         unfit = find_unfit_version(place.metadata, request.run_id, store)
     run_directory = place.run_dir(request.run_id)
     return Finished(
+        data_findings=without_pictures(stopped) or outcome.data_findings,
+        set_aside=data.set_aside,
         training=outcome.training,
         evaluation=outcome.evaluation,
         serving=outcome.serving,
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
+            *data.describe_set_aside(place.root),
             *effect.find_without_effect(request.config, data),
             *version_notes,
             *cache_notes,

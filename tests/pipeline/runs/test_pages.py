@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import json
 import logging
@@ -163,6 +164,22 @@ def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths,
     assert facts.configuration["training"]["seed"] == 0
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (17, "17 of 60,000 examples were set aside, not being what examples must be: "),
+        (1, "1 of 60,000 examples was set aside, not being what examples must be: "),
+    ],
+)
+def test_facts_say_what_was_set_aside_and_how_to_see_it(count, said):
+    settings = config.load_config(flags={"paths.root": "/r s"})
+    place = workspace.workspace(settings.paths, OWN.dataset)
+    aside = preparation.SetAside(count, 60_000, "/r s/records/data-1")
+    data = dataclasses.replace(prepared(OWN), set_aside=aside)
+    command = "`python -m pipeline.dataset quarantine --root '/r s'` lists them"
+    assert pages.report_facts(settings, data, place).notes == [said + command]
+
+
 class FakeRunner:
     """Stands for the runner, and ends as it is told."""
 
@@ -263,9 +280,7 @@ def write_report(tmp_path, monkeypatch):
         monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r2").mkdir(parents=True, exist_ok=True)
-        pages.write_report(
-            SimpleNamespace(components=[report]), place, "r2", None, interrupted=False
-        )
+        pages.write_report(SimpleNamespace(components=[report]), place, "r2", None)
         return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8")
 
     return write_report

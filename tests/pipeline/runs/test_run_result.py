@@ -4,7 +4,9 @@ import math
 
 import pytest
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
+from pipeline.data.preparation import SetAside
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from pipeline.runs.run_result import (
@@ -53,6 +55,7 @@ def test_json_has_everything_of_a_run():
         started=datetime.datetime(2026, 11, 24, 13, 20, 16, tzinfo=datetime.timezone.utc),
         dataset="fashion_mnist",
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
+        data_findings=[Finding("drift", "warn", "ink", "test", "it is less")],
         training=trained(),
         evaluation=judged(),
         serving=ServingResult(reasons=["it is too large"], measures={"size_mb": 30.5}),
@@ -63,6 +66,7 @@ def test_json_has_everything_of_a_run():
         settings={"training.epochs": 3},
         code=Code(commit="0" * 40, clean=True),
         unfit_version=2,
+        set_aside=SetAside(17, 60_000, "/r/records/data-1"),
         notes=["a note"],
         serving_flags="--root /r",
         failure=None,
@@ -80,6 +84,16 @@ def test_json_has_everything_of_a_run():
         "running": False,
         "dataset": "fashion_mnist",
         "components": {"Trainer": {"state": "done", "seconds": 12.5, "note": ""}},
+        "data_findings": [
+            {
+                "kind": "drift",
+                "severity": "warn",
+                "feature": "ink",
+                "split": "test",
+                "found": "it is less",
+                "pictures": [],
+            }
+        ],
         "evaluation": judged().model_dump(mode="json"),
         "blessed": False,
         "reasons": [LOW_RECALL.sentence],
@@ -89,6 +103,7 @@ def test_json_has_everything_of_a_run():
             "headline": "Not blessed, and not pushed",
             "reasons": [LOW_RECALL.sentence],
         },
+        "set_aside": {"examples": 17, "of": 60_000, "directory": "/r/records/data-1"},
         "notes": ["a note"],
         "serving_flags": "--root /r",
         "training": {
