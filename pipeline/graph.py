@@ -46,8 +46,12 @@ def create_pipeline(
         The pipeline, with caching on.
     """
     splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
+    span = {"start_span_number": data.span, "end_span_number": data.span}
     example_gen = tfx.components.ImportExampleGen(
-        input_base=str(data.directory), input_config=tfx.proto.Input(splits=splits)
+        input_base=str(data.directory),
+        input_config=tfx.proto.Input(splits=splits),
+        # The one that was checked: TFX would look for the newest again.
+        range_config=tfx.proto.RangeConfig(static_range=span) if data.span is not None else None,
     ).with_id(nodes.IMPORT_EXAMPLE_GEN)
     if data.content:
         # The cache knows files by size and second of change: labels that were corrected keep both.

@@ -30,7 +30,7 @@ _VERIFIED = "Every record is whole, and every example is what it must be."
 
 _TFDS_INFO = "dataset_info.json"
 
-_WRITTEN = {"dataset.pattern": "it is for TFRecords of one's own"}
+_WRITTEN = dict.fromkeys(("dataset.pattern", "dataset.window"), "it is for TFRecords of one's own")
 
 
 class _DescribedSplit(pydantic.BaseModel):
@@ -229,13 +229,41 @@ class OwnRecords(Source):
     def find_without_effect(self, settings: config.Dataset) -> dict[str, str]:
         """Why settings change nothing, a clause each."""
         why = "the TFRecords are taken as they are"
-        return dict.fromkeys(("dataset.eval_examples", "dataset.max_examples", "dataset.seed"), why)
+        unused = dict.fromkeys(
+            ("dataset.eval_examples", "dataset.max_examples", "dataset.seed"), why
+        )
+        if not patterns.has_spans(settings.pattern):
+            unused["dataset.window"] = "dataset.pattern has no spans"
+        return unused
 
     def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
-        """Checks every example of each split; writes nothing."""
-        examples = self.count(settings)
-        content = self.fingerprint(settings.pattern)
-        return Prepared(self, self.directory, settings.pattern, examples, content)
+        """Checks every example of each split of the newest span; writes nothing."""
+        return self.prepare_span(settings, parent, self.find_spans(settings.pattern)[-1])
+
+    def prepare_span(
+        self, settings: config.Dataset, parent: Path, edition: patterns.Edition
+    ) -> Prepared:
+        """Does as `prepare` for a span that is not the newest."""
+        examples = self.count(settings.model_copy(update={"pattern": edition.pattern}))
+        return Prepared(
+            self,
+            self.directory,
+            patterns.ask_for(self.directory, settings.pattern, edition),
+            examples,
+            self.fingerprint(edition.pattern),
+            edition.span if patterns.has_spans(settings.pattern) else None,
+        )
+
+    def find_spans(self, pattern: str) -> list[patterns.Edition]:
+        """Finds the newest version of each span, the oldest first.
+
+        Raises:
+            UserError: as of `patterns.find_spans`.
+        """
+        try:
+            return patterns.find_spans(self.directory, pattern)
+        except OSError as error:
+            raise unreadable(self.directory, error) from error
 
     def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
         """Checks and counts the newest span and version, by split and class."""

@@ -99,6 +99,7 @@ class Prepared:
         pattern: their files below it, with `{SPAN}`, `{VERSION}` and `{SPLIT}`.
         examples: examples by split and class name.
         content: changes with what the records hold; empty where `directory` does.
+        span: the number of theirs, as TFX counts it; None where `pattern` tells it.
     """
 
     source: Source
@@ -106,6 +107,7 @@ class Prepared:
     pattern: str
     examples: Mapping[str, Mapping[str, int]]
     content: str = ""
+    span: int | None = None
 
     def pattern_of(self, split: str) -> str:
         """The files of one split below the directory."""

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def _read_data(wanted: Parameters, recorded: Parameters) -> tuple[dict[str, Any]
         for parameters in (wanted, recorded)
     ]
     # The driver fills in span and version.
-    wildcards = [one.replace("{SPAN}", "*").replace("{VERSION}", "*") for one in patterns[0]]
+    wildcards = [re.sub(r"\{[A-Z]+(?::\d+)?\}", "*", one) for one in patterns[0]]
     if all(map(fnmatch.fnmatch, patterns[1], wildcards)):
         return {}, {}
     return {"dataset.pattern": patterns[0]}, {"dataset.pattern": patterns[1]}

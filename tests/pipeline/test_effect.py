@@ -171,6 +171,7 @@ RECORDS = [
     ("sample", "paths.serving_dir=/served", "the sample has a serving directory of its own"),
     ("fashion_mnist", "dataset.pattern='{SPLIT}'", "it is for TFRecords of one's own"),
     ("fashion_mnist", "dataset.max_examples=55000", "no split has more than 55,000"),
+    ("fashion_mnist", "dataset.window=3", "it is for TFRecords of one's own"),
     ("own", "dataset.eval_examples=10", "the TFRecords are taken as they are"),
     ("own", "dataset.max_examples=10", "the TFRecords are taken as they are"),
     ("own", "dataset.seed=3", "the TFRecords are taken as they are"),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from apache_beam.options.pipeline_options import SetupOptions
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.local import runner_utils
@@ -15,11 +16,13 @@ from tfx.orchestration.pipeline import RunOptions
 from tfx.utils import dependency_utils
 
 import schema
+from components.report.contents import Artifact
 from pipeline import config, effect, graph, nodes
 from pipeline.data import preparation
-from pipeline.data.kinds import Sample
+from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import dag_runner
 from pipeline.fingerprint import find_sources, fingerprints, installed_versions
+from pipeline.runs.metadata import find_output, open_store
 from pipeline.workspace import Workspace
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
@@ -358,6 +361,38 @@ def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_o
     files[0].write_bytes(changed)
     os.utime(files[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert run("third") == "done"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "places", "span", "version"),
+    [
+        (
+            "span-{SPAN}/version-{VERSION}/{SPLIT}-*",
+            ["span-9/version-12", "span-010/version-03"],
+            *(10, 3),
+        ),
+        ("{YYYY}-{MM}-{DD}/{SPLIT}-*", ["2025-01-31", "2025-02-01"], 20_120, None),
+    ],
+)
+def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
+    tmp_path, place, write_records, pattern, places, span, version
+):
+    place.artifacts.mkdir(parents=True)
+    for number, below in enumerate(places):
+        for split in ("train", "eval", "test"):
+            write_records(tmp_path / "own" / below / f"{split}-0.gz", [number] * (number + 1))
+    settings = config.load_config(assignments=[f"dataset.pattern='{pattern}'"])
+    data = OwnRecords(tmp_path / "own").prepare(settings.dataset, place.root)
+    pipeline = graph.create_pipeline(settings, data, place, fingerprints())
+    runner = dag_runner.ObservedDagRunner("first", lambda node, state, note: None)
+    runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
+    store = open_store(place.metadata)
+    examples = find_output(store, "first", nodes.IMPORT_EXAMPLE_GEN, "examples")
+    properties = Artifact.of(examples, examples.type).properties
+    assert (properties["span"], properties.get("version")) == (span, version)
+    [file] = Path(examples.uri, "Split-train").iterdir()
+    records = tf.data.TFRecordDataset(str(file), "GZIP")
+    assert len(list(records)) == len(places)
 
 
 @pytest.mark.parametrize(
