@@ -26,7 +26,7 @@ from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
-from pipeline.data import sources
+from pipeline.data import sources, watching
 from pipeline.engine import part
 from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import run_worker
@@ -34,7 +34,7 @@ from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
 from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
 from pipeline.screen import arguments, command_line
-from pipeline.screen.arguments import one_of, whole_number
+from pipeline.screen.arguments import one_of, positive_seconds, whole_number
 from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
@@ -61,6 +61,36 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
     # With --json, standard output is for the object alone.
     console = _Screen(stderr=parsed.json, emoji=False)
+    return _watch(parsed, console) if parsed.watch else _attempt(parsed, console)
+
+
+def _watch(parsed: argparse.Namespace, console: Console) -> ExitCode:
+    """Runs whenever a new span is there, until it is interrupted."""
+    if parsed.from_node:
+        raise UserError("--watch runs on new data, so nothing goes before: leave out --from-node.")
+    asked = _load(parsed)
+    place, root = watching.Place.of(asked.dataset), workspace.expand(asked.paths.root)
+
+    def say(text: str) -> None:
+        now = datetime.datetime.now().strftime("%H:%M:%S")
+        console.print(f"{now} {text}", markup=False, highlight=False, soft_wrap=True)
+
+    say(f"watching {place.directory} for new spans every {parsed.watch:g} s; Ctrl-C ends it")
+    try:
+        for span in watching.arrivals(place, parsed.watch, lambda text: say(f"waiting: {text}")):
+            while workspace.is_locked(root):
+                time.sleep(parsed.watch)
+            say(f"{span} is whole: a run begins")
+            if _attempt(parsed, console) == ExitCode.INTERRUPTED:
+                return ExitCode.INTERRUPTED
+            say("waiting for the next span")
+    except KeyboardInterrupt:
+        say("no longer watching")
+    return ExitCode.OK
+
+
+def _attempt(parsed: argparse.Namespace, console: Console) -> ExitCode:
+    """Runs once, and says how it ended."""
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
         result = _run(parsed, console, started)
@@ -126,6 +156,15 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--to-node", type=one_of(nodes.NODES), metavar="NODE", help="the last component to run"
+    )
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=positive_seconds,
+        const=watching.INTERVAL_S,
+        metavar="SECONDS",
+        help="wait for new spans of TFRecords of your own, and run on each; look every so many "
+        f"seconds (default: {watching.INTERVAL_S:g}) until interrupted",
     )
     parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
     parser.add_argument(

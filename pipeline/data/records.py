@@ -65,10 +65,10 @@ def write_splits(
     Raises:
         UserError: the directory can't be written, or the disk is full.
     """
-    with _appearing(directory, elsewhere) as temporary:
+    with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
         for name, split in splits.items():
-            _write_split(temporary / _FIRST_VERSION, name, split)
+            write_split(temporary / _FIRST_VERSION, name, split)
         counts = {name: count_classes(split.labels) for name, split in splits.items()}
         sums = {file.name: sha256(file) for file in sorted(_find_shards(temporary))}
         text = json.dumps({**manifest, "examples": counts, "sha256": sums}, indent=1)
@@ -115,9 +115,36 @@ def _find_shards(directory: Path) -> Iterator[Path]:
     return (directory / _FIRST_VERSION).glob("*-of-*")
 
 
+def check_empty(directory: Path) -> None:
+    """Checks that a directory which a person named is free to get records.
+
+    Raises:
+        UserError: there is something in it, or it can't be looked at.
+    """
+    try:
+        if any(directory.iterdir()):
+            raise UserError(
+                f"{directory} is not empty: empty it, or name another directory for the records."
+            )
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UserError(
+            f"{directory} can't get the records ({error.strerror}): name another directory."
+        ) from error
+
+
 @contextmanager
-def _appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
-    """Yields a temporary directory that takes the name on success and vanishes on failure."""
+def appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
+    """Yields a temporary directory that takes the name on success and vanishes on failure.
+
+    Args:
+        directory: the name; there must be none yet, or it must be empty.
+        elsewhere: how a person names another one, for the error.
+
+    Raises:
+        UserError: it can't be written, or the disk is full.
+    """
     from tensorflow import errors
 
     temporary = None
@@ -158,7 +185,8 @@ def count_classes(labels: np.ndarray | Sequence[int]) -> dict[str, int]:
     return dict(zip(features.CLASS_NAMES, counts.tolist(), strict=True))
 
 
-def _write_split(directory: Path, name: str, split: LabelledImages) -> None:
+def write_split(directory: Path, name: str, split: LabelledImages) -> None:
+    """Writes a split into a directory, as `<split>-<shard>-of-<shards>.tfrecord.gz`."""
     import tensorflow as tf
 
     shards = max(1, -(-len(split.labels) // EXAMPLES_PER_SHARD))
