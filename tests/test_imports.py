@@ -42,7 +42,13 @@ ORDER = {
     ),
     "components": (
         ("report",),
-        ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
+        (
+            "atomic_pusher",
+            "baseline_resolver",
+            "learning_rate_finder",
+            "serving_check",
+            "span_resolvers",
+        ),
         ("verdict",),
         ("evaluation", "model_formats", "model_server", "model_store"),
         ("blessings", "properties", "quiet", "tfx_public"),
