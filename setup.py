@@ -36,7 +36,7 @@ setup(
         "components.report": ["templates/*"],
         "deploy": ["compose.yaml", "monitoring.config", "*.service", "*.timer"],
         "pipeline.presets": ["*.toml"],
-        "schema": ["schema.pbtxt"],
+        "schema": ["*.pbtxt"],
     },
     entry_points={"console_scripts": ["tinyvgg = pipeline.__main__:main"]},
     install_requires=[

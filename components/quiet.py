@@ -6,6 +6,7 @@ away. A process of which a log is kept, as the worker's, needs none of this.
 """
 
 import importlib.abc
+import logging
 import os
 import sys
 import warnings
@@ -34,6 +35,20 @@ def silence_tensorflow() -> None:
     known = any(isinstance(finder, _Finder) for finder in sys.meta_path)
     if not known and _TENSORFLOW not in sys.modules:
         sys.meta_path.insert(0, _Finder())
+
+
+@contextmanager
+def kept_quiet() -> Iterator[None]:
+    """Keeps to themselves what TensorFlow and its libraries log of their future and of plots."""
+    # Also where no command does, as in a notebook.
+    silence_tensorflow()
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -14,7 +14,7 @@ import pytest
 
 from components.model_formats.formats import FORMATS
 from deploy import client
-from pipeline import config, dataset, inspect, local_runner, nodes, serving
+from pipeline import config, dataset, inspect, local_runner, nodes, schema, serving
 from pipeline.errors import ExitCode
 from pipeline.screen.arguments import Parser
 
@@ -32,7 +32,7 @@ def read_pages() -> dict[str, str]:
 
 PAGES = read_pages()
 README = PAGES["README.md"]
-SETTINGS, SERVING = "docs/settings.md", "docs/serving.md"
+SETTINGS, SERVING, SCHEMA = "docs/settings.md", "docs/serving.md", "schema/README.md"
 INSPECTION, DESIGN = "docs/inspection.md", "docs/design.md"
 
 
@@ -75,6 +75,7 @@ def test_every_node_stands_in_the_drawing(node):
     assert re.search(rf"[\[\"]{node}[\]\"<]", section("README.md", "## The graph"))
 
 
+SCHEMA_COMMANDS = ("show", "diff", "update")
 SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "export", "prune")
 
 
@@ -84,6 +85,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "exp
         (local_runner.main, [], SETTINGS),
         (dataset.main, ["prepare"], SETTINGS),
         (dataset.main, ["import"], "docs/data.md"),
+        *((schema.main, [name], SCHEMA) for name in SCHEMA_COMMANDS),
         (inspect.main, [], INSPECTION),
         *((serving.main, [name], SERVING) for name in SERVING_COMMANDS),
         (client.main, [], SERVING),
@@ -105,6 +107,14 @@ def test_every_serving_command_stands_in_its_table_and_no_other(capsys):
     rows = re.findall(r"^\| (`.*?`) \| ", section(SERVING, "## Serving"), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z]+)\b", row)}
     assert named == set(SERVING_COMMANDS)
+
+
+def test_every_schema_command_stands_in_its_table_and_no_other(capsys):
+    with pytest.raises(SystemExit):
+        schema.main(["--help"])
+    listed = re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]+)` \| ", section(SCHEMA, "## Looking at them"), re.MULTILINE)
+    assert tuple(listed) == tuple(rows) == SCHEMA_COMMANDS
 
 
 def test_every_format_stands_in_the_table_of_formats_and_no_other():
@@ -157,6 +167,7 @@ PROGRAM = re.compile(
 TABLES = {
     (INSPECTION, "## Looking at runs"): inspect,
     (SERVING, "## Serving"): serving,
+    (SCHEMA, "## Looking at them"): schema,
     (SETTINGS, "## Commands"): local_runner,
 }
 """Sections with tables of commands or flags, and whose they are."""
@@ -230,6 +241,8 @@ def test_the_pages_name_commands_of_every_kind():
         "python -m pipeline.local_runner --set training.epochs=5",
         "python -m pipeline.local_runner --to-node SchemaGen",
         "python -m benchmarks.loaders VERSION",
+        "python -m pipeline.schema diff",
+        "python -m pipeline.schema update schema.pbtxt --write FILE",
         "tinyvgg serve list",
         'make run ARGS="--epochs 5"',
         "tensorboard --logdir output/artifacts",

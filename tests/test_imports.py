@@ -26,11 +26,12 @@ ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
         ("__main__",),
-        ("local_runner", "dataset", "inspect", "serving", "frames"),
+        ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
         ("serving_commands",),
         ("screen",),
         ("engine",),
         ("graph",),
+        ("curation",),
         ("runs",),
         ("effect",),
         ("data",),
@@ -50,8 +51,8 @@ ORDER = {
             "span_resolvers",
         ),
         ("verdict",),
-        ("evaluation", "model_formats", "model_server", "model_store"),
-        ("blessings", "properties", "quiet", "tfx_public"),
+        ("evaluation", "image_statistics", "model_formats", "model_server", "model_store"),
+        ("blessings", "image_measures", "properties", "quiet", "tfx_public"),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
@@ -147,9 +148,10 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
-        "pipeline.__main__",
+        *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),
+        *("components.image_statistics.findings", "components.image_statistics.labels"),
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):

@@ -75,6 +75,7 @@ def test_wheel_has_every_file_of_the_packages_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {"deploy/compose.yaml", "pipeline/presets/smoke.toml", "schema/schema.pbtxt"} <= expected
+    assert "schema/images.pbtxt" in expected
 
 
 def test_wheel_has_the_version_and_the_command(wheel):
@@ -113,6 +114,7 @@ def test_presets_are_found_by_name_outside_a_checkout(installed, preset):
     [
         ["-m", "pipeline", "serve", "list"],
         ["-m", "pipeline.dataset", "info", "--dataset", "sample"],
+        ["-m", "pipeline.schema", "show"],
         ["-m", "deploy.client", "--help"],
         # As the script that pip makes of it.
         ["-c", "from pipeline.__main__ import main; main(['serve', 'list'])"],

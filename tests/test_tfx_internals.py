@@ -41,10 +41,12 @@ def names(*keywords: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 CALLS = {
+    "artifact_utils.decode_split_names": call("names"),
     "artifact_utils.deserialize_artifacts": call("artifact_type", "artifacts"),
     "artifact_utils.encode_split_names": call("splits"),
     "artifact_utils.get_split_uri": call("artifacts", "split"),
     "artifact_utils.get_split_uris": call("artifacts", "split"),
+    "base_beam_component.BaseBeamComponent": names("spec"),
     "base_beam_executor.BaseBeamExecutor.Context": names(
         "beam_pipeline_args", "tmp_dir", "unique_id"
     ),
@@ -52,9 +54,11 @@ CALLS = {
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
     "evaluator_executor.Executor": call("context"),
+    "executor_spec.BeamExecutorSpec": call("executor_class"),
     "executor_spec.ExecutorClassSpec": call("executor_class"),
     "io_utils.all_files_pattern": call("directory"),
     "io_utils.copy_dir": call("source", "target"),
+    "io_utils.write_bytes_file": call("file", "content"),
     "io_utils.write_string_file": call("file", "text"),
     "json_utils.dumps": call("value"),
     "launcher.Launcher": names(
@@ -72,6 +76,7 @@ CALLS = {
     "runner_utils.extract_executor_spec": call("deployment", "node"),
     "runner_utils.extract_local_deployment_config": call("pipeline"),
     "runtime_parameter_utils.substitute_runtime_parameter": call("pipeline", "bindings"),
+    "statistics_gen_executor.Executor": call("context"),
     "tfx_pipeline.RunOptions": names("from_nodes", "to_nodes"),
     "tfxio_utils.get_tf_dataset_factory_from_artifact": call("artifacts", "descriptors"),
     "types.Channel": names("type"),
@@ -85,8 +90,9 @@ TEXTS = {
     *(
         f"standard_component_specs.{name}_KEY"
         for name in (
-            *("BLESSING", "CUSTOM_CONFIG", "EVALUATION", "EXAMPLES", "INFRA_BLESSING"),
-            *("MODEL", "MODEL_BLESSING", "PUSHED_MODEL", "PUSH_DESTINATION"),
+            *("ANOMALIES", "BLESSING", "CUSTOM_CONFIG", "EVALUATION", "EXAMPLES"),
+            *("INFRA_BLESSING", "MODEL", "MODEL_BLESSING", "PUSHED_MODEL", "PUSH_DESTINATION"),
+            "STATISTICS",
         )
     ),
 }
@@ -205,6 +211,12 @@ def test_an_executor_knows_its_run():
     executor = find("base_executor.BaseExecutor")
     context = executor.Context(pipeline_run_id="run-1")
     assert type("Own", (executor,), {"Do": None})(context)._context.pipeline_run_id == "run-1"
+
+
+def test_a_beam_executor_makes_its_pipeline():
+    executor = find("base_beam_executor.BaseBeamExecutor")
+    assert issubclass(executor, find("base_executor.BaseExecutor"))
+    inspect.signature(executor._make_beam_pipeline).bind("self")
 
 
 @pytest.mark.parametrize("module", ["base_executor", "infra_validator_executor", "pusher_executor"])

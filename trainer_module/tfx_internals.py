@@ -22,6 +22,7 @@ MODULES = {
     "tfxio_utils": "tfx.components.util.tfxio_utils",
     "types": "tfx.types",
     # Components of our own, and executors of TFX's components.
+    "base_beam_component": "tfx.dsl.components.base.base_beam_component",
     "base_beam_executor": "tfx.dsl.components.base.base_beam_executor",
     "base_component": "tfx.dsl.components.base.base_component",
     "base_executor": "tfx.dsl.components.base.base_executor",
@@ -31,6 +32,7 @@ MODULES = {
     "executor_spec": "tfx.dsl.components.base.executor_spec",
     "infra_validator_executor": "tfx.components.infra_validator.executor",
     "pusher_executor": "tfx.components.pusher.executor",
+    "statistics_gen_executor": "tfx.components.statistics_gen.executor",
     "standard_component_specs": "tfx.types.standard_component_specs",
     # Running a graph.
     "compiler_constants": "tfx.dsl.compiler.constants",

@@ -4,13 +4,8 @@ import itertools
 
 import numpy as np
 
+from components.image_measures import BRIGHTNESS, INK, measure
 from trainer_module import features
-
-INK = "ink"
-"""How much of the image is covered: the fraction of pixels that are not black."""
-
-BRIGHTNESS = "brightness"
-"""The mean of the pixels, in 0 to 1."""
 
 GROUP = "group"
 """Whether the class is one of those that are mostly confused with one another."""
@@ -37,13 +32,13 @@ def assign_parts(images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray
     """Tells for each image which part it belongs to.
 
     Args:
-        images: uint8 [N, height, width].
+        images: uint8 [N, 28, 28].
         labels: int64 [N].
 
     Returns:
         Names of `PARTS` [N], by what cuts the split.
     """
-    measures = {INK: (images > 0).mean((1, 2)), BRIGHTNESS: images.mean((1, 2)) / 255}
+    measures = measure(images)
     numbers = {name: np.digitize(measures[name], bounds) for name, bounds in _BOUNDS.items()}
     if GROUP in PARTS:
         confused = [features.CLASS_NAMES.index(name) for name in features.DATASET.confused]

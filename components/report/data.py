@@ -21,11 +21,19 @@ def read_statistics(directory: Path) -> list[FeatureStatistics]:
     Returns:
         A row for each feature of each split.
     """
-    rows = []
+    return [
+        _describe(split, dataset.num_examples, feature)
+        for split, dataset in read_datasets(directory).items()
+        for feature in dataset.features
+    ]
+
+
+def read_datasets(directory: Path) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
+    """Reads the message of each split from an `ExampleStatistics`."""
+    found = {}
     for split, content in _splits(directory, _STATISTICS_FILE):
-        [dataset] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
-        rows += [_describe(split, dataset.num_examples, feature) for feature in dataset.features]
-    return rows
+        [found[split]] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
+    return found
 
 
 def read_anomalies(directory: Path) -> list[Anomaly]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import jinja2
 
-from components.evaluation import slicing
+from components.evaluation.slicing import GROUP, PARTS
+from components.image_measures import BRIGHTNESS, INK
 from components.report.contents import Page, RunEntry
 from components.verdict import Verdict
 from trainer_module import features
@@ -26,9 +27,9 @@ _OVERALL = (
     ("macro AUC", "macro_auc"),
 )
 _SLICES = {
-    slicing.INK: "How much of the image is not black",
-    slicing.BRIGHTNESS: "Mean brightness of the image",
-    slicing.GROUP: f"Easily confused: {', '.join(features.DATASET.confused)}",
+    INK: "How much of the image is not black",
+    BRIGHTNESS: "Mean brightness of the image",
+    GROUP: f"Easily confused: {', '.join(features.DATASET.confused)}",
 }
 
 _VERDICT = {
@@ -76,7 +77,7 @@ def render_report(page: Page) -> str:
             dataset=features.DATASET,
             overall_rows=_OVERALL,
             slice_titles=_SLICES,
-            slice_parts=slicing.PARTS,
+            slice_parts=PARTS,
             measure_titles=_MEASURES,
             confusions=_largest_confusions(page.evaluation.confusion) if page.evaluation else [],
         )

@@ -1,10 +1,7 @@
 """Finds the run that a person names, and reads it with its figures."""
 
-import logging
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components import quiet
@@ -130,23 +127,9 @@ def _read_evaluation(found: Found) -> Evaluation | None:
         file=sys.stderr,
     )
     try:
-        with _quiet():
+        with quiet.kept_quiet():
             from components.evaluation.reader import read_evaluation
 
             return read_evaluation(artifact.uri)
     except EvaluationError as error:
         raise UserError(str(error)) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps to themselves what TensorFlow and TFMA log of their own future and of plots."""
-    # Also where no command does, as in a notebook.
-    quiet.silence_tensorflow()
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

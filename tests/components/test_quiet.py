@@ -145,3 +145,15 @@ def test_threads_that_import_it_at_once_see_it_whole_and_standard_error_is_back(
     """
     ended = run(program, end="del level; import time; time.sleep(0.1); level = 3")
     assert (ended.stdout, ended.stderr) == ("3 3 3 3 3 3 3 3\n", "after\n")
+
+
+def test_what_libraries_log_and_warn_of_is_kept_quiet_and_errors_are_not(run):
+    program = """
+    import logging, warnings
+    with quiet.kept_quiet():
+        logging.warning("soon otherwise")
+        warnings.warn("soon otherwise")
+        logging.error("broken")
+    logging.warning("said")
+    """
+    assert run(program).stderr == "ERROR:root:broken\nWARNING:root:said\n"

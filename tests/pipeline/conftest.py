@@ -6,18 +6,20 @@ import io
 import re
 import resource
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import config
+from pipeline import config, workspace
 from pipeline.data import idx, kinds, sources
 from pipeline.data.preparation import SPLITS
 from pipeline.errors import UserError
+from pipeline.workspace import Workspace
 from tests.conftest import require
 from trainer_module import features
 from trainer_module.facts import OfficialFile
@@ -200,13 +202,48 @@ def small_sample(monkeypatch) -> kinds.Sample:
 
 
 @pytest.fixture
+def keep_data(record_run) -> Callable[..., dict[str, Path]]:
+    """Leaves a run in a root, with what some nodes put out on the data; returns where that is.
+
+    That of SchemaGen is a text; of other nodes, the values of each example by feature.
+    """
+    from tests.pipeline import measuring
+
+    def keep_data(place: Workspace, run_id: str, outputs: dict[str, Any]) -> dict[str, Path]:
+        place.run_dir(run_id).mkdir(parents=True)
+        (place.run_dir(run_id) / workspace.LOG_FILE).touch()
+        made = {node: place.artifacts / node / run_id for node in outputs}
+        for node, output in outputs.items():
+            if isinstance(output, str):
+                made[node].mkdir(parents=True)
+                (made[node] / "schema.pbtxt").write_text(output)
+            else:
+                measuring.write(made[node], {"train": measuring.measure(output)})
+        keys = {
+            (node, "schema" if isinstance(output, str) else "statistics"): made[node]
+            for node, output in outputs.items()
+        }
+        states = dict.fromkeys(outputs, "COMPLETE")
+        record_run(place.metadata, run_id, states, outputs=keys)
+        return made
+
+    return keep_data
+
+
+@pytest.fixture
 def record_run() -> Callable[..., None]:
     """Writes a run into ML Metadata as TFX does: nodes by state, and what some put out."""
     import ml_metadata as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
 
     def record_run(
-        file: Path, run_id: str, states: dict[str, str], *, pushed: str = "", evaluation: str = ""
+        file: Path,
+        run_id: str,
+        states: dict[str, str],
+        *,
+        pushed: str = "",
+        evaluation: str = "",
+        outputs: Mapping[tuple[str, str], Path] | None = None,
     ) -> None:
         connection = pb.ConnectionConfig()
         connection.sqlite.filename_uri = str(file)
@@ -232,16 +269,20 @@ def record_run() -> Callable[..., None]:
                 type_id=store.put_execution_type(pb.ExecutionType(name=node)),
                 last_known_state=pb.Execution.State.Value(state),
             )
-            outputs = []
+            made = [
+                make_output(key, key, str(uri))
+                for (maker, key), uri in (outputs or {}).items()
+                if maker == node
+            ]
             if node == "Pusher":
                 model, event = make_output("PushedModel", "pushed_model")
                 model.custom_properties["pushed"].int_value = int(bool(pushed))
                 model.custom_properties["pushed_destination"].string_value = f"/served/{pushed}"
                 model.custom_properties["pushed_version"].string_value = pushed
-                outputs.append((model, event))
+                made.append((model, event))
             elif node == "Evaluator" and evaluation:
-                outputs.append(make_output("ModelEvaluation", "evaluation", evaluation))
+                made.append(make_output("ModelEvaluation", "evaluation", evaluation))
             contexts = [run, put_context("node", f"fashion_mnist.{run_id}.{node}")]
-            store.put_execution(execution, outputs, contexts)
+            store.put_execution(execution, made, contexts)
 
     return record_run

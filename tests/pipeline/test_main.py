@@ -28,6 +28,7 @@ def called(monkeypatch):
     [
         ("run", "pipeline.local_runner"),
         ("data", "pipeline.dataset"),
+        ("schema", "pipeline.schema"),
         ("inspect", "pipeline.inspect"),
         ("serve", "pipeline.serving"),
     ],

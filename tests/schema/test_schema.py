@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_data_validation.statistics import stats_impl
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.coders import example_coder
 
 import schema
@@ -84,6 +85,31 @@ def test_domain_of_the_label_is_the_classes(curated_features):
     domain = curated_features[features.LABEL].int_domain
     assert (domain.min, domain.max) == (0, features.NUM_CLASSES - 1)
     assert domain.is_categorical
+
+
+def test_names_of_the_label_are_those_of_the_classes_in_order(curated, curated_features):
+    [names] = [
+        one.value
+        for one in curated.string_domain
+        if one.name == curated_features[features.LABEL].int_domain.name
+    ]
+    assert tuple(names) == features.CLASS_NAMES
+
+
+def test_names_of_the_label_leave_the_parsed_features_alone(curated):
+    bare = schema_pb2.Schema()
+    bare.CopyFrom(curated)
+    del bare.string_domain[:]
+    for feature in bare.feature:
+        feature.int_domain.ClearField("name")
+    assert (
+        schema_utils.schema_as_feature_spec(curated).feature_spec
+        == schema_utils.schema_as_feature_spec(bare).feature_spec
+        == {
+            features.IMAGE: tf.io.FixedLenFeature([], tf.string),
+            features.LABEL: tf.io.FixedLenFeature([], tf.int64),
+        }
+    )
 
 
 def test_good_examples_have_no_anomaly(curated):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from components.evaluation import slicing
+from components.image_measures import BRIGHTNESS, INK
 from trainer_module import features
 
 
@@ -26,7 +27,7 @@ def parts(pixels, label=0):
     ],
 )
 def test_ink_is_the_fraction_of_pixels_that_are_not_black(covered, name):
-    assert parts((covered, 1))[slicing.INK] == name
+    assert parts((covered, 1))[INK] == name
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_ink_is_the_fraction_of_pixels_that_are_not_black(covered, name):
     ],
 )
 def test_brightness_is_the_mean_of_the_pixels(value, name):
-    assert parts((784, value))[slicing.BRIGHTNESS] == name
+    assert parts((784, value))[BRIGHTNESS] == name
 
 
 @pytest.mark.parametrize("label", range(features.NUM_CLASSES))
@@ -56,4 +57,4 @@ def test_every_part_is_named_in_order():
 
 def test_without_classes_that_are_easily_confused_nothing_is_cut_by_them(monkeypatch):
     monkeypatch.delitem(slicing.PARTS, slicing.GROUP)
-    assert parts((9, 9)).keys() == {slicing.INK, slicing.BRIGHTNESS}
+    assert parts((9, 9)).keys() == {INK, BRIGHTNESS}

@@ -1,0 +1,1 @@
+"""What only the pixels tell of the data: statistics, leaks between splits, damaged images."""

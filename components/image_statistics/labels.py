@@ -1,0 +1,14 @@
+"""What labels are called. Free of TensorFlow."""
+
+from trainer_module import features
+
+NO_LABEL = -(2**63)
+"""Stands for the label of an example that has none, or several."""
+
+
+def name_class(label: int) -> str:
+    """The name of a label's class; of a label without one, the number."""
+    if label == NO_LABEL:
+        return "no label"
+    known = 0 <= label < features.NUM_CLASSES
+    return features.CLASS_NAMES[label] if known else str(label)

@@ -1,0 +1,141 @@
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+import schema
+from components.evaluation import slicing
+from pipeline.data import sample_images
+from tests.pipeline import measuring
+from trainer_module import features
+
+CLASS, CLASS_SHARE = "class", "class_share"
+
+LAST = features.NUM_CLASSES - 1
+
+
+@pytest.fixture(scope="module")
+def curated():
+    text = schema.IMAGES_FILE.read_text(encoding="utf-8")
+    return text_format.Parse(text, schema_pb2.Schema())
+
+
+@pytest.fixture(scope="module")
+def curated_features(curated):
+    return {feature.name: feature for feature in curated.feature}
+
+
+@pytest.fixture
+def find_anomalies(curated):
+    """The features in which the statistics of such images are not as curated."""
+
+    def find_anomalies(images, labels, missing=0):
+        nothing = [None] * missing
+        numbers = {
+            slicing.INK: [*((images > 0).mean((1, 2)).tolist()), *nothing],
+            slicing.BRIGHTNESS: [*((images.mean((1, 2)) / 255).tolist()), *nothing],
+            CLASS: [
+                features.CLASS_NAMES[label] if label < features.NUM_CLASSES else str(label)
+                for label in labels.tolist()
+            ]
+            + nothing,
+        }
+        columns = {
+            name: [one if one is None else [one] for one in v] for name, v in numbers.items()
+        }
+        share = np.bincount(labels, minlength=features.NUM_CLASSES) / len(labels)
+        columns[CLASS_SHARE] = [
+            share[: features.NUM_CLASSES].tolist(),
+            *[None] * (len(labels) + missing - 1),
+        ]
+        statistics = measuring.to_list(measuring.measure(columns))
+        return set(tfdv.validate_statistics(statistics, curated).anomaly_info)
+
+    return find_anomalies
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return sample_images.draw(200, seed=3)
+
+
+def test_features_are_the_measures_and_the_class(curated_features):
+    assert {name: feature.type for name, feature in curated_features.items()} == {
+        slicing.INK: schema_pb2.FLOAT,
+        slicing.BRIGHTNESS: schema_pb2.FLOAT,
+        CLASS: schema_pb2.BYTES,
+        CLASS_SHARE: schema_pb2.FLOAT,
+    }
+
+
+def test_names_of_the_class_are_those_of_the_classes_in_order(curated, curated_features):
+    [domain] = [one for one in curated.string_domain if one.name == curated_features[CLASS].domain]
+    assert tuple(domain.value) == features.CLASS_NAMES
+
+
+def test_bounds_of_the_share_are_a_fifth_and_five_times_an_even_one(curated_features):
+    domain = curated_features[CLASS_SHARE].float_domain
+    even = 1 / features.NUM_CLASSES
+    assert domain.min == pytest.approx(even / 5, rel=0.01)
+    assert domain.max == pytest.approx(min(even * 5, 1), rel=0.01)
+
+
+def test_generated_images_have_no_anomaly(find_anomalies, drawn):
+    assert find_anomalies(*drawn) == set()
+
+
+def test_fashion_mnist_has_no_anomaly(find_anomalies, fashion_mnist):
+    for split in fashion_mnist.read_original():
+        images, labels = np.asarray(split.images), np.asarray(split.labels, np.int64)
+        assert find_anomalies(images, labels) == set()
+
+
+def change(drawn, **first):
+    """The images and labels, the first of which is another one."""
+    images, labels = drawn[0].copy(), drawn[1].copy()
+    images[0], labels[0] = first.get("image", images[0]), first.get("label", labels[0])
+    return images, labels
+
+
+def without_most(drawn, label, kept):
+    places = np.flatnonzero(drawn[1] == label)[kept:]
+    return np.delete(drawn[0], places, 0), np.delete(drawn[1], places)
+
+
+ANOMALIES = {
+    "blank": (lambda it: change(it, image=0), {slicing.INK, slicing.BRIGHTNESS}),
+    "white": (lambda it: change(it, image=255), {slicing.INK, slicing.BRIGHTNESS}),
+    "inverted": (lambda it: (255 - it[0], it[1]), {slicing.INK, slicing.BRIGHTNESS}),
+    "label_of_no_class": (lambda it: change(it, label=features.NUM_CLASSES), {CLASS}),
+    "class_missing": (lambda it: without_most(it, LAST, 0), {CLASS_SHARE}),
+    "class_of_which_there_is_hardly_one": (lambda it: without_most(it, LAST, 2), {CLASS_SHARE}),
+    "class_that_is_most_of_all": (
+        lambda it: tuple(np.concatenate([part, *[part[it[1] == LAST]] * 15]) for part in it),
+        {CLASS_SHARE},
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "expected"), ANOMALIES.values(), ids=ANOMALIES)
+def test_images_as_they_should_not_be_are_an_anomaly(find_anomalies, drawn, spoil, expected):
+    assert find_anomalies(*spoil(drawn)) == expected
+
+
+def test_a_class_of_which_there_are_fewer_is_none(find_anomalies, drawn):
+    assert find_anomalies(*without_most(drawn, LAST, 5)) == set()
+
+
+def test_image_that_can_not_be_decoded_is_an_anomaly(find_anomalies, drawn):
+    found = find_anomalies(*drawn, missing=1)
+    assert {slicing.INK, slicing.BRIGHTNESS} <= found
+
+
+@pytest.mark.parametrize("file", [schema.SCHEMA_FILE, schema.IMAGES_FILE], ids=lambda one: one.name)
+def test_text_is_as_protobuf_writes_it_but_for_the_comments(file):
+    text = file.read_text(encoding="utf-8")
+    lines = itertools.filterfalse(lambda line: line.strip().startswith("#"), text.splitlines(True))
+    parsed = text_format.Parse(text, schema_pb2.Schema())
+    assert "".join(lines) == text_format.MessageToString(parsed, as_utf8=True)
