@@ -19,7 +19,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 import schema
-from components.evaluation.slicing import BRIGHTNESS, INK
+from components.image_measures import BRIGHTNESS, INK
 from pipeline.config import Dataset
 from pipeline.data import sample_images, sources
 from pipeline.data.kinds import OriginalSet

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 
-State = Literal["running", "open", "good", "refused", "failed", "unusable", "interrupted"]
+State = Literal[
+    "running", "open", "good", "refused", "stopped", "failed", "unusable", "interrupted"
+]
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,14 @@ class Failure:
         node: the component that failed, if one did.
         interrupted: whether it was asked to stop.
         unusable: whether what it was given is for the user to mend.
+        data_findings: what the data gate found, where it stopped the run.
     """
 
     cause: str
     node: str | None = None
     interrupted: bool = False
     unusable: bool = False
+    data_findings: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,8 @@ class Verdict:
 
     Attributes:
         state: `good` if it is in service as it should be; `refused` if it is not; `open` where
-            the run was not to get so far.
+            the run was not to get so far; `stopped` where the data was refused, so that there is
+            none.
         label: a word or three, for a list.
         headline: a sentence without its full stop.
         reasons: phrases: why it was refused, is not live, or the run failed.
@@ -175,6 +181,10 @@ def judge_failure(failure: Failure) -> Verdict:
     if failure.interrupted:
         headline = "Interrupted: run it again, and the finished components are kept"
         return Verdict("interrupted", "interrupted", headline)
+    stops = [one.sentence for one in failure.data_findings if one.severity == "stop"]
+    if stops:
+        headline = "The data was refused, and nothing was trained on it"
+        return Verdict("stopped", "data refused", headline, stops)
     if failure.unusable:
         return Verdict("unusable", "refused", "The run was refused", [failure.cause])
     where = f"{failure.node} failed" if failure.node else "The run failed"

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from components.data_gate.findings import ADVICE, Severity
 from pipeline import overrides, refusal
 from pipeline.errors import UserError
 from trainer_module import features
@@ -227,6 +228,44 @@ class LearningRateFinder(Group):
         return self
 
 
+class DataGate(Group):
+    """What about the data stops a run before anything learns from it."""
+
+    severities: dict[str, Severity] = Field(
+        {DEFAULT: "stop", "new_feature": "warn", "not_compared": "warn", "repeat": "ignore"},
+        description="What a kind of finding does: `stop` the run, `warn`, or `ignore`; `default` "
+        f"is for all others of {', '.join(f'`{kind}`' for kind in ADVICE)}.",
+    )
+    max_leaked: Fraction = Field(
+        0.01,
+        description="Largest fraction of `eval` or `test` allowed whose images are in `train` too.",
+    )
+    max_conflicting: Fraction = Field(
+        0.01,
+        description="Largest fraction of a split allowed whose images have other labels elsewhere.",
+    )
+    max_skew: dict[str, Fraction] = Field(
+        {"class": 0.1, "ink": 0.05, "brightness": 0.05},
+        description="Largest distance allowed of `eval` and `test` to `train`: L-infinity for "
+        "`class`, Jensen–Shannon divergence for the measures.",
+    )
+    max_drift: dict[str, Fraction] = Field(
+        {"class": 0.1, "ink": 0.05, "brightness": 0.05},
+        description="Largest distance allowed of each split to that of the span before, likewise.",
+    )
+
+    @pydantic.field_validator("severities", "max_skew", "max_drift")
+    @classmethod
+    def _complete(cls, given: dict[str, Any], info: pydantic.ValidationInfo) -> dict[str, Any]:
+        """Keeps the default for what is not given."""
+        default = cls.model_fields[str(info.field_name)].default
+        known = (*ADVICE, DEFAULT) if info.field_name == "severities" else tuple(default)
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(f"there is no {unknown[0]!r}; there are {', '.join(known)}")
+        return {**default, **given}
+
+
 class Evaluation(Group):
     """What a model must reach on the test split to be blessed, and how it is measured."""
 
@@ -327,6 +366,7 @@ class Config(Group):
     training: Training = Training()
     learning_rate: LearningRate = LearningRate()
     learning_rate_finder: LearningRateFinder = LearningRateFinder()
+    data_gate: DataGate = DataGate()
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
     beam: Beam = Beam()

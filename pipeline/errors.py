@@ -11,6 +11,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 1
     USAGE = 2
     NOT_BLESSED = 3
+    DATA_REFUSED = 4
     INTERRUPTED = 130
 
 

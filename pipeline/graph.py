@@ -1,24 +1,28 @@
-"""The graph: the only place that wires components.
+"""The graph: this and `data_nodes`, which has its first half, are where components are wired.
 
-TFRecords ─ ImportExampleGen ─┬──────────────┬──────────┬───────────┐
-                        StatisticsGen        │          │           │
-                         │         │         │          │           │
-schema.pbtxt        SchemaGen  ExampleValidator │       │           │
- │                 (inferred)      │         │          │           │
-ImportSchemaGen ───────────────────┴─ Transform ─── Trainer ─── Evaluator ─ ServingCheck ─ Pusher
-                                           │         │  │           │                       │
-                                  LearningRateFinder ┘  │           │               serving/tinyvgg/
-                                 (peak of the rate)     │           │          Report (on all of it)
-                                                 BaselineResolver ──┘
-                                 (the model in service)
+TFRecords ─ ImportExampleGen ─┬─────────────────┬──────────────────┬───────┬─────────┐
+                        StatisticsGen     ImageStatistics          │       │         │
+                         │        │          │        │            │       │         │
+schema.pbtxt      SchemaGen  ExampleValidator│  ImageValidator,    │       │         │
+ │               (inferred)       │          │  SkewValidator      │       │         │
+ImportSchemaGen                   └─────── DataGate ┘              │       │         │
+ │  images.pbtxt, by ImportImageSchema       │ (stops the run)     │       │         │
+ └────────────────────────────────────── Transform ────────────── Trainer ─┴── Evaluator ─┐
+                                             │                     │  │              │    │
+                                    LearningRateFinder ────────────┘  │        ServingCheck
+                                     (peak of the rate)        BaselineResolver      │
+                                                             (the model in service)  │
+                                                Report (on all of it)              Pusher
+                                                                                     │
+                                                                             serving/tinyvgg/
 
-Not drawn: the Evaluator reads the schema; ServingCheck and Pusher, what the Trainer made.
+Not drawn: the validators and the Evaluator read the schemas; ServingCheck and Pusher, what the
+Trainer made.
 """
 
 import json
 from collections.abc import Mapping
 
-import schema
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
@@ -27,7 +31,7 @@ from components.serving_check.component import create_serving_check
 from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
 from pipeline.data.preparation import SPLITS, Prepared
-from pipeline.fingerprint import sha256
+from pipeline.data_nodes import create_data_nodes
 from pipeline.runs.pages import report_facts
 
 
@@ -45,32 +49,13 @@ def create_pipeline(
     Returns:
         The pipeline, with caching on.
     """
-    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
-    span = {"start_span_number": data.span, "end_span_number": data.span}
-    example_gen = tfx.components.ImportExampleGen(
-        input_base=str(data.directory),
-        input_config=tfx.proto.Input(splits=splits),
-        # The one that was checked: TFX would look for the newest again.
-        range_config=tfx.proto.RangeConfig(static_range=span) if data.span is not None else None,
-    ).with_id(nodes.IMPORT_EXAMPLE_GEN)
-    if data.content:
-        # The cache knows files by size and second of change: labels that were corrected keep both.
-        example_gen.exec_properties["sha256"] = data.content
+    example_gen = _create_example_gen(data)
     examples = example_gen.outputs["examples"]
-    statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
-    statistics = statistics_gen.outputs["statistics"]
-    schema_gen = tfx.components.SchemaGen(statistics=statistics).with_id(nodes.SCHEMA_GEN)
-    curated_schema = tfx.components.ImportSchemaGen(schema_file=str(schema.SCHEMA_FILE)).with_id(
-        nodes.IMPORT_SCHEMA_GEN
-    )
-    # TFX knows the file by its path alone: this makes an edited schema be read again.
-    curated_schema.exec_properties["sha256"] = sha256(schema.SCHEMA_FILE)
-    example_validator = tfx.components.ExampleValidator(
-        statistics=statistics, schema=curated_schema.outputs["schema"]
-    ).with_id(nodes.EXAMPLE_VALIDATOR)
+    looked_at = create_data_nodes(settings, examples)
+    curated_schema = looked_at.schema.outputs["schema"]
     transform = tfx.components.Transform(
         examples=examples,
-        schema=curated_schema.outputs["schema"],
+        schema=curated_schema,
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
         # The Trainer applies the graph itself: floats on disk would cost three times as long.
@@ -78,8 +63,8 @@ def create_pipeline(
         disable_statistics=True,
         disable_analyzer_cache=True,
     ).with_id(nodes.TRANSFORM)
-    # The data gate belongs between these two: nothing learns from data that was not looked at.
-    transform.add_upstream_node(example_validator)
+    # Nothing learns from data that was not looked at.
+    transform.add_upstream_node(looked_at.gate)
     finder = LearningRateFinder(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
@@ -91,7 +76,7 @@ def create_pipeline(
         run_fn="trainer_module.run_fn.run_fn",
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
-        schema=curated_schema.outputs["schema"],
+        schema=curated_schema,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
@@ -103,7 +88,7 @@ def create_pipeline(
         examples=examples,
         model=model,
         baseline_model=baseline_resolver.outputs["model"],
-        schema=curated_schema.outputs["schema"],
+        schema=curated_schema,
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
         module_path="components.evaluation.extractors",
@@ -123,8 +108,8 @@ def create_pipeline(
     report = Report(
         report_facts(settings, data, place),
         examples=examples,
-        statistics=statistics,
-        anomalies=example_validator.outputs["anomalies"],
+        statistics=looked_at.statistics.outputs["statistics"],
+        data_blessing=looked_at.gate.outputs["blessing"],
         tuner_results=finder.outputs["tuner_results"] if found else None,
         model=model,
         model_run=trainer.outputs["model_run"],
@@ -133,9 +118,8 @@ def create_pipeline(
         infra_blessing=serving_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
     ).with_id(nodes.REPORT)
-    data_nodes = [example_gen, statistics_gen, schema_gen, curated_schema, example_validator]
     model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
-    graph = [*data_nodes, *model_nodes, serving_check, pusher, report]
+    graph = [example_gen, *looked_at.all, *model_nodes, serving_check, pusher, report]
     for component in (one for one in graph if one.id in source):
         component.exec_properties["source"] = source[component.id]
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
@@ -147,3 +131,18 @@ def create_pipeline(
         metadata_connection_config=connection,
         beam_pipeline_args=settings.beam_args(),
     )
+
+
+def _create_example_gen(data: Prepared) -> "tfx.components.ImportExampleGen":
+    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
+    span = {"start_span_number": data.span, "end_span_number": data.span}
+    example_gen = tfx.components.ImportExampleGen(
+        input_base=str(data.directory),
+        input_config=tfx.proto.Input(splits=splits),
+        # The one that was checked: TFX would look for the newest again.
+        range_config=tfx.proto.RangeConfig(static_range=span) if data.span is not None else None,
+    ).with_id(nodes.IMPORT_EXAMPLE_GEN)
+    if data.content:
+        # The cache knows files by size and second of change: labels that were corrected keep both.
+        example_gen.exec_properties["sha256"] = data.content
+    return example_gen

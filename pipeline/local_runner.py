@@ -1,8 +1,8 @@
 """Trains, evaluates and serves TinyVGG on this machine: `python -m pipeline.local_runner`.
 
 Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a component failed;
-2 wrong use, configuration or data; 3 finished, but the model did not get into service; 130
-interrupted.
+2 wrong use, configuration or data; 3 finished, but the model did not get into service; 4 the data
+was refused; 130 interrupted.
 """
 
 if __name__ == "__main__":
@@ -135,7 +135,7 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "directory if it is blessed.",
         epilog="Exit codes: 0 blessed and pushed, there already, or ended early as asked; 1 a "
         "component failed; 2 wrong use, configuration or data; 3 finished, but the model did not "
-        "get into service; 130 interrupted.",
+        "get into service; 4 the data was refused; 130 interrupted.",
     )
     arguments.add_config_flags(parser)
     arguments.add_serving_flag(parser)
@@ -278,6 +278,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
         run_id=request.run_id,
         dataset=request.source.dataset,
         components=clock.results(),
+        data_findings=finished.data_findings,
         training=finished.training,
         evaluation=finished.evaluation,
         serving=finished.serving,

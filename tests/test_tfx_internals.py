@@ -53,6 +53,9 @@ CALLS = {
     "base_component.BaseComponent": names("spec"),
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
+    "distribution_validator.DistributionValidator": names(
+        "statistics", "baseline_statistics", "config", "include_split_pairs"
+    ),
     "evaluator_executor.Executor": call("context"),
     "executor_spec.BeamExecutorSpec": call("executor_class"),
     "executor_spec.ExecutorClassSpec": call("executor_class"),

@@ -27,6 +27,7 @@ MODULES = {
     "base_component": "tfx.dsl.components.base.base_component",
     "base_executor": "tfx.dsl.components.base.base_executor",
     "component_spec": "tfx.types.component_spec",
+    "distribution_validator": "tfx.components.distribution_validator.component",
     "evaluator_constants": "tfx.components.evaluator.constants",
     "evaluator_executor": "tfx.components.evaluator.executor",
     "executor_spec": "tfx.dsl.components.base.executor_spec",

@@ -4,6 +4,7 @@ import dataclasses
 
 from tfx.v1.types import standard_artifacts
 
+from components.data_gate.component import DataBlessing
 from components.report.contents import RunFacts
 from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
 from trainer_module.tfx_internals import (
@@ -17,7 +18,7 @@ from trainer_module.tfx_internals import (
 _INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
-    "anomalies": standard_artifacts.ExampleAnomalies,
+    "data_blessing": DataBlessing,
     "tuner_results": standard_artifacts.TunerResults,
     "model": standard_artifacts.Model,
     "model_run": standard_artifacts.ModelRun,
@@ -64,7 +65,7 @@ class Report(base_component.BaseComponent):
 
         Args:
             facts: what is known of the run from its start; `run` is filled in when it runs.
-            **inputs: `examples` with a `test` split, `statistics`, `anomalies`, `model`,
+            **inputs: `examples` with a `test` split, `statistics`, `data_blessing`, `model`,
                 `model_run`, `evaluation`, `model_blessing`, `infra_blessing` and
                 `pushed_model`; `tuner_results` where a finder ran.
         """

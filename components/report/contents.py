@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from components.verdict import Verdict
 from trainer_module.provenance import Provenance
@@ -155,21 +156,12 @@ class FeatureStatistics:
 
 
 @dataclass(frozen=True)
-class Anomaly:
-    """Where the data departs from the schema."""
-
-    split: str
-    feature: str
-    description: str
-
-
-@dataclass(frozen=True)
 class Page:
     """All that a run's page tells; what the run did not come to is None or empty.
 
     Attributes:
         problem: why there is no evaluation, where that is known; a sentence.
-        anomalies: None where the data was not validated.
+        data_findings: of the data gate; None where the run did not get there.
         measures: of the serving check, by the names in `serving_check.findings.Findings`.
         version: the model's in the serving directory.
         artifacts: by the name of the output.
@@ -185,7 +177,7 @@ class Page:
     range_test: RangeTest | None = None
     mistakes: Mistakes | None = None
     statistics: Sequence[FeatureStatistics] = ()
-    anomalies: Sequence[Anomaly] | None = None
+    data_findings: Sequence[Finding] | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     version: str | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.report.contents import Anomaly, FeatureStatistics
+from components.report.contents import FeatureStatistics
 
 _STATISTICS_FILE = "FeatureStats.pb"
-_ANOMALIES_FILE = "SchemaDiff.pb"
 _ORDER = ("train", "eval", "test")
 
 
@@ -34,24 +33,6 @@ def read_datasets(directory: Path) -> dict[str, statistics_pb2.DatasetFeatureSta
     for split, content in _splits(directory, _STATISTICS_FILE):
         [found[split]] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
     return found
-
-
-def read_anomalies(directory: Path) -> list[Anomaly]:
-    """Reads ExampleValidator's output.
-
-    Args:
-        directory: of the `ExampleAnomalies`.
-
-    Returns:
-        A row for each anomaly of each split; none where the data fits the schema.
-    """
-    return [
-        Anomaly(split, feature, info.description)
-        for split, content in _splits(directory, _ANOMALIES_FILE)
-        for feature, info in sorted(
-            anomalies_pb2.Anomalies.FromString(content).anomaly_info.items()
-        )
-    ]
 
 
 def _splits(directory: Path, file: str) -> Iterator[tuple[str, bytes]]:

@@ -3,9 +3,10 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.data_gate.findings import Finding, read_findings
 from components.evaluation.figures import Evaluation, EvaluationError
 from components.evaluation.reader import read_evaluation
 from components.learning_rate_finder.files import CURVE_FILE
@@ -18,7 +19,7 @@ from components.report.contents import (
     RunFacts,
     TrainingHistory,
 )
-from components.report.data import read_anomalies, read_statistics
+from components.report.data import read_statistics
 from components.report.mistakes import find_mistakes
 from components.serving_check.findings import Findings, read_report
 from components.verdict import (
@@ -68,7 +69,7 @@ def read_page(
         range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
         mistakes=_find_mistakes(paths),
         statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
-        anomalies=read_anomalies(paths["anomalies"]) if "anomalies" in paths else None,
+        data_findings=_read_findings(paths, failure),
         measures=check.measures if check else {},
         version=str(pushed["pushed_version"]) if pushed.get("pushed") else None,
         artifacts=dict(sorted(artifacts.items(), key=lambda one: one[1].id)),
@@ -78,6 +79,13 @@ def read_page(
         },
         provenance=provenance.read(paths["model"] / MODEL_DIRECTORY) if "model" in paths else None,
     )
+
+
+def _read_findings(paths: Mapping[str, Path], failure: Failure | None) -> Sequence[Finding] | None:
+    """What the data gate found: one that stopped the run leaves no blessing."""
+    if failure and failure.data_findings:
+        return failure.data_findings
+    return read_findings(paths["data_blessing"]) if "data_blessing" in paths else None
 
 
 def read_verdict(artifacts: Mapping[str, Artifact], facts: RunFacts, *, idle: bool) -> Verdict:

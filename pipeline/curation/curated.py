@@ -12,9 +12,6 @@ from components.model_store.files import read_regular
 from pipeline import nodes
 from pipeline.errors import UserError
 
-IMAGE_STATISTICS = "ImageStatistics"
-"""The node that measures the images."""
-
 
 @dataclass(frozen=True)
 class Curated:
@@ -45,7 +42,7 @@ class Curated:
 
 _ALL = (
     Curated(schema.SCHEMA_FILE, "the raw examples", nodes.STATISTICS_GEN, nodes.SCHEMA_GEN),
-    Curated(schema.IMAGES_FILE, "what is measured on the images", IMAGE_STATISTICS),
+    Curated(schema.IMAGES_FILE, "what is measured on the images", nodes.IMAGE_STATISTICS),
 )
 
 CURATED: Mapping[str, Curated] = {one.name: one for one in _ALL}

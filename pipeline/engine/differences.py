@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 
-from pipeline import evaluation, nodes
+from pipeline import comparison, evaluation, nodes
 from pipeline.data.records import MANIFEST_FILE
 
 Parameters = Mapping[str, Any]
@@ -28,6 +28,8 @@ _UNTOLD = (_SHA256,)
 
 _KEYS: Mapping[str, Mapping[str, str]] = {
     nodes.IMPORT_SCHEMA_GEN: {"schema_file": "the schema", "sha256": _SHA256},
+    nodes.IMPORT_IMAGE_SCHEMA: {"schema_file": "the images' schema", "sha256": _SHA256},
+    nodes.DATA_GATE: {"config.": "data_gate."},
     nodes.LEARNING_RATE_FINDER: {
         "config.finder.": "learning_rate_finder.",
         "config.model.": "model.",
@@ -46,6 +48,10 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """The setting, or how its key begins, by how the parameter begins; the first that fits counts."""
+
+_COMPARISON = "distribution_validator_config"
+_COMPARED = {nodes.SKEW_VALIDATOR: "data_gate.max_skew"}
+"""The setting by which TFX's DistributionValidator compares, by node."""
 
 _RECORDED = ("seed", "eval_examples", "max_examples")
 """Settings of the dataset that are in the manifest of its records."""
@@ -83,6 +89,10 @@ def _read_settings(node: str, parameters: Parameters) -> dict[str, Any]:
         built = json_format.ParseDict(parameters["eval_config"], config_pb2.EvalConfig())
         settings = evaluation.read_settings(built)
         return {f"evaluation.{key}": value for key, value in settings.items()}
+    if _COMPARISON in parameters:
+        bounds = comparison.read_bounds(parameters[_COMPARISON])
+        setting = _COMPARED[node]
+        return {f"{setting}.{name}": bound for name, bound in bounds.items()}
     if "validation_spec" in parameters:
         limit = parameters["validation_spec"]["max_loading_time_seconds"]
         return {"serving.check": "infra_validator", "serving.max_load_s": limit}

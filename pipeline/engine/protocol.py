@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
@@ -90,6 +91,7 @@ class Finished(_Message):
     """
 
     kind: Literal["finished"] = "finished"
+    data_findings: list[Finding] = []
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
     serving: ServingResult | None = None

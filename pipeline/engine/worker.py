@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
+from components import verdict
+from components.data_gate.findings import DataRefusedError, Finding, without_pictures
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
@@ -121,6 +123,7 @@ def _run_graph(
     for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
         emit(NodeEvent(node=node, state="left out"))
     failure, interrupted = None, False
+    stopped: list[Finding] = []
     try:
         runner.run(pipeline, run_options=part)
         remember_versions(place.versions, versions)
@@ -128,8 +131,15 @@ def _run_graph(
         _logger.exception("%s failed", error.node)
         failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
         interrupted = isinstance(error.__cause__, _InterruptedError)
+        if isinstance(error.__cause__, DataRefusedError):
+            stopped = error.__cause__.findings
     try:
-        write_report(pipeline, place, request.run_id, failure, interrupted=interrupted)
+        told = None
+        if failure:
+            told = verdict.Failure(
+                failure.cause, failure.node, interrupted=interrupted, data_findings=stopped
+            )
+        write_report(pipeline, place, request.run_id, told)
     except Exception:
         # What the run came to counts for more than its page.
         _logger.exception("the page could not be made")
@@ -141,6 +151,7 @@ def _run_graph(
         unfit = find_unfit_version(place.metadata, request.run_id, store)
     run_directory = place.run_dir(request.run_id)
     return Finished(
+        data_findings=without_pictures(stopped) or outcome.data_findings,
         training=outcome.training,
         evaluation=outcome.evaluation,
         serving=outcome.serving,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.data_gate.findings import Finding, read_findings, without_pictures
 from components.evaluation.figures import Evaluation
 from components.evaluation.reader import read_evaluation
 from components.learning_rate_finder.files import CURVE_FILE, PLOT_FILE
@@ -27,6 +28,7 @@ class Outcome:
     """What a run came to, None where it did not get that far.
 
     Attributes:
+        data_findings: what the data gate found in data that it let pass, without pictures.
         training: how the model was trained.
         evaluation: the figures on `test`, and the verdict.
         serving: why the blessed model must not be served; no reasons for a sound one.
@@ -35,6 +37,7 @@ class Outcome:
         pictures: the curves, in the artifacts' directories.
     """
 
+    data_findings: list[Finding]
     training: TrainingResult | None
     evaluation: Evaluation | None
     serving: ServingResult | None
@@ -54,6 +57,7 @@ def read_outcome(metadata: Path, run_id: str, flags: str = "") -> Outcome:
         The outcome.
     """
     store = open_store(metadata)
+    gate = find_output(store, run_id, nodes.DATA_GATE, "blessing")
     model = find_output(store, run_id, nodes.TRAINER, "model")
     model_run = find_output(store, run_id, nodes.TRAINER, "model_run")
     finder = find_output(store, run_id, nodes.LEARNING_RATE_FINDER, "tuner_results")
@@ -61,6 +65,7 @@ def read_outcome(metadata: Path, run_id: str, flags: str = "") -> Outcome:
     checked = find_output(store, run_id, nodes.SERVING_CHECK, "blessing")
     pushed = find_output(store, run_id, nodes.PUSHER, "pushed_model")
     return Outcome(
+        data_findings=without_pictures(read_findings(Path(gate.uri)) if gate else []),
         training=_read_training(model_run, finder, model) if model_run else None,
         evaluation=read_evaluation(evaluation.uri) if evaluation else None,
         serving=_read_serving(checked, pushed, flags) if checked else None,

@@ -49,9 +49,7 @@ def write_report(
     pipeline: "tfx.dsl.Pipeline",
     place: workspace.Workspace,
     run_id: str,
-    failure: run_result.Failure | None,
-    *,
-    interrupted: bool,
+    failure: Failure | None,
 ) -> None:
     """Puts the run's page into its directory.
 
@@ -64,7 +62,6 @@ def write_report(
         place: where it ran.
         run_id: the run's.
         failure: why it did not come to its end, if so.
-        interrupted: whether it was asked to stop.
     """
     # Here, because these import TensorFlow.
     from components.report.executor import OUTPUT_KEY, read_facts
@@ -82,8 +79,7 @@ def write_report(
     facts = read_facts(node.exec_properties, run_id)
     made = find_output(store, run_id, nodes.REPORT, OUTPUT_KEY)
     if made is None:
-        told = Failure(failure.cause, failure.node, interrupted) if failure else None
-        write_atomically(target, render_report(read_page(artifacts, facts, told)))
+        write_atomically(target, render_report(read_page(artifacts, facts, failure)))
         return
     html = Path(made.uri, REPORT_FILE).read_text(encoding="utf-8")
     ended = run_result.RunResult(run_id=run_id, components=read_nodes(store, run_id))

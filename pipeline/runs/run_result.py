@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from components import verdict
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from components.verdict import (
     RUNNING,
@@ -30,6 +31,7 @@ EXIT_CODES: Mapping[State, ExitCode] = {
     "open": ExitCode.OK,
     "good": ExitCode.OK,
     "refused": ExitCode.NOT_BLESSED,
+    "stopped": ExitCode.DATA_REFUSED,
     "failed": ExitCode.FAILED,
     "unusable": ExitCode.USAGE,
     "interrupted": ExitCode.INTERRUPTED,
@@ -127,7 +129,8 @@ class RunResult(_Result):
     """Everything there is to tell of a run.
 
     `training`, `evaluation`, `serving` and `pushed` are None where the run did not get that
-    far, the last also where nothing was pushed. `pictures` are the curves, as files, and
+    far, the last also where nothing was pushed. `data_findings` are what
+    the data gate found, without its pictures. `pictures` are the curves, as files, and
     `report` is the page. `started` is in UTC, and `duration_s` seconds of wall-clock time;
     `running` says that it has not ended yet. `settings` are those that are not the default's, by
     `group.key`, and `code` is None where it is in no checkout. `notes` are things to know that are
@@ -146,6 +149,7 @@ class RunResult(_Result):
     code: Code | None = None
     dataset: str | None = None
     components: dict[str, NodeResult] = {}
+    data_findings: list[Finding] = []
     training: TrainingResult | None = None
     evaluation: Evaluation | None = None
     serving: ServingResult | None = None
@@ -184,6 +188,7 @@ class RunResult(_Result):
                     self.failure.node,
                     interrupted=self.exit_code == ExitCode.INTERRUPTED,
                     unusable=self.exit_code == ExitCode.USAGE,
+                    data_findings=self.data_findings,
                 )
             )
         return judge(
@@ -208,7 +213,7 @@ class RunResult(_Result):
         """A sentence for each that kept it from pushing a model; none where nothing did."""
         if self.running:
             return ["it has not ended yet"]
-        if self.failure and self.failure.node and self.readable:
+        if self.failure and self.failure.node and self.readable and self.verdict.state != "stopped":
             return [f"{self.failure.node} failed: {self.failure.cause}"]
         return [] if self.verdict.state == "good" else list(self.verdict.reasons)
 

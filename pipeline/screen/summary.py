@@ -15,6 +15,7 @@ _STYLES: Mapping[State, str] = {
     "open": "bold",
     "good": "bold green",
     "refused": "bold red",
+    "stopped": "bold red",
     "failed": "bold red",
     "unusable": "bold red",
     "interrupted": "bold yellow",
@@ -37,6 +38,10 @@ def print_summary(console: Console, result: RunResult) -> None:
         console.print(line, soft_wrap=True)
     if result.unfit_version is not None:
         console.print(_warn_of_unfit(result), soft_wrap=True, highlight=False)
+    for finding in result.data_findings:
+        if finding.severity == "warn":
+            line = f"[yellow]Warning[/]: {escape(finding.sentence)}."
+            console.print(line, soft_wrap=True, highlight=False)
     for note in result.notes:
         console.print(f"[dim]note: {escape(note)}[/]", soft_wrap=True, highlight=False)
     _print_places(console, result)

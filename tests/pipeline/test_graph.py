@@ -17,7 +17,7 @@ from tfx.utils import dependency_utils
 
 import schema
 from components.report.contents import Artifact
-from pipeline import config, effect, graph, nodes
+from pipeline import config, data_nodes, effect, graph, nodes
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import dag_runner
@@ -100,8 +100,9 @@ def test_every_node_is_cached(build):
         assert node.execution_options.caching_options.enable_cache, name
 
 
-def test_graph_can_be_read_in_one_sitting():
-    assert len(Path(graph.__file__).read_text(encoding="utf-8").splitlines()) < 150
+@pytest.mark.parametrize("half", [graph, data_nodes], ids=["graph", "data_nodes"])
+def test_either_half_of_the_graph_can_be_read_in_one_sitting(half):
+    assert len(Path(half.__file__).read_text(encoding="utf-8").splitlines()) < 150
 
 
 def test_examples_come_in_the_splits_of_the_records(build, tmp_path):
@@ -170,9 +171,16 @@ def test_fixed_rate_leaves_the_finder_out(build):
     assert "hyperparameters" not in compiled[nodes.TRAINER].inputs.inputs
 
 
-def test_nothing_learns_from_data_that_was_not_validated(build):
-    upstream = compile_nodes(build())[nodes.TRANSFORM].upstream_nodes
-    assert nodes.EXAMPLE_VALIDATOR in upstream
+def test_nothing_learns_from_data_that_the_gate_did_not_let_pass(build):
+    compiled = compile_nodes(build())
+    assert nodes.DATA_GATE in compiled[nodes.TRANSFORM].upstream_nodes
+    judged = set(compiled[nodes.DATA_GATE].upstream_nodes)
+    assert {nodes.EXAMPLE_VALIDATOR, nodes.IMAGE_VALIDATOR, nodes.SKEW_VALIDATOR} <= judged
+
+
+def test_eval_and_test_are_compared_with_train(build):
+    validator = parameters(compile_nodes(build())[nodes.SKEW_VALIDATOR])
+    assert json.loads(validator["include_split_pairs"]) == [["eval", "train"], ["test", "train"]]
 
 
 @pytest.mark.parametrize(

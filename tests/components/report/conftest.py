@@ -1,15 +1,16 @@
 """A page with everything on it, made without TensorFlow."""
 
+import base64
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from components.data_gate.findings import Finding, Picture
 from components.evaluation.figures import Figures
 from components.evaluation.slicing import PARTS
 from components.report.contents import (
-    Anomaly,
     Artifact,
     FeatureStatistics,
     Mistake,
@@ -65,6 +66,7 @@ def page(png) -> Page:
         "val_accuracy": [0.7, 0.78, 0.8],
         "learning_rate": [0.01, 0.005, 0.0001],
     }
+    picture = Picture(base64.b64encode(png).decode(), "a Bag")
     judged = evaluation(
         LOW_RECALL, **make_figures(0.9), baseline=Figures(**make_figures(0.92)), notes=["a note"]
     )
@@ -83,7 +85,9 @@ def page(png) -> Page:
         ),
         mistakes=Mistakes([Mistake(png, "Shirt", "Coat", 0.987, 0.012)], 1000, 10_000, 0),
         statistics=[FeatureStatistics("test", "label", "int", 10_000, 3, "0 to 9, mean 4.5")],
-        anomalies=[Anomaly("test", "label", "is <b>out</b> of range")],
+        data_findings=[
+            Finding("domain", "warn", "ink", "test", "is <b>out</b> of range", [picture])
+        ],
         measures={"load_s": 0.35},
         artifacts={"model": Artifact(9, "Model", "/somewhere/model/9", {})},
         provenance=Provenance(

@@ -1,7 +1,7 @@
-from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from components.report.contents import Anomaly, FeatureStatistics
-from components.report.data import read_anomalies, read_statistics
+from components.report.contents import FeatureStatistics
+from components.report.data import read_statistics
 
 
 def write(directory, split, file, message):
@@ -33,11 +33,3 @@ def test_text_is_told_by_how_much_of_it_is_distinct(tmp_path):
     write(tmp_path, "test", "FeatureStats.pb", message)
     [row] = read_statistics(tmp_path)
     assert (row.missing, row.detail) == (0, "1,999 distinct, 507 bytes on average")
-
-
-def test_anomalies_are_told_by_split_and_feature(tmp_path):
-    message = anomalies_pb2.Anomalies()
-    message.anomaly_info["label"].description = "too large"
-    write(tmp_path, "test", "SchemaDiff.pb", message)
-    write(tmp_path, "train", "SchemaDiff.pb", anomalies_pb2.Anomalies())
-    assert read_anomalies(tmp_path) == [Anomaly("test", "label", "too large")]

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from components.data_gate.findings import Finding
 from components.evaluation.slicing import INK, PARTS
 from components.report.contents import Mistakes, Page, RunEntry, RunFacts
 from components.report.render import render_index, render_report, replace_verdict
@@ -86,12 +87,36 @@ def test_every_class_has_its_row(page):
 
 
 def test_mistakes_are_images_with_names_and_probabilities(page):
-    [image] = Reader(render_report(page)).images
+    [image] = Reader(render_report(dataclasses.replace(page, data_findings=[]))).images
     assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo")
     assert image["alt"] == "Shirt taken for Coat"
     text = read(page)
     assert "1,000 of 10,000 images are taken for another class." in text
     assert "Coat 98.7 % is Shirt 1.2 %" in text
+
+
+def test_what_the_data_gate_found_is_told_with_its_pictures(page):
+    assert "a warning : ink in test: is <b>out</b> of range; mend those examples" in read(page)
+    assert [image["alt"] for image in Reader(render_report(page)).images] == [
+        "Shirt taken for Coat",
+        "a Bag",
+    ]
+
+
+def test_data_that_the_gate_stopped_the_run_for_is_the_verdict_of_the_page(page):
+    finding = Finding("drift", "stop", "ink", "train", "it is less")
+    failure = Failure("it is less", "DataGate", data_findings=[finding])
+    text = read(dataclasses.replace(page, verdict=judge_failure(failure), data_findings=[finding]))
+    assert "The data was refused, and nothing was trained on it ink in train: it is less;" in text
+    assert "stops the run : ink in train: it is less;" in text
+
+
+@pytest.mark.parametrize(
+    ("findings", "sentence"),
+    [(None, "did not get past the data gate"), ([], "The data gate found nothing wrong")],
+)
+def test_data_that_was_not_judged_is_told_from_data_that_is_good(page, findings, sentence):
+    assert sentence in read(dataclasses.replace(page, data_findings=findings))
 
 
 def test_confusions_slices_data_and_lineage_are_told(page):

@@ -263,9 +263,7 @@ def write_report(tmp_path, monkeypatch):
         monkeypatch.setattr(metadata, "read_nodes", lambda store, run: components)
         place = Workspace("p", tmp_path, tmp_path / "serving")
         place.run_dir("r2").mkdir(parents=True, exist_ok=True)
-        pages.write_report(
-            SimpleNamespace(components=[report]), place, "r2", None, interrupted=False
-        )
+        pages.write_report(SimpleNamespace(components=[report]), place, "r2", None)
         return (place.run_dir("r2") / REPORT_FILE).read_text(encoding="utf-8")
 
     return write_report

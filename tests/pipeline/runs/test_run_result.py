@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
@@ -53,6 +54,7 @@ def test_json_has_everything_of_a_run():
         started=datetime.datetime(2026, 11, 24, 13, 20, 16, tzinfo=datetime.timezone.utc),
         dataset="fashion_mnist",
         components={"Trainer": NodeResult(state="done", seconds=12.5)},
+        data_findings=[Finding("drift", "warn", "ink", "test", "it is less")],
         training=trained(),
         evaluation=judged(),
         serving=ServingResult(reasons=["it is too large"], measures={"size_mb": 30.5}),
@@ -80,6 +82,16 @@ def test_json_has_everything_of_a_run():
         "running": False,
         "dataset": "fashion_mnist",
         "components": {"Trainer": {"state": "done", "seconds": 12.5, "note": ""}},
+        "data_findings": [
+            {
+                "kind": "drift",
+                "severity": "warn",
+                "feature": "ink",
+                "split": "test",
+                "found": "it is less",
+                "pictures": [],
+            }
+        ],
         "evaluation": judged().model_dump(mode="json"),
         "blessed": False,
         "reasons": [LOW_RECALL.sentence],

@@ -1,0 +1,1 @@
+"""The data gate: nothing learns from data that was not looked at."""

@@ -1,0 +1,58 @@
+"""The data gate's executor."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfx.v1.dsl import Artifact
+
+from components.data_gate.findings import DataRefusedError, Picture, write_findings
+from components.data_gate.judging import Bounds, judge
+from components.data_gate.pictures import fetch
+from trainer_module.tfx_internals import artifact_utils, base_executor
+
+CONFIG_KEY = "config"
+"""Execution property: severities and bounds, as JSON."""
+
+BLESSING_KEY = "blessing"
+
+_logger = logging.getLogger(__name__)
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads what was found, and judges it."""
+
+    def Do(  # noqa: N802
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `findings.json` where the data may pass.
+
+        Args:
+            input_dict: the artifacts, see `DataGate`.
+            output_dict: `blessing`.
+            exec_properties: `config`, see `DataGate`.
+
+        Raises:
+            DataRefusedError: something was found that stops the run.
+        """
+        directories = {name: Path(one.uri) for name, [one] in input_dict.items()}
+        bounds = Bounds(**json.loads(exec_properties[CONFIG_KEY]))
+
+        def show(split: str, measure: str, highest: bool) -> Sequence[Picture]:
+            uri = artifact_utils.get_split_uri(input_dict["examples"], split)
+            return fetch(Path(uri), measure, highest)
+
+        findings = judge(directories, bounds, show)
+        for one in findings:
+            _logger.warning("%s: %s", one.severity, one.sentence)
+        if any(one.severity == "stop" for one in findings):
+            raise DataRefusedError(findings)
+        [blessing] = output_dict[BLESSING_KEY]
+        directory = Path(blessing.uri)
+        directory.mkdir(parents=True, exist_ok=True)
+        write_findings(directory, findings)
