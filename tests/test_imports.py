@@ -32,6 +32,7 @@ ORDER = {
         ("engine",),
         ("graph",),
         ("curation", "data_nodes"),
+        ("span_nodes",),
         ("runs",),
         ("effect",),
         ("data",),

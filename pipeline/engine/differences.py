@@ -50,7 +50,10 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
 """The setting, or how its key begins, by how the parameter begins; the first that fits counts."""
 
 _COMPARISON = "distribution_validator_config"
-_COMPARED = {nodes.SKEW_VALIDATOR: "data_gate.max_skew"}
+_COMPARED = {
+    nodes.SKEW_VALIDATOR: "data_gate.max_skew",
+    nodes.DRIFT_VALIDATOR: "data_gate.max_drift",
+}
 """The setting by which TFX's DistributionValidator compares, by node."""
 
 _RECORDED = ("seed", "eval_examples", "max_examples")

@@ -13,7 +13,14 @@ from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
-from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
+from pipeline.runs.run_result import (
+    Failure,
+    FirstTest,
+    NodeState,
+    Pushed,
+    ServingResult,
+    TrainingResult,
+)
 
 
 class _Message(pydantic.BaseModel):
@@ -93,7 +100,9 @@ class Finished(_Message):
     kind: Literal["finished"] = "finished"
     data_findings: list[Finding] = []
     training: TrainingResult | None = None
+    spans: list[str] = []
     evaluation: Evaluation | None = None
+    first_test: FirstTest | None = None
     serving: ServingResult | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []

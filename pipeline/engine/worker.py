@@ -10,8 +10,9 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
+from typing import TYPE_CHECKING
 
 from components import verdict
 from components.data_gate.findings import DataRefusedError, Finding, without_pictures
@@ -19,7 +20,9 @@ from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import effect, nodes
-from pipeline.data import preparation
+from pipeline.data import patterns, preparation
+from pipeline.data.kinds import OwnRecords
+from pipeline.engine import window
 from pipeline.engine.protocol import (
     DataEvent,
     Event,
@@ -32,6 +35,9 @@ from pipeline.engine.protocol import (
 from pipeline.errors import UserError
 from pipeline.runs.run_result import Failure
 from pipeline.workspace import Workspace, serving_flags, workspace
+
+if TYPE_CHECKING:
+    from tfx import v1 as tfx
 
 Emit = Callable[[Event], None]
 
@@ -105,7 +111,16 @@ def _run_graph(
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
-    pipeline = graph.create_pipeline(request.config, data, place, fingerprints(versions))
+    source = fingerprints(versions)
+
+    def create(data: preparation.Prepared) -> "tfx.dsl.Pipeline":
+        earlier = window.has_earlier(place.metadata, data)
+        return graph.create_pipeline(request.config, data, place, source, earlier=earlier)
+
+    span_notes = _look_at_earlier_spans(request, place, create, emit)
+    pipeline = create(data)
+    made = {component.id for component in pipeline.components}
+    _check_ends(request, made)
     part = None
     if request.from_node or request.to_node:
         part = tfx_pipeline.RunOptions(
@@ -120,7 +135,7 @@ def _run_graph(
         prepare=partial(forget_outdated, place.metadata, serving_model_dir=place.serving_model_dir),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
-    for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
+    for node in set(nodes.NODES) - nodes.OF_SPANS - made:
         emit(NodeEvent(node=node, state="left out"))
     failure, interrupted = None, False
     stopped: list[Finding] = []
@@ -144,7 +159,8 @@ def _run_graph(
         # What the run came to counts for more than its page.
         _logger.exception("the page could not be made")
     flags = serving_flags(request.config.paths, place)
-    outcome = read_outcome(place.metadata, request.run_id, flags)
+    name_span = None if data.span is None else partial(patterns.name_span, data.pattern)
+    outcome = read_outcome(place.metadata, request.run_id, flags, name_span)
     store = Store(place.serving_model_dir)
     unfit = None
     if outcome.evaluation and not outcome.evaluation.blessed:
@@ -153,19 +169,50 @@ def _run_graph(
     return Finished(
         data_findings=without_pictures(stopped) or outcome.data_findings,
         training=outcome.training,
+        spans=outcome.spans,
         evaluation=outcome.evaluation,
+        first_test=outcome.first_test,
         serving=outcome.serving,
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
             *effect.find_without_effect(request.config, data),
             *version_notes,
+            *span_notes,
             *store.warnings(),
         ],
         serving_flags=flags,
         unfit_version=unfit,
         failure=failure,
     )
+
+
+def _look_at_earlier_spans(
+    request: Request, place: Workspace, create: window.Create, emit: Emit
+) -> list[str]:
+    """Has the data gate look at what the window needs; returns what is left out of it."""
+    if not (window.is_wanted(request) and isinstance(request.source, OwnRecords)):
+        return []
+
+    def look_at(name: str, data: preparation.Prepared) -> str:
+        emit(StepEvent(text=f"looking at {name}"))
+        return window.ask_gate(request.run_id, data, create, cache=request.cache)
+
+    return window.take_in(request.source, request.config.dataset, place.records, look_at)
+
+
+def _check_ends(request: Request, made: Collection[str]) -> None:
+    """Checks that the nodes are in the graph between which a part is to run.
+
+    Raises:
+        UserError: one is there only where spans came before.
+    """
+    for flag, node in (("--from-node", request.from_node), ("--to-node", request.to_node)):
+        if node in nodes.OF_SPANS and node not in made:
+            raise UserError(
+                f"{flag} {node} is there only where a span came before the newest, or where "
+                "dataset.window is more than 1: name another node."
+            )
 
 
 def _forward_training(emit: Emit) -> None:
