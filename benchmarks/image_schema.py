@@ -19,7 +19,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 import schema
-from components.image_measures import BRIGHTNESS, INK
+from components import image_measures
 from pipeline.config import Dataset
 from pipeline.data import sample_images, sources
 from pipeline.data.kinds import OriginalSet
@@ -43,8 +43,7 @@ def print_measures() -> None:
     bounds = {one.name: one.float_domain for one in curated.feature}
     print("| | lowest | 1 % | median | 99 % | highest | outside |\n|---|---|---|---|---|---|---|")
     for name, images in sets_of_images():
-        measures = {INK: (images > 0).mean((1, 2)), BRIGHTNESS: images.mean((1, 2)) / 255}
-        for measure, values in measures.items():
+        for measure, values in image_measures.measure(images).items():
             figures = " | ".join(
                 f"{one:.3f}" for one in np.quantile(values, [0, 0.01, 0.5, 0.99, 1])
             )

@@ -6,6 +6,7 @@ python -m pipeline.dataset import SOURCE DIR
                                        make TFRecords of images in another form
 python -m pipeline.dataset demo-spans DIR
                                        make four spans, to see what becomes of new data
+python -m pipeline.dataset quarantine  list the bad examples that were set aside
 """
 
 if __name__ == "__main__":
@@ -25,8 +26,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import config, workspace
-from pipeline.data import demo_spans, download, importing, kinds, sources
+from pipeline.data import demo_spans, download, importing, kinds, quarantine, sources
 from pipeline.errors import UserError
+from pipeline.runs import lookup
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import Parser, positive_number, whole_number
 from pipeline.screen.command_line import Answer, download_progress
@@ -48,7 +50,7 @@ they should be bright on black, as {features.DATASET.title}'s. docs/data.md says
 
 
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Runs the command `prepare`, `info`, `import` or `demo-spans`.
+    """Runs the command `prepare`, `info`, `import`, `demo-spans` or `quarantine`.
 
     Args:
         argv: the arguments; those of the process if None.
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
     Raises:
         UserError: see `sources.find`, `Source.prepare`, `importing.import_images` and
-            `demo_spans`.
+            `demo_spans`, and `quarantine.read`.
     """
     parsed = _parse(argv, program)
     return command_line.answer(lambda console: parsed.run(parsed, console), as_json=parsed.json)
@@ -77,6 +79,7 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     for name, run, text in (
         ("prepare", _prepare, "make the TFRecords that the pipeline reads"),
         ("info", _info, "say which data would be taken, and what it holds"),
+        ("quarantine", _quarantine, "list the bad examples that were set aside"),
     ):
         parser.add_command(name, text, parents=shared).set_defaults(run=run)
     _add_import(parser)
@@ -198,12 +201,15 @@ def _prepare(parsed: argparse.Namespace, console: Console) -> Answer:
     console.print(line, soft_wrap=True, markup=False)
     if prepared.examples:
         console.print(_count_table(prepared.examples))
+    for note in prepared.describe_set_aside(place.root):
+        console.print(f"{note}.", soft_wrap=True, markup=False)
     return Answer(
         {
             "dataset": source.dataset,
             "origin": source.origin,
             "directory": str(prepared.directory),
             "examples": prepared.examples,
+            "set_aside": prepared.set_aside.examples if prepared.set_aside else 0,
         }
     )
 
@@ -225,19 +231,63 @@ def _info(parsed: argparse.Namespace, console: Console) -> Answer:
         meant = meant.model_copy(update={"name": features.DATASET.name})
     source = sources.find(meant, lambda name, received, total: None, fetch=refuse)
     console.print(f"{source.dataset}: {source.origin}", soft_wrap=True, markup=False)
-    counts = source.count(meant)
+    counted = source.count(meant)
+    counts, verified = counted.examples, source.verified and not counted.bad
     if counts:
-        if source.verified:
+        if verified:
             console.print(source.verified)
         console.print(_count_table(counts))
+    if counted.bad:
+        console.print(f"{counted.bad:,} more would be set aside, not being what examples must be.")
     return Answer(
         {
             "dataset": source.dataset,
             "origin": source.origin,
-            "verified": bool(counts and source.verified),
+            "verified": bool(counts and verified),
             "examples": counts or None,
+            "set_aside": counted.bad,
         }
     )
+
+
+def _quarantine(parsed: argparse.Namespace, console: Console) -> Answer:
+    asked = arguments.load(parsed)
+    places = lookup.find_places(asked)
+    found = [one for place in places for one in quarantine.find(place.records)]
+    documents = []
+    for directory in found:
+        kept, entries = quarantine.read(directory)
+        line = f"{directory}: {len(entries):,} of {kept.of:,} examples of {kept.source}"
+        console.print(line, soft_wrap=True, markup=False)
+        console.print(_reason_table(entries, kept.source))
+        documents.append(
+            {
+                "directory": str(directory),
+                "source": kept.source,
+                "of": kept.of,
+                "records": str(directory / quarantine.RECORDS_FILE),
+                "examples": [entry.model_dump() for entry in entries],
+            }
+        )
+    if not found:
+        console.print(
+            f"Nothing was set aside in {places[0].records}.", soft_wrap=True, markup=False
+        )
+    return Answer({"quarantines": documents})
+
+
+def _reason_table(entries: Sequence[quarantine.Entry], source: str) -> Table:
+    """The reasons, those with most examples first, and records by the file below the source."""
+    by_reason: dict[str, list[quarantine.Entry]] = {}
+    for entry in entries:
+        by_reason.setdefault(entry.reason, []).append(entry)
+    table = Table("it has", box=None, padding=(0, 2, 0, 0))
+    table.add_column("examples", justify="right")
+    table.add_column("first", overflow="fold")
+    for reason, some in sorted(by_reason.items(), key=lambda one: -len(one[1])):
+        first = f"record {some[0].record} of {some[0].file.removeprefix(f'{source}/')}"
+        table.add_row(escape(reason), f"{len(some):,}", escape(first))
+    return table
 
 
 def _count_table(examples: Mapping[str, Mapping[str, int]]) -> Table:

@@ -201,16 +201,17 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
     place = workspace.workspace(asked.paths, source.dataset)
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
-    request = Request(
-        run_id=history.make_run_id(started),
-        config=asked,
-        source=source,
-        from_node=parsed.from_node,
-        to_node=parsed.to_node,
-        cache=not parsed.no_cache,
-        keep_versions=parsed.keep_cache_across_versions,
-    )
+    roots = [workspace.workspace(asked.paths, name).root for name in workspace.DATASETS]
     with workspace.lock(place.root):
+        request = Request(
+            run_id=history.make_run_id(started, roots),
+            config=asked,
+            source=source,
+            from_node=parsed.from_node,
+            to_node=parsed.to_node,
+            cache=not parsed.no_cache,
+            keep_versions=parsed.keep_cache_across_versions,
+        )
         run_dir = place.run_dir(request.run_id)
         run_dir.mkdir(parents=True)
         print_heading(console, source, run_dir)
@@ -277,6 +278,7 @@ def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> 
     result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
+        set_aside=finished.set_aside,
         components=clock.results(),
         data_findings=finished.data_findings,
         training=finished.training,

@@ -216,7 +216,9 @@ def _update(parsed: argparse.Namespace, console: Console) -> Answer:
     if file:
         proposing.check_new(file)
     document: dict[str, object] = {}
-    for one, known in _find_evidence(parsed):
+    found = _find_evidence(parsed)
+    print("loading TensorFlow Data Validation, which takes some seconds …", file=sys.stderr)
+    for one, known in found:
         if known is None:
             _note_left_out(console, one)
             document[one.name] = None
@@ -228,7 +230,6 @@ def _update(parsed: argparse.Namespace, console: Console) -> Answer:
 def _propose(
     one: Curated, known: Evidence, file: Path | None, console: Console
 ) -> dict[str, object]:
-    print("loading TensorFlow Data Validation, which takes some seconds …", file=sys.stderr)
     text = curated.read_text(one.file)
     before = curated.parse(text, one.file)
     after = proposing.widen(before, known.statistics.values())

@@ -21,6 +21,9 @@ LOG_FILE = "pipeline.log"
 RESULT_FILE = "result.json"
 """In a run's directory: the object that `--json` prints."""
 
+DATASETS = (features.DATASET.name, config.SAMPLE)
+"""Each has a pipeline of its own, of which the second's lies below the first's."""
+
 _WILDCARDS = frozenset("*?[]{}|^$\\")
 """What means something else in the patterns of Beam, or in the regular expressions of TFX."""
 

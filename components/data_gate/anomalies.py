@@ -58,7 +58,7 @@ _DISTANCE_NAMES = {
     _Measured.JENSEN_SHANNON_DIVERGENCE: "Jensen–Shannon divergence",
 }
 _OUT_OF_RANGE = re.compile(
-    r"Unexpectedly (?:low|high) values?: (?P<value>[^<>\s]+)(?P<sign>[<>])(?P<bound>[^<>\s]+)"
+    r"Unexpectedly (?:low|high) values?: (?P<value>[^<>\s]+)(?P<sign>[<>])(?P<bound>[^<>(\s]+)"
 )
 _MOST = re.compile(r"maximum difference is: (.+)")
 
@@ -73,6 +73,7 @@ class Anomaly:
         split: where.
         found: a sentence without its full stop.
         too_high: of a number out of its domain, whether it is above it.
+        bound: of such a number, what it may be at most or at least; None where that is not known.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class Anomaly:
     split: str
     found: str
     too_high: bool = False
+    bound: float | None = None
 
 
 def read_anomalies(directory: Path) -> list[Anomaly]:
@@ -90,7 +92,12 @@ def read_anomalies(directory: Path) -> list[Anomaly]:
     """
     return [
         Anomaly(
-            _find_kind(reason, feature), feature, split, _describe(reason), reason.type in _TOO_HIGH
+            _find_kind(reason, feature),
+            feature,
+            split,
+            _describe(reason),
+            too_high=reason.type in _TOO_HIGH,
+            bound=_find_bound(reason),
         )
         for split, found in _read(directory, "Split-")
         for feature, reason in _reasons(found)
@@ -180,6 +187,11 @@ def _find_kind(reason: _Reason, feature: str) -> str:
     return "class_balance" if (kind, feature) == ("domain", CLASS_SHARE) else kind
 
 
+def _find_bound(reason: _Reason) -> float | None:
+    match = _OUT_OF_RANGE.search(reason.description)
+    return float(match["bound"]) if match else None
+
+
 def _describe(reason: _Reason) -> str:
     # TFDV says "(upto six significant digits)" of each number.
     text = re.sub(r"\s*\(up ?to six significant digits\)", "", reason.description)
@@ -198,7 +210,7 @@ def _describe_distance(
             if ".".join(info.path.step) == feature and one.type == wanted:
                 most = _MOST.search(reason.description)
                 return (
-                    f"its {_DISTANCE_NAMES[wanted]} to {other} is {one.value:.3f}, and at most "
+                    f"its {_DISTANCE_NAMES[wanted]} to {other} is {one.value:.3g}, and at most "
                     f"{one.threshold:.3g} is allowed" + (f", most for {most[1]}" if most else "")
                 )
     return _describe(reason)

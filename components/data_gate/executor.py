@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfx.v1.dsl import Artifact
 
-from components.data_gate.findings import DataRefusedError, Picture, write_findings
-from components.data_gate.judging import Bounds, judge
+from components.data_gate.anomalies import Anomaly
+from components.data_gate.findings import DataRefusedError, write_findings
+from components.data_gate.judging import Bounds, Shown, judge
 from components.data_gate.pictures import fetch
 from trainer_module.tfx_internals import artifact_utils, base_executor
 
@@ -43,9 +43,9 @@ class Executor(base_executor.BaseExecutor):
         directories = {name: Path(one.uri) for name, [one] in input_dict.items()}
         bounds = Bounds(**json.loads(exec_properties[CONFIG_KEY]))
 
-        def show(split: str, measure: str, highest: bool) -> Sequence[Picture]:
+        def show(split: str, anomaly: Anomaly | None) -> Shown:
             uri = artifact_utils.get_split_uri(input_dict["examples"], split)
-            return fetch(Path(uri), measure, highest)
+            return fetch(Path(uri), anomaly)
 
         findings = judge(directories, bounds, show)
         for one in findings:

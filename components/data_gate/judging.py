@@ -41,8 +41,23 @@ class Bounds:
         return self.severities.get(kind, self.severities[DEFAULT])
 
 
-Show = Callable[[str, str, bool], Sequence[Picture]]
-"""Takes a split and a measure, or none, and whether the highest are meant; gives a few images."""
+@dataclass(frozen=True)
+class Shown:
+    """Images of a split that are meant.
+
+    Attributes:
+        pictures: a few of them.
+        count: how many there are.
+        examples: how many images the split has.
+    """
+
+    pictures: Sequence[Picture]
+    count: int
+    examples: int
+
+
+Show = Callable[[str, Anomaly | None], Shown]
+"""Takes a split, and the measure that is out of bounds in it; None if all its images are meant."""
 
 
 def judge(directories: Mapping[str, Path], bounds: Bounds, show: Show) -> list[Finding]:
@@ -73,18 +88,25 @@ def _judge_anomalies(
         anomalies += read_differences(directories["drift"], "drift", THE_SPAN_BEFORE)
     for one in anomalies:
         severity = bounds.severity(one.kind)
-        pictures = () if severity == "ignore" else _show(one, show)
+        found, pictures = (one.found, ()) if severity == "ignore" else _show(one, show)
         feature = "share of a class" if one.feature == CLASS_SHARE else one.feature or "examples"
-        yield Finding(one.kind, severity, feature, one.split, one.found, pictures)
+        yield Finding(one.kind, severity, feature, one.split, found, pictures)
 
 
-def _show(anomaly: Anomaly, show: Show) -> Sequence[Picture]:
-    """Pictures of what is out of bounds, or of a split that differs as a whole."""
+def _show(anomaly: Anomaly, show: Show) -> tuple[str, Sequence[Picture]]:
+    """What was found, with pictures of what is out of bounds or of a split that differs."""
     if anomaly.kind in ("skew", "drift"):
-        return show(anomaly.split, "", False)
-    if anomaly.kind == "domain" and anomaly.feature in image_measures.UNITS:
-        return show(anomaly.split, anomaly.feature, anomaly.too_high)
-    return ()
+        return anomaly.found, show(anomaly.split, None).pictures
+    if anomaly.bound is not None and anomaly.feature in image_measures.UNITS:
+        shown = show(anomaly.split, anomaly)
+        return f"{anomaly.found}: {describe_share(shown)}", shown.pictures
+    return anomaly.found, ()
+
+
+def describe_share(shown: Shown) -> str:
+    """Says how many images of a split are meant."""
+    share = 100 * shown.count / shown.examples
+    return f"{shown.count:,} of {shown.examples:,} images ({share:.2f} %) are out of bounds"
 
 
 def _judge_images(directories: Mapping[str, Path], bounds: Bounds) -> Iterator[Finding]:

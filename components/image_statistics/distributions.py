@@ -1,5 +1,6 @@
 """How often each of some whole numbers occurs: exact, whatever the order, and mergeable."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Distribution:
     def deviation(self) -> float:
         """The standard deviation of the numbers, of which there must be one."""
         n = self.total
-        return float(np.sqrt(n * self._sum(2) - self._sum(1) ** 2)) / n
+        return math.sqrt(n * self._sum(2) - self._sum(1) ** 2) / n
 
     def _sum(self, power: int) -> int:
         # Of Python's integers, which don't overflow.

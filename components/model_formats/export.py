@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from components.model_formats.formats import FORMATS, describe, missing_packages
+from components.programs import module_program
 
 TOLERANCE = 1e-4
 """How far a probability may be from the version's, in a format that computes with floats.
@@ -27,7 +27,7 @@ rounds otherwise, and the surer a network is, the more that shows.
 LEAST_AGREEMENT = 0.9
 """The share of images that integers must give the same class as the version does."""
 
-_PROGRAM = (sys.executable, "-m", "components.model_formats")
+_PROGRAM = module_program("components.model_formats")
 
 
 class FormatError(Exception):

@@ -5,16 +5,21 @@ masked CRC-32C. TensorFlow's and Beam's readers check the same, but name neither
 """
 
 import gzip
+import io
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 import google_crc32c
 
 from components.model_store.files import open_regular
 from pipeline.errors import UserError, unreadable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 LONGEST = 1 << 24
 """Bytes. A record that states more is damaged: nothing is allocated for it."""
@@ -27,13 +32,24 @@ _HEADER_SIZE = _LENGTH.size + _CHECKSUM.size
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
+_BLOCK = 1 << 20
+"""Bytes that are read, and hashed, at a time."""
 
-def read_records(file: Path, way_out: str) -> Iterator[bytes]:
+
+class Digest(Protocol):
+    """What takes bytes in, as those of hashlib."""
+
+    def update(self, content: bytes | memoryview, /) -> None:
+        """Takes more of them."""
+
+
+def read_records(file: Path, way_out: str, digest: Digest | None = None) -> Iterator[bytes]:
     """Reads the records of one file.
 
     Args:
         file: TFRecords, gzipped if its name ends in `.gz`.
         way_out: what to do about a file that is damaged, a clause.
+        digest: gets the bytes of the file as they are on disk; all of them after the last record.
 
     Yields:
         The bytes of each.
@@ -44,7 +60,7 @@ def read_records(file: Path, way_out: str) -> Iterator[bytes]:
     """
     number = 1
     try:
-        with _open(file, way_out) as stream:
+        with _open(file, way_out, digest) as stream:
             while (record := _read_record(stream)) is not None:
                 yield record
                 number += 1
@@ -59,7 +75,23 @@ class _DamageError(Exception):
     """What is wrong with a record, a clause."""
 
 
-def _open(file: Path, way_out: str) -> BinaryIO:
+class _Tapped(io.RawIOBase):
+    """A file that shows to a digest what is read of it."""
+
+    def __init__(self, file: io.FileIO, digest: Digest) -> None:
+        self._file, self._digest = file, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        count = self._file.readinto(buffer)
+        self._digest.update(memoryview(buffer)[:count])
+        return count
+
+
+@contextmanager
+def _open(file: Path, way_out: str, digest: Digest | None) -> Iterator[BinaryIO]:
     gzipped = file.suffix == GZIP_SUFFIX
     with open_regular(file) as stream:
         start = stream.read(len(_GZIP_MAGIC))
@@ -78,7 +110,9 @@ def _open(file: Path, way_out: str) -> BinaryIO:
             f"{file} is gzipped, and its name does not end in {GZIP_SUFFIX}: rename it so that it "
             "does."
         )
-    return cast(BinaryIO, gzip.open(file)) if gzipped else file.open("rb")
+    with file.open("rb", buffering=0) as raw:
+        stream = io.BufferedReader(_Tapped(raw, digest) if digest else raw, _BLOCK)
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if gzipped else stream
 
 
 def _read_record(stream: BinaryIO) -> bytes | None:

@@ -5,7 +5,6 @@ A new kind is one more class, named in `_Kind`.
 
 import abc
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Annotated, ClassVar, Literal, get_args
@@ -13,9 +12,17 @@ from typing import Annotated, ClassVar, Literal, get_args
 import pydantic
 
 from pipeline import config, workspace
-from pipeline.data import checking, idx, patterns, records, sample_images, splitting
+from pipeline.data import (
+    checking,
+    idx,
+    patterns,
+    quarantine,
+    records,
+    sample_images,
+    splitting,
+)
 from pipeline.data.idx import LabelledImages
-from pipeline.data.preparation import ImageSource, Prepared, Source
+from pipeline.data.preparation import Counted, ImageSource, Prepared, SetAside, Source
 from pipeline.data.shards import find_lost_shard
 from pipeline.errors import UserError, unreadable
 from pipeline.fingerprint import sha256
@@ -30,7 +37,16 @@ _VERIFIED = "Every record is whole, and every example is what it must be."
 
 _TFDS_INFO = "dataset_info.json"
 
-_WRITTEN = dict.fromkeys(("dataset.pattern", "dataset.window"), "it is for TFRecords of one's own")
+_WRITTEN = dict.fromkeys(
+    (
+        "dataset.pattern",
+        "dataset.window",
+        "dataset.bad_examples",
+        "dataset.max_bad_fraction",
+        "dataset.max_bad_examples",
+    ),
+    "it is for TFRecords of one's own",
+)
 
 
 class _DescribedSplit(pydantic.BaseModel):
@@ -63,13 +79,15 @@ class OriginalSet(ImageSource):
             {**splitting.set_aside_eval(train, settings), "test": test}, settings
         )
 
-    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
+    def count(self, settings: config.Dataset) -> Counted:
         """Counts the training and the test set by class."""
         train, test = self.read_original()
-        return {
-            "training set": records.count_classes(train.labels),
-            "test set": records.count_classes(test.labels),
-        }
+        return Counted(
+            {
+                "training set": records.count_classes(train.labels),
+                "test set": records.count_classes(test.labels),
+            }
+        )
 
     def find_without_effect(self, settings: config.Dataset) -> dict[str, str]:
         """Why settings change nothing, a clause each."""
@@ -234,25 +252,29 @@ class OwnRecords(Source):
         )
         if not patterns.has_spans(settings.pattern):
             unused["dataset.window"] = "dataset.pattern has no spans"
+        if settings.bad_examples == "refuse":
+            limits = ("dataset.max_bad_fraction", "dataset.max_bad_examples")
+            unused |= dict.fromkeys(limits, "dataset.bad_examples is refuse")
         return unused
 
     def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
-        """Checks every example of each split of the newest span; writes nothing."""
+        """Checks every example of each split of the newest span; writes nothing if none is bad."""
         return self.prepare_span(settings, parent, self.find_spans(settings.pattern)[-1])
 
     def prepare_span(
         self, settings: config.Dataset, parent: Path, edition: patterns.Edition
     ) -> Prepared:
         """Does as `prepare` for a span that is not the newest."""
-        examples = self.count(settings.model_copy(update={"pattern": edition.pattern}))
-        return Prepared(
-            self,
-            self.directory,
-            patterns.ask_for(self.directory, settings.pattern, edition),
-            examples,
-            self.fingerprint(edition.pattern),
-            edition.span if patterns.has_spans(settings.pattern) else None,
-        )
+        pattern = patterns.ask_for(self.directory, settings.pattern, edition)
+        span = edition.span if patterns.has_spans(settings.pattern) else None
+        checked = self._check(settings.model_copy(update={"pattern": edition.pattern}))
+        if not checked.bad_in_all:
+            content = _hash(checked)
+            return Prepared(self, self.directory, pattern, checked.examples, content, span)
+        directory = parent / f"{self.dataset}-{quarantine.make_key(self.directory, checked)}"
+        quarantine.write_copy(self.directory, checked, directory)
+        set_aside = SetAside(checked.bad_in_all, checked.in_all, str(directory))
+        return Prepared(self, directory, pattern, checked.examples, span=span, set_aside=set_aside)
 
     def find_spans(self, pattern: str) -> list[patterns.Edition]:
         """Finds the newest version of each span, the oldest first.
@@ -265,24 +287,17 @@ class OwnRecords(Source):
         except OSError as error:
             raise unreadable(self.directory, error) from error
 
-    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
+    def count(self, settings: config.Dataset) -> Counted:
         """Checks and counts the newest span and version, by split and class."""
-        return checking.count_examples(self._find(settings.pattern), _WRITE_ANEW)
+        checked = self._check(settings)
+        return Counted(checked.examples, checked.bad_in_all)
 
-    def fingerprint(self, pattern: str) -> str:
-        """Hashes what the records of the newest span and version hold: 64 hexadecimal digits.
-
-        Raises:
-            UserError: a file can't be read.
-        """
-        digest = hashlib.sha256()
-        try:
-            for split, files in self._find(pattern).items():
-                for file in files:
-                    digest.update(f"{split} {sha256(file)}\n".encode())
-        except OSError as error:
-            raise unreadable(self.directory, error) from error
-        return digest.hexdigest()
+    def _check(self, settings: config.Dataset) -> checking.Checked:
+        files = self._find(settings.pattern)
+        checked = checking.check_examples(files, _WRITE_ANEW, settings.max_bad_examples)
+        quarantine.check_allowed(checked, settings, _WRITE_ANEW)
+        checking.require_examples(checked, _WRITE_ANEW)
+        return checked
 
     def _find(self, pattern: str) -> dict[str, list[Path]]:
         try:
@@ -338,6 +353,15 @@ KINDS: tuple[type[Source], ...] = get_args(_Kind)
 
 AnySource = Annotated[_Kind, pydantic.Field(discriminator="kind")]
 """A source that can cross to another process: `kind` says in JSON which one it is."""
+
+
+def _hash(checked: checking.Checked) -> str:
+    """Hashes what records hold: 64 hexadecimal digits, the same wherever they are."""
+    digest = hashlib.sha256()
+    for split, files in checked.splits.items():
+        for file in files:
+            digest.update(f"{split} {checked.sha256[file]}\n".encode())
+    return digest.hexdigest()
 
 
 def _find_limit(settings: config.Dataset, largest: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,19 @@ _logger = logging.getLogger(__name__)
 
 # What the records depend on besides their sources: a change of it makes them anew.
 _FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What data holds.
+
+    Attributes:
+        examples: by set and class name; empty where that tells nothing.
+        bad: how many others there are, that would be set aside.
+    """
+
+    examples: Mapping[str, Mapping[str, int]]
+    bad: int = 0
 
 
 class Source(abc.ABC):
@@ -77,8 +91,8 @@ class Source(abc.ABC):
             UserError: the data is damaged or not what it should be, or can't be written.
         """
 
-    def count(self, settings: config.Dataset) -> Mapping[str, Mapping[str, int]]:
-        """Reads the data and counts it by set and class; empty where that tells nothing.
+    def count(self, settings: config.Dataset) -> Counted:
+        """Reads the data and counts it.
 
         Args:
             settings: how it is laid out.
@@ -86,7 +100,22 @@ class Source(abc.ABC):
         Raises:
             UserError: as of `prepare`.
         """
-        return {}
+        return Counted({})
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Examples that are not what examples must be, and are not among the records.
+
+    Attributes:
+        examples: how many.
+        of: how many there are in all.
+        directory: of the records, where they are kept.
+    """
+
+    examples: int
+    of: int
+    directory: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +129,7 @@ class Prepared:
         examples: examples by split and class name.
         content: changes with what the records hold; empty where `directory` does.
         span: the number of theirs, as TFX counts it; None where `pattern` tells it.
+        set_aside: what is not among them, if some of the data is not.
     """
 
     source: Source
@@ -108,6 +138,22 @@ class Prepared:
     examples: Mapping[str, Mapping[str, int]]
     content: str = ""
     span: int | None = None
+    set_aside: SetAside | None = None
+
+    def describe_set_aside(self, root: Path) -> list[str]:
+        """Says what is not among them, a sentence; none where all is.
+
+        Args:
+            root: of the run, in whose records they are.
+        """
+        if self.set_aside is None:
+            return []
+        count, of = self.set_aside.examples, self.set_aside.of
+        were = "was" if count == 1 else "were"
+        return [
+            f"{count:,} of {of:,} examples {were} set aside, not being what examples must be: "
+            f"`python -m pipeline.dataset quarantine --root {shlex.quote(str(root))}` lists them"
+        ]
 
     def pattern_of(self, split: str) -> str:
         """The files of one split below the directory."""

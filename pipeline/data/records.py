@@ -135,15 +135,15 @@ def check_empty(directory: Path) -> None:
 
 
 @contextmanager
-def appearing(directory: Path, elsewhere: str) -> Iterator[Path]:
+def appearing(directory: Path, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
     """Yields a temporary directory that takes the name on success and vanishes on failure.
 
     Args:
-        directory: the name; there must be none yet, or it must be empty.
-        elsewhere: how a person names another one, for the error.
+        directory: that name; it must not exist, or be empty.
+        elsewhere: how a person names another directory, for the error.
 
     Raises:
-        UserError: it can't be written, or the disk is full.
+        UserError: the directory can't be written, or the disk is full.
     """
     from tensorflow import errors
 

@@ -13,6 +13,7 @@ from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
+from pipeline.data.preparation import SetAside
 from pipeline.runs.run_result import (
     Failure,
     FirstTest,
@@ -99,6 +100,7 @@ class Finished(_Message):
 
     kind: Literal["finished"] = "finished"
     data_findings: list[Finding] = []
+    set_aside: SetAside | None = None
     training: TrainingResult | None = None
     spans: list[str] = []
     evaluation: Evaluation | None = None

@@ -3,20 +3,37 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO, cast
 
+from components.programs import module_program
 from pipeline.engine.protocol import Event, Finished, Request, parse_event
 from pipeline.runs.run_result import Failure
 from trainer_module import keras_settings
 
-# TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
-# the time of an epoch as well.
-_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1"}
+_ENVIRONMENT = {
+    # TensorFlow takes oneDNN unasked only where a CPU has AVX-512: with AVX2 it more than halves
+    # the time of an epoch as well.
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    # What the two say to one another, and the log, are in UTF-8 whatever the locale is.
+    "PYTHONUTF8": "1",
+    "PYTHONIOENCODING": "utf-8:backslashreplace",
+}
+
+_DECISIVE = frozenset(
+    {
+        "NVIDIA_TF32_OVERRIDE",
+        "TF_CUDNN_DETERMINISTIC",
+        "TF_DETERMINISTIC_OPS",
+        "TF_ENABLE_AUTO_MIXED_PRECISION",
+        "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE",
+        "TF_XLA_FLAGS",
+    }
+)
+"""Variables by which TensorFlow computes otherwise: the same settings would give other weights."""
 
 _GRACE_S = 20
 """How long an interrupted worker may clean up before it is killed."""
@@ -50,6 +67,12 @@ def run_worker(
     return finished or Finished(failure=Failure(cause=_describe_death(code)))
 
 
+def _make_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a machine or a shell has set must not decide on what is trained."""
+    kept = {name: value for name, value in environment.items() if name not in _DECISIVE}
+    return {**keras_settings.isolate(kept), **_ENVIRONMENT}
+
+
 @contextmanager
 def _worker(
     request: Request, log: Path, echo: TextIO | None
@@ -57,15 +80,15 @@ def _worker(
     """Yields the running worker and the lines of its events; it does not outlive the block."""
     read, write = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.engine.worker", str(write)],
+        [*module_program("pipeline.engine.worker"), str(write)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[write],
-        env={**_ENVIRONMENT, **keras_settings.isolate(os.environ)},
+        env=_make_environment(os.environ),
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     )
     os.close(write)
@@ -74,7 +97,7 @@ def _worker(
     pump = threading.Thread(target=_pump, args=(stdout, log, echo))
     pump.start()
     try:
-        with os.fdopen(read) as lines:
+        with os.fdopen(read, encoding="utf-8") as lines:
             # A worker that died at once can't read it; what it left on the pipes tells why.
             with suppress(BrokenPipeError):
                 stdin.write(request.model_dump_json() + "\n")

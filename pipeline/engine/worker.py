@@ -168,6 +168,7 @@ def _run_graph(
     run_directory = place.run_dir(request.run_id)
     return Finished(
         data_findings=without_pictures(stopped) or outcome.data_findings,
+        set_aside=data.set_aside,
         training=outcome.training,
         spans=outcome.spans,
         evaluation=outcome.evaluation,
@@ -176,6 +177,7 @@ def _run_graph(
         pushed=outcome.pushed,
         pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
         notes=[
+            *data.describe_set_aside(place.root),
             *effect.find_without_effect(request.config, data),
             *version_notes,
             *span_notes,

@@ -1,6 +1,7 @@
 """The runs of one pipeline, from what each left in its root. Free of TensorFlow."""
 
 import datetime
+from collections.abc import Iterable
 from pathlib import Path
 
 import pydantic_core
@@ -23,12 +24,26 @@ _NEWER = (
 )
 
 
-def make_run_id(started: datetime.datetime) -> str:
-    """Names a run by its start in local time.
+def make_run_id(started: datetime.datetime, roots: Iterable[Path] = ()) -> str:
+    """Names a run by its start in local time, and behind all runs that there are.
 
-    To the millisecond, so that a script's runs that fail at once do not share a name.
+    To the millisecond, so that a script's runs that fail at once do not share a name. Where the
+    clock was put back, as each autumn, it is the millisecond after the last name's.
+
+    Args:
+        started: when.
+        roots: the pipelines' whose runs are listed together, as in `workspace.Workspace`.
     """
-    return started.astimezone().strftime(_RUN_ID)[:-3]
+    name = _name(started.astimezone())
+    names = [one.name for root in roots for one in workspace.runs(root).glob("*")]
+    last = max(filter(_parse_started, names), default="")
+    if name > last:
+        return name
+    return _name(datetime.datetime.strptime(last, _RUN_ID) + datetime.timedelta(milliseconds=1))
+
+
+def _name(time: datetime.datetime) -> str:
+    return time.strftime(_RUN_ID)[:-3]
 
 
 def run_ids(root: Path) -> list[str]:
@@ -37,7 +52,7 @@ def run_ids(root: Path) -> list[str]:
     Args:
         root: the pipeline's, as in `workspace.Workspace`.
     """
-    # By the local time that they begin with.
+    # Which `make_run_id` sees to.
     return sorted(
         (
             directory.name
@@ -153,7 +168,7 @@ def _from_metadata(root: Path, run_id: str) -> RunResult:
 def _parse_started(run_id: str) -> datetime.datetime | None:
     try:
         return datetime.datetime.strptime(run_id, _RUN_ID).astimezone(datetime.timezone.utc)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -13,7 +13,6 @@ from pipeline.errors import UserError
 from pipeline.runs import history
 from pipeline.runs.run_result import RunResult
 from pipeline.workspace import Workspace
-from trainer_module import features
 
 SERVING = "serving"
 """Names the run whose model is live."""
@@ -30,7 +29,7 @@ class Found:
 def find_places(settings: config.Config) -> list[Workspace]:
     """The pipelines whose runs are meant: the dataset's and the sample's, if none is named."""
     named = settings.dataset.name
-    datasets = (features.DATASET.name, config.SAMPLE) if named == config.AUTO else (named,)
+    datasets = workspace.DATASETS if named == config.AUTO else (named,)
     return [workspace.workspace(settings.paths, dataset) for dataset in datasets]
 
 

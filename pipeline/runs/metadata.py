@@ -114,11 +114,16 @@ def read_nodes(store: mlmd.MetadataStore, run_id: str) -> dict[str, NodeResult]:
     return {
         node: NodeResult(
             state=_STATES.get(execution.last_known_state, "waiting"),
-            seconds=(execution.last_update_time_since_epoch - execution.create_time_since_epoch)
-            / 1000,
+            seconds=_seconds(execution),
         )
         for node, execution in executions_by_node(store, run_id).items()
     }
+
+
+def _seconds(execution: metadata_store_pb2.Execution) -> float:
+    """By the clock, which may have been put back meanwhile."""
+    taken = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+    return max(taken, 0) / 1000
 
 
 def read_pushed(artifact: metadata_store_pb2.Artifact, run_id: str) -> Pushed | None:

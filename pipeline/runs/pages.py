@@ -41,7 +41,10 @@ def report_facts(
         configuration=settings.model_dump(mode="json"),
         flags=workspace.serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
-        notes=effect.find_without_effect(settings, data),
+        notes=[
+            *data.describe_set_aside(place.root),
+            *effect.find_without_effect(settings, data),
+        ],
     )
 
 

@@ -20,6 +20,7 @@ from components.verdict import (
     judge_unreadable,
 )
 from pipeline import nodes
+from pipeline.data.preparation import SetAside
 from pipeline.errors import ExitCode
 
 NodeState = Literal[
@@ -140,7 +141,8 @@ class RunResult(_Result):
     the data gate found, without its pictures. `pictures` are the curves, as files, and
     `report` is the page. `started` is in UTC, and `duration_s` seconds of wall-clock time;
     `running` says that it has not ended yet. `settings` are those that are not the default's, by
-    `group.key`, and `code` is None where it is in no checkout. `notes` are things to know that are
+    `group.key`, and `code` is None where it is in no checkout. `set_aside`
+    says how much of the data was left out, where some was. `notes` are things to know that are
     no refusal, a sentence each. `spans` are those that the model was trained on, by name, none
     where the data has no spans; `first_test` is None where this span was the first, or has none
     before it. `serving_flags` are those of `python -m pipeline.serving`, to name
@@ -157,6 +159,7 @@ class RunResult(_Result):
     settings: dict[str, pydantic.JsonValue] = {}
     code: Code | None = None
     dataset: str | None = None
+    set_aside: SetAside | None = None
     components: dict[str, NodeResult] = {}
     data_findings: list[Finding] = []
     training: TrainingResult | None = None

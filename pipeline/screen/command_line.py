@@ -28,6 +28,9 @@ from trainer_module import keras_settings
 # Of lines in a file, which nobody wants broken; a screen has a width of its own.
 _FILE_WIDTH = 240
 
+_NARROWEST = 20
+"""Characters: what is said to have less, as a `COLUMNS` left over, is not a screen."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -105,9 +108,18 @@ def open_standard_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-    # What takes its place in a test or a notebook has no such handler.
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    # What takes its place in a test or a notebook has no such handler. The second is Python's
+    # where the locale is C; who asked for another one gets it.
+    unasked = ("strict", "surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in unasked:
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _forget_useless_width() -> None:
+    """Leaves aside a width that shows nothing, as the 0 of a terminal that has none yet."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) < _NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 def let_go(stream: IO[str]) -> None:
@@ -129,6 +141,7 @@ def exit_with(command: Callable[[], int]) -> NoReturn:
     """Runs a command and exits with its code; a `UserError` becomes a line on stderr."""
     interrupt.raise_again()
     open_standard_streams()
+    _forget_useless_width()
     # Before the command imports TensorFlow, and with it Keras, which may not like its settings.
     os.environ.update(keras_settings.ENVIRONMENT)
     quiet.silence_tensorflow()

@@ -1,5 +1,6 @@
 import functools
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -179,10 +180,8 @@ def test_the_command_asks_for_one_of_its_commands(arguments, capsys):
         dataset.main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert (
-        "COMMAND is missing" in lines[0]
-        or "there are prepare, info, import, demo-spans." in lines[0]
-    )
+    known = "there are prepare, info, quarantine, import, demo-spans."
+    assert "COMMAND is missing" in lines[0] or known in lines[0]
 
 
 def test_help_names_the_commands(capsys):
@@ -214,6 +213,102 @@ def test_info_says_what_there_is_as_one_object(command, official, capsys):
     found = json.loads(line)
     assert (found["dataset"], found["verified"]) == ("fashion_mnist", True)
     assert found["examples"]["test set"]["Ankle boot"] == 4
+
+
+@pytest.fixture
+def spoiled(own, write_records):
+    """TFRecords of one's own, of which five of 100 are bad, and the flags that set them aside."""
+    file = own.directory / "span-2" / "version-3" / "test-[more].gz"
+    write_records(file, [*[3] * 88, {"label": 1}, {"label": 2}, {"image": b"GIF89a", "label": 3}])
+    write_records(file.with_name("eval-more.gz"), [3, 4, {"label": 2}])
+    return own, ["--set", "dataset.bad_examples=set_aside", "--set", "dataset.max_bad_fraction=0.5"]
+
+
+def test_prepare_says_what_it_set_aside(command, spoiled, tmp_path, capsys):
+    own, flags = spoiled
+    assert command("prepare", "--data-dir", own.directory, *flags) == 0
+    [directory] = (tmp_path / "root" / "records").iterdir()
+    first, *_, figures, last = capsys.readouterr().out.splitlines()
+    assert first == f"{directory}: fashion_mnist, from the TFRecords in {own.directory}"
+    assert figures.split() == ["in", "all", "2", "4", "90"]
+    listing = f"`python -m pipeline.dataset quarantine --root {tmp_path / 'root'}` lists them."
+    assert last == f"4 of 100 examples were set aside, not being what examples must be: {listing}"
+    assert command("prepare", "--data-dir", own.directory, *flags, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["set_aside"] == 4
+
+
+def test_info_says_what_would_be_set_aside_and_writes_nothing(
+    command, spoiled, tmp_path, capsys, refusal
+):
+    own, flags = spoiled
+    assert command("info", "--data-dir", own.directory, *flags) == 0
+    *_, figures, last = (screen := capsys.readouterr().out).splitlines()
+    assert figures.split() == ["in", "all", "2", "4", "90"]
+    assert last == "4 more would be set aside, not being what examples must be."
+    assert "every example is what it must be" not in screen
+    assert command("info", "--data-dir", own.directory, *flags, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verified"], found["set_aside"]) == (False, 4)
+    assert not (tmp_path / "root").exists()
+    with refusal("4 of 100 examples are not what examples must be"):
+        command("info", "--data-dir", own.directory)
+
+
+def test_quarantine_lists_what_was_set_aside_by_reason(command, spoiled, tmp_path, capsys):
+    own, flags = spoiled
+    command("prepare", "--data-dir", own.directory, *flags)
+    [directory] = (tmp_path / "root" / "records").iterdir()
+    capsys.readouterr()
+    assert command("quarantine") == 0
+    first, _, *rows = capsys.readouterr().out.splitlines()
+    assert first == f"{directory}: 4 of 100 examples of {own.directory}"
+    assert [re.split("  +", row.strip()) for row in rows] == [
+        [
+            "nothing (there is label) as 'image' instead of a bytes_list",
+            *("3", "record 3 of span-2/version-3/eval-more.gz"),
+        ],
+        ["a GIF as 'image'", "1", "record 91 of span-2/version-3/test-[more].gz"],
+    ]
+
+
+def test_quarantine_lists_what_was_set_aside_as_one_object(command, spoiled, tmp_path, capsys):
+    own, flags = spoiled
+    command("prepare", "--data-dir", own.directory, *flags)
+    [directory] = (tmp_path / "root" / "records").iterdir()
+    capsys.readouterr()
+    assert command("quarantine", "--json") == 0
+    [found] = json.loads(capsys.readouterr().out)["quarantines"]
+    assert (found["directory"], found["source"]) == (str(directory), str(own.directory))
+    assert found["of"] == 100
+    assert Path(found["records"]).is_file()
+    assert found["examples"][-1] == {
+        "split": "test",
+        "file": str(own.directory / "span-2/version-3/test-[more].gz"),
+        "record": 91,
+        "reason": "a GIF as 'image'",
+    }
+
+
+def test_quarantine_says_that_there_is_nothing(command, tmp_path, capsys):
+    assert command("quarantine") == 0
+    root = tmp_path / "root"
+    assert capsys.readouterr().out == f"Nothing was set aside in {root / 'records'}.\n"
+    assert command("quarantine", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"quarantines": []}
+    assert not root.exists()
+
+
+def test_quarantine_answers_without_tensorflow(tmp_path):
+    program = f"""
+import sys
+from pipeline import dataset
+dataset.main(["quarantine", "--root", {str(tmp_path)!r}, "--json"])
+print("tensorflow" in sys.modules)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.splitlines()[-1] == "False"
 
 
 @pytest.fixture

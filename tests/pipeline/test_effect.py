@@ -172,6 +172,13 @@ RECORDS = [
     ("fashion_mnist", "dataset.pattern='{SPLIT}'", "it is for TFRecords of one's own"),
     ("fashion_mnist", "dataset.max_examples=55000", "no split has more than 55,000"),
     ("fashion_mnist", "dataset.window=3", "it is for TFRecords of one's own"),
+    *(
+        (kind, f"dataset.{one}", "it is for TFRecords of one's own")
+        for kind in ("fashion_mnist", "sample")
+        for one in ("bad_examples=set_aside", "max_bad_fraction=0.1", "max_bad_examples=3")
+    ),
+    ("own", "dataset.max_bad_fraction=0.1", "dataset.bad_examples is refuse"),
+    ("own", "dataset.max_bad_examples=3", "dataset.bad_examples is refuse"),
     ("own", "dataset.eval_examples=10", "the TFRecords are taken as they are"),
     ("own", "dataset.max_examples=10", "the TFRecords are taken as they are"),
     ("own", "dataset.seed=3", "the TFRecords are taken as they are"),
@@ -195,6 +202,7 @@ def test_setting_of_the_data_without_effect_is_told(kind, setting, why):
         ("fashion_mnist", "dataset.max_examples=54999"),
         ("fashion_mnist", "paths.serving_dir=/served"),
         ("own", "dataset.pattern='{SPLIT}'"),
+        ("own", "dataset.bad_examples=set_aside"),
         ("fashion_mnist", "evaluation.min_recall.default=0.5"),
         ("fashion_mnist", "serving.max_size_mb=5"),
         ("fashion_mnist", "serving.server_dir=/srv"),
@@ -202,6 +210,12 @@ def test_setting_of_the_data_without_effect_is_told(kind, setting, why):
 )
 def test_other_setting_with_an_effect_is_not_told(kind, setting):
     assert told(prepared(kind), [setting]) == []
+
+
+@pytest.mark.parametrize("limit", ["max_bad_fraction=0.1", "max_bad_examples=3"])
+def test_limit_on_what_is_set_aside_has_an_effect_where_something_may_be(limit):
+    given = ["dataset.bad_examples=set_aside", f"dataset.{limit}"]
+    assert told(prepared("own"), given) == []
 
 
 def test_floor_of_no_class_is_told():

@@ -7,12 +7,13 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 import schema
-from components.evaluation import slicing
+from components import image_measures
+from components.image_measures import BRIGHTNESS, INK
+from components.image_statistics.distributions import Distribution
+from components.image_statistics.statistics import CLASS, CLASS_SHARE, build_statistics
+from components.image_statistics.tallies import Tally
 from pipeline.data import sample_images
-from tests.pipeline import measuring
 from trainer_module import features
-
-CLASS, CLASS_SHARE = "class", "class_share"
 
 LAST = features.NUM_CLASSES - 1
 
@@ -30,29 +31,16 @@ def curated_features(curated):
 
 @pytest.fixture
 def find_anomalies(curated):
-    """The features in which the statistics of such images are not as curated."""
+    """The features in which the statistics of such images, and of some damaged ones, differ."""
 
-    def find_anomalies(images, labels, missing=0):
-        nothing = [None] * missing
-        numbers = {
-            slicing.INK: [*((images > 0).mean((1, 2)).tolist()), *nothing],
-            slicing.BRIGHTNESS: [*((images.mean((1, 2)) / 255).tolist()), *nothing],
-            CLASS: [
-                features.CLASS_NAMES[label] if label < features.NUM_CLASSES else str(label)
-                for label in labels.tolist()
-            ]
-            + nothing,
-        }
-        columns = {
-            name: [one if one is None else [one] for one in v] for name, v in numbers.items()
-        }
-        share = np.bincount(labels, minlength=features.NUM_CLASSES) / len(labels)
-        columns[CLASS_SHARE] = [
-            share[: features.NUM_CLASSES].tolist(),
-            *[None] * (len(labels) + missing - 1),
-        ]
-        statistics = measuring.to_list(measuring.measure(columns))
-        return set(tfdv.validate_statistics(statistics, curated).anomaly_info)
+    def find_anomalies(images, labels, damaged=0):
+        counted = image_measures.count(images)
+        tally = Tally(
+            examples=len(labels) + damaged,
+            measures={name: Distribution.of(numbers) for name, numbers in counted.items()},
+            labels=Distribution.of(labels),
+        )
+        return set(tfdv.validate_statistics(build_statistics(tally), curated).anomaly_info)
 
     return find_anomalies
 
@@ -64,8 +52,8 @@ def drawn():
 
 def test_features_are_the_measures_and_the_class(curated_features):
     assert {name: feature.type for name, feature in curated_features.items()} == {
-        slicing.INK: schema_pb2.FLOAT,
-        slicing.BRIGHTNESS: schema_pb2.FLOAT,
+        INK: schema_pb2.FLOAT,
+        BRIGHTNESS: schema_pb2.FLOAT,
         CLASS: schema_pb2.BYTES,
         CLASS_SHARE: schema_pb2.FLOAT,
     }
@@ -106,9 +94,9 @@ def without_most(drawn, label, kept):
 
 
 ANOMALIES = {
-    "blank": (lambda it: change(it, image=0), {slicing.INK, slicing.BRIGHTNESS}),
-    "white": (lambda it: change(it, image=255), {slicing.INK, slicing.BRIGHTNESS}),
-    "inverted": (lambda it: (255 - it[0], it[1]), {slicing.INK, slicing.BRIGHTNESS}),
+    "blank": (lambda it: change(it, image=0), {INK, BRIGHTNESS}),
+    "white": (lambda it: change(it, image=255), {INK, BRIGHTNESS}),
+    "inverted": (lambda it: (255 - it[0], it[1]), {INK, BRIGHTNESS}),
     "label_of_no_class": (lambda it: change(it, label=features.NUM_CLASSES), {CLASS}),
     "class_missing": (lambda it: without_most(it, LAST, 0), {CLASS_SHARE}),
     "class_of_which_there_is_hardly_one": (lambda it: without_most(it, LAST, 2), {CLASS_SHARE}),
@@ -129,8 +117,8 @@ def test_a_class_of_which_there_are_fewer_is_none(find_anomalies, drawn):
 
 
 def test_image_that_can_not_be_decoded_is_an_anomaly(find_anomalies, drawn):
-    found = find_anomalies(*drawn, missing=1)
-    assert {slicing.INK, slicing.BRIGHTNESS} <= found
+    found = find_anomalies(*drawn, damaged=1)
+    assert {INK, BRIGHTNESS} <= found
 
 
 @pytest.mark.parametrize("file", [schema.SCHEMA_FILE, schema.IMAGES_FILE], ids=lambda one: one.name)

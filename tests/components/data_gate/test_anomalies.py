@@ -80,7 +80,8 @@ def test_column_that_the_schema_does_not_know_is_a_new_feature(validate):
 
 def test_number_out_of_its_domain_says_on_which_side_and_by_what(validate):
     [one] = read_anomalies(validate({"ink": floats(0.5, 1.5)}, INK))
-    assert one == Anomaly("domain", "ink", "train", "there is 1.5, and at most 1 is allowed", True)
+    expected = "there is 1.5, and at most 1 is allowed"
+    assert one == Anomaly("domain", "ink", "train", expected, True, 1.0)
 
 
 def test_data_without_fault_has_no_anomaly(validate):
@@ -124,14 +125,14 @@ def test_difference_says_distance_bound_and_where_it_is_most(validate):
     [one] = read_differences(directory, "skew")
     assert (one.kind, one.feature, one.split) == ("skew", "class", "eval")
     assert one.found.startswith(
-        "its L-infinity distance to train is 0.400, and at most 0.1 is allowed, most for "
+        "its L-infinity distance to train is 0.4, and at most 0.1 is allowed, most for "
     )
 
 
 def test_difference_to_other_data_names_that(validate):
     directory = validate(CHANGED, CLASS, **COMPARED, **comparator(0.1))
     [one] = read_differences(directory, "drift", "the span before's")
-    assert "to the span before's train is 0.400" in one.found
+    assert "to the span before's train is 0.4," in one.found
 
 
 def test_distance_within_its_bound_is_no_difference_and_can_be_read(validate):

@@ -54,7 +54,8 @@ def make(kind, directory):
 
 def write_anomaly(directory, feature, type_name):
     message = anomalies_pb2.Anomalies()
-    message.anomaly_info[feature].reason.add(type=type_name, description="Something")
+    text = "Unexpectedly high value: 0.7>0.2" if "BIG" in type_name else "Something"
+    message.anomaly_info[feature].reason.add(type=type_name, description=text)
     directory.mkdir()
     (directory / ANOMALIES_FILE).write_bytes(message.SerializeToString())
 
@@ -94,6 +95,7 @@ def test_images_out_of_bounds_are_shown_the_most_extreme_first(judge):
     with pytest.raises(DataRefusedError) as raised:
         judge("image_anomalies", "brightness", "FLOAT_TYPE_BIG_FLOAT")
     [one] = raised.value.findings
+    assert "at most 0.2 is allowed: 14 of 20 images (70.00 %) are out of bounds" in one.found
     assert len(one.pictures) == SHOWN
     assert one.pictures[0].caption.startswith("Ankle boot, brightness 0.")
     values = [float(picture.caption.rpartition(" ")[2]) for picture in one.pictures]

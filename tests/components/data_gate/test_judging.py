@@ -3,7 +3,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.data_gate.anomalies import ANOMALIES_FILE
 from components.data_gate.findings import Picture
-from components.data_gate.judging import Bounds, judge
+from components.data_gate.judging import Bounds, Shown, judge
 from components.image_statistics import findings as image_findings
 from components.image_statistics.findings import Sample
 
@@ -16,9 +16,9 @@ def judge_data(tmp_path):
     """Judges anomalies, given by input, and what was found in the images."""
     shown = []
 
-    def show(split, measure, highest):
-        shown.append((split, measure, highest))
-        return [Picture("iVBO", split)]
+    def show(split, anomaly):
+        shown.append((split, anomaly and (anomaly.feature, anomaly.too_high, anomaly.bound)))
+        return Shown([Picture("iVBO", split)], 3, 400)
 
     def judge_data(anomalies=(), images=(), bounds=BOUNDS, without=()):
         directories = {name: tmp_path / name for name in (*INPUTS, "image_findings")}
@@ -38,7 +38,9 @@ def judge_data(tmp_path):
 
 def write(directory, feature, type_name):
     message = anomalies_pb2.Anomalies()
-    message.anomaly_info[feature].reason.add(type=type_name, description="Something.")
+    sign = {"FLOAT_TYPE_BIG_FLOAT": ">", "FLOAT_TYPE_SMALL_FLOAT": "<"}.get(type_name)
+    description = f"Unexpectedly high value: 0.5{sign}0.1" if sign else "Something."
+    message.anomaly_info[feature].reason.add(type=type_name, description=description)
     directory.mkdir(exist_ok=True)
     (directory / ANOMALIES_FILE).write_bytes(message.SerializeToString())
 
@@ -76,7 +78,8 @@ def test_measure_out_of_bounds_is_shown_by_the_images_that_are_most_so(
 ):
     [one] = judge_data([("image_anomalies", "Split-train", "ink", type_name)])
     assert one.pictures
-    assert judge_data.shown == [("train", "ink", highest)]
+    assert one.found.endswith(" is allowed: 3 of 400 images (0.75 %) are out of bounds")
+    assert judge_data.shown == [("train", ("ink", highest, 0.1))]
 
 
 def test_what_stops_comes_before_what_warns(judge_data):

@@ -21,6 +21,11 @@ def test_deviation_of_equal_large_numbers_is_none():
     assert Distribution.of(np.full(3, 2**62)).deviation == 0
 
 
+def test_deviation_of_more_images_than_an_integer_of_the_machine_can_square():
+    counted = Distribution(np.array([0, 200_000]), np.array([10**12, 10**12]))
+    assert counted.deviation == 100_000
+
+
 @pytest.mark.parametrize("parts_of_it", [2, 10])
 def test_quantiles_are_numbers_that_were_counted_from_the_lowest_to_the_highest(parts_of_it):
     found = Distribution.of(NUMBERS).quantiles(parts_of_it)

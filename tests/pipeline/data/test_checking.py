@@ -1,4 +1,6 @@
 import io
+import os
+import zlib
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from pipeline.data import checking
+from tests import pngs
 
 WAY_OUT = "write it anew"
 
@@ -20,6 +23,20 @@ def picture(mode="L", size=(28, 28), form="PNG", dtype=None):
 
 
 PNG = picture()
+ROWS = (b"\0" + bytes(28)) * 28
+PIXELS = 41
+"""Where the pixels begin, behind the header and the name of their chunk."""
+
+
+def change(content, position):
+    content = bytearray(content)
+    content[position] ^= 1
+    return bytes(content)
+
+
+def with_rows(rows):
+    pixels = pngs.chunk(b"IDAT", zlib.compress(rows))
+    return PNG[:33] + pixels + pngs.chunk(b"IEND", b"")
 
 
 def count(splits):
@@ -80,6 +97,38 @@ def test_an_example_that_breaks_the_contract_is_named(
         count({"train": files, "eval": files[:1]})
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda png: change(png, PIXELS + 3), id="a changed pixel"),
+        pytest.param(lambda png: change(png, -14), id="a checksum"),
+        pytest.param(lambda png: change(png, 30), id="the header's checksum"),
+        pytest.param(lambda png: with_rows(b"\5" + ROWS[1:]), id="an unknown filter"),
+        pytest.param(lambda png: with_rows(ROWS[:-1]), id="too few pixels"),
+        pytest.param(lambda png: png[:33] + pngs.chunk(b"IEND", b""), id="no pixels"),
+        pytest.param(lambda png: png[:33] + b"\xff" * 8 + png[33:], id="a chunk without an end"),
+    ],
+)
+def test_a_png_with_the_right_header_and_broken_pixels_is_named(
+    tmp_path, write_records, refusal, spoil
+):
+    write_records(tmp_path / "a", [{"image": spoil(PNG), "label": 1}])
+    with refusal(f"record 1 of {tmp_path / 'a'}, has a PNG with pixels that can't be decoded"):
+        count({"train": [tmp_path / "a"]})
+
+
+def test_a_png_of_another_make_is_decoded_to_see_whether_it_is_one(tmp_path, write_records):
+    kind = pngs.Kind(pngs.GREY, 8, transparent=False, interlaced=True)
+    images = [
+        pngs.encode(kind, pngs.make_samples(kind)),
+        PNG[:33] + pngs.chunk(b"tEXt", b"Title\0a bag") + PNG[33:],
+        with_rows(ROWS + b"more"),
+        PNG + b"more",
+    ]
+    write_records(tmp_path / "a", [{"image": image, "label": 1} for image in images])
+    assert count({"train": [tmp_path / "a"]})["train"]["Trouser"] == 4
+
+
 def test_all_examples_that_break_the_contract_are_counted(tmp_path, write_records, refusal):
     write_records(tmp_path / "a", [{"image": PNG, "label": label} for label in (1, 12, 3, 11)])
     with refusal("2 of 4 examples are not", f"record 2 of {tmp_path / 'a'}, has the label 12"):
@@ -117,6 +166,14 @@ def test_a_split_without_examples_is_refused(tmp_path, write_records, refusal):
         count({"eval": [tmp_path / "a.gz"]})
     with refusal(f"{tmp_path / 'a.gz'}, or any of 2 files, holds no example of eval"):
         count({"eval": [tmp_path / "a.gz", tmp_path / "b.gz"]})
+
+
+def test_a_name_that_tensorflow_could_not_read_is_refused(tmp_path, write_records, refusal):
+    write_records(tmp_path / "a", [1])
+    file = tmp_path / os.fsdecode(b"a\xff")
+    (tmp_path / "a").rename(file)
+    with refusal(f"{tmp_path}/a\\udcff has a name that is not UTF-8: rename it."):
+        count({"train": [file]})
 
 
 def test_a_file_that_is_damaged_is_refused(tmp_path, refusal):

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import os
 import struct
 
@@ -32,6 +33,16 @@ def test_records_are_read_as_tensorflow_wrote_them(tmp_path, name, compression):
         for record in RECORDS:
             writer.write(record)
     assert read(tmp_path / name) == RECORDS
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+def test_a_digest_gets_the_file_as_it_is_on_disk(tmp_path, name):
+    content = gzip.compress(CONTENT) + gzip.compress(CONTENT) if name == "a.gz" else CONTENT
+    (tmp_path / name).write_bytes(content)
+    digest = hashlib.sha256()
+    found = list(framing.read_records(tmp_path / name, "write it anew", digest))
+    assert found == RECORDS * (2 if name == "a.gz" else 1)
+    assert digest.hexdigest() == hashlib.sha256(content).hexdigest()
 
 
 def test_a_gzipped_file_without_records_has_none(tmp_path):

@@ -208,9 +208,10 @@ def test_records_of_ones_own_are_taken_as_they_are(own, parent):
         directory=own.directory,
         pattern="span-{SPAN:1}/version-{VERSION:1}/{SPLIT}-*",
         examples=dict.fromkeys(SPLITS, records.count_classes([1, 2])),
-        content=own.fingerprint("span-{SPAN}/version-{VERSION}/{SPLIT}-*"),
+        content=prepared.content,
         span=2,
     )
+    assert len(prepared.content) == 64
     assert sums(own.directory) == before
     assert not parent.exists()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.programs import module_program
 from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data.kinds import OfficialFiles, Sample
@@ -77,7 +78,7 @@ def worker(processes, monkeypatch, tmp_path):
         start = supervisor.subprocess.Popen
 
         def start_script(command, **options):
-            assert command[1:3] == ["-m", "pipeline.engine.worker"]
+            assert command[:3] == module_program("pipeline.engine.worker")
             return start([sys.executable, "-S", str(script), *command[3:]], **options)
 
         monkeypatch.setattr(supervisor.subprocess, "Popen", start_script)
@@ -107,13 +108,20 @@ def assert_gone(pid: int) -> None:
     pytest.fail(f"process {pid} is still running")
 
 
-def test_worker_has_no_settings_of_keras_from_the_machine(worker, request_, log, monkeypatch):
+def test_worker_has_no_settings_from_the_machine_that_change_its_result(
+    worker, request_, log, monkeypatch
+):
     monkeypatch.setenv("KERAS_HOME", "/hostile")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "1")
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     worker("""
-        kept = {k: v for k, v in os.environ.items() if k.startswith(("KERAS", "TF_ENABLE"))}
+        ours = ("KERAS", "TF_ENABLE", "TF_USE", "TF_DET", "TF_XLA", "TF_FORCE")
+        kept = {k: v for k, v in os.environ.items() if k.startswith(ours)}
         emit("step", text=json.dumps(kept))
         emit("finished")
     """)
@@ -121,8 +129,61 @@ def test_worker_has_no_settings_of_keras_from_the_machine(worker, request_, log,
     run_worker(request_, log, events.append)
     assert json.loads(events[0].text) == {
         **keras_settings.ENVIRONMENT,
-        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     }
+
+
+@pytest.mark.parametrize("utf8", ["0", "1"])
+def test_worker_is_understood_in_whatever_locale(tmp_path, utf8):
+    worker = tmp_path / "worker.py"
+    lines = [
+        'events = open(int(sys.argv[1]), "w", buffering=1)',
+        "asked = json.loads(sys.stdin.readline())['run_id']",
+        "print(asked)",
+        'failure = {"cause": f"28×28 {asked}"}',
+        'event = {"kind": "finished", "failure": failure}',
+        "events.write(json.dumps(event, ensure_ascii=False) + chr(10))",
+    ]
+    worker.write_text("import json, sys\n" + "\n".join(lines), encoding="utf-8")
+    program = f"""
+import sys
+from pathlib import Path
+from components.programs import module_program
+from pipeline import config
+from pipeline.data.kinds import Sample
+from pipeline.engine import supervisor
+from pipeline.engine.protocol import Request
+
+supervisor.module_program = lambda module: [sys.executable, {str(worker)!r}]
+request = Request(
+    run_id={"Größe"!a},
+    config=config.Config(),
+    source=Sample(),
+    from_node=None,
+    to_node=None,
+    cache=True,
+)
+finished = supervisor.run_worker(request, Path({str(tmp_path / "log")!r}), lambda event: None)
+print(ascii(finished.failure.cause))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        env={
+            **os.environ,
+            "LC_ALL": "C",
+            "PYTHONUTF8": utf8,
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONIOENCODING": "ascii:strict",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == f"{'28×28 Größe'!a}\n"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "Größe\n"
 
 
 def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_, log, processes):

@@ -167,6 +167,26 @@ def test_the_result_in_the_runs_directory_is_the_object_that_json_prints(
     assert the_object(out)["log"] == str(kept.with_name("pipeline.log"))
 
 
+def test_a_run_after_the_clock_was_put_back_is_the_latest_all_the_same(
+    run, worker, monkeypatch, tmp_path
+):
+    ids = []
+    for hour in (12, 11, 11):
+        read = datetime.datetime(2026, 11, 25, hour, tzinfo=datetime.timezone.utc)
+
+        class Clock(datetime.datetime):
+            @classmethod
+            def now(cls, zone, read=read):
+                return read
+
+        with monkeypatch.context() as patch:
+            patch.setattr(local_runner.datetime, "datetime", Clock)
+            ids.append(the_object(run("--json")[1])["run_id"])
+    root = tmp_path / "root" / "sample"
+    assert history.run_ids(root) == ids[::-1]
+    assert [one.started.hour for one in history.read_runs(root)] == [11, 11, 12]
+
+
 def test_the_result_says_what_ran_by_which_settings_and_how_long(
     run, worker, monkeypatch, tmp_path
 ):

@@ -72,6 +72,27 @@ def test_a_run_id_is_the_start_in_local_time_and_tells_it():
     assert history._parse_started(run_id) == started.replace(microsecond=112_000)
 
 
+@pytest.mark.parametrize(
+    ("there", "behind"),
+    [
+        # The clock was put back, or the same millisecond came again.
+        (["2030-01-01T00-00-00.999", OLDER], "2030-01-01T00-00-01.000"),
+        (["2026-11-25T08-59-59.999", NEWER], "2026-11-25T09-00-00.001"),
+        ([OLDER, "notes", "9 lives", "0001-01-01T00-00-00.000"], NEWER),
+        ([], NEWER),
+    ],
+)
+@pytest.mark.parametrize("sample", [False, True])
+def test_a_run_comes_behind_those_that_there_are_whatever_the_clock_says(
+    tmp_path, there, behind, sample
+):
+    roots = [tmp_path, tmp_path / "sample"]
+    for name in there:
+        (workspace.runs(roots[sample]) / name).mkdir(parents=True)
+    started = history._parse_started(NEWER)
+    assert history.make_run_id(started, roots) == behind
+
+
 @pytest.mark.parametrize(("recorded", "state"), [("RUNNING", "interrupted"), ("FAILED", "failed")])
 def test_a_killed_run_is_known_from_ml_metadata(begin, record_run, tmp_path, recorded, state):
     begin(OLDER)

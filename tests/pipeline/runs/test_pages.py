@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import json
 import logging
@@ -161,6 +162,22 @@ def test_facts_name_the_serving_directory_as_the_serving_command_takes_it(paths,
     assert facts.flags == flags
     assert facts.dataset == "data-1"
     assert facts.configuration["training"]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (17, "17 of 60,000 examples were set aside, not being what examples must be: "),
+        (1, "1 of 60,000 examples was set aside, not being what examples must be: "),
+    ],
+)
+def test_facts_say_what_was_set_aside_and_how_to_see_it(count, said):
+    settings = config.load_config(flags={"paths.root": "/r s"})
+    place = workspace.workspace(settings.paths, OWN.dataset)
+    aside = preparation.SetAside(count, 60_000, "/r s/records/data-1")
+    data = dataclasses.replace(prepared(OWN), set_aside=aside)
+    command = "`python -m pipeline.dataset quarantine --root '/r s'` lists them"
+    assert pages.report_facts(settings, data, place).notes == [said + command]
 
 
 class FakeRunner:

@@ -6,6 +6,7 @@ import pytest
 
 from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
+from pipeline.data.preparation import SetAside
 from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from pipeline.runs.run_result import (
@@ -65,6 +66,7 @@ def test_json_has_everything_of_a_run():
         settings={"training.epochs": 3},
         code=Code(commit="0" * 40, clean=True),
         unfit_version=2,
+        set_aside=SetAside(17, 60_000, "/r/records/data-1"),
         notes=["a note"],
         serving_flags="--root /r",
         failure=None,
@@ -101,6 +103,7 @@ def test_json_has_everything_of_a_run():
             "headline": "Not blessed, and not pushed",
             "reasons": [LOW_RECALL.sentence],
         },
+        "set_aside": {"examples": 17, "of": 60_000, "directory": "/r/records/data-1"},
         "notes": ["a note"],
         "serving_flags": "--root /r",
         "training": {

@@ -172,7 +172,7 @@ COMMANDS = {
         (
             "dataset",
             ["zzz"],
-            "There is no command 'zzz': there are prepare, info, import, demo-spans.",
+            "There is no command 'zzz': there are prepare, info, quarantine, import, demo-spans.",
         ),
         ("inspect", ["--json", "--format", "csv"], "--format does not go with --json; see --help."),
         (

@@ -126,6 +126,45 @@ def test_what_the_screen_can_not_show_does_not_end_a_command(encoding):
     assert ended.stdout.rstrip().endswith("b \\udcff c")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_locale_that_lacks_characters_does_not_end_a_command(encoding):
+    program = (
+        "from pipeline.screen import command_line\n"
+        "def show():\n"
+        "    command_line.make_console().print('28\\u00d728', soft_wrap=True)\n"
+        "    print('\\udcff')\n"
+        "command_line.exit_with(show)"
+    )
+    utf8 = str(int(encoding == "utf-8"))
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    shown = "28×28" if encoding == "utf-8" else "28\\xd728"
+    assert ended.stdout.splitlines() == [shown, "\\udcff"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"),
+    [("0", 240), ("1", 240), ("19", 240), ("20", 20), ("100", 100), ("wide", 80), ("", 80)],
+)
+def test_a_width_that_shows_nothing_is_not_believed(monkeypatch, capsys, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+
+    def command():
+        print(command_line.make_console().width)
+        return 0
+
+    with pytest.raises(SystemExit):
+        command_line.exit_with(command)
+    assert capsys.readouterr().out == f"{width}\n"
+
+
 def test_command_that_imports_tensorflow_does_not_see_the_machine_s_settings_of_keras(tmp_path):
     # One that Keras fails on as it is imported, and TensorFlow with it.
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')

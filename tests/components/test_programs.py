@@ -1,0 +1,51 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from components import programs
+
+SHOW = """
+import sys
+import random
+import pipeline.nodes
+import schema
+print(__name__, sys.argv[1:], random.Random(0).randrange(9) < 9, schema.SCHEMA_FILE)
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A place of the packages, with a module to run."""
+    place = tmp_path / "root"
+    place.mkdir()
+    (place / "shown.py").write_text(SHOW)
+    for package in ("pipeline", "schema"):
+        (place / package).symlink_to(programs._ROOT / package)
+    monkeypatch.setattr(programs, "_ROOT", place)
+    return place
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_module_runs_as_the_program_whatever_the_working_directory_has(root, tmp_path, known):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "pipeline").mkdir(parents=True)
+    for name in ("schema", "random", "runpy", "shown", "pipeline/__init__", "json", "os"):
+        (elsewhere / f"{name}.py").write_text("raise RuntimeError(__file__)")
+    variable = {"PYTHONPATH": str(root)} if known else {}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    ended = subprocess.run(
+        [*programs.module_program("shown"), "a", "b c"],
+        cwd=elsewhere,
+        env={**environment, **variable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("__main__ ['a', 'b c'] True ")
+
+
+def test_it_is_run_by_this_python():
+    assert programs.module_program("shown")[0] == sys.executable
