@@ -52,7 +52,7 @@ _WRITTEN = dict.fromkeys(
 class _DescribedSplit(pydantic.BaseModel):
     name: str
     # As strings, since JSON has no 64 bits.
-    shard_lengths: list[int] = pydantic.Field([], alias="shardLengths")
+    shard_lengths: list[pydantic.NonNegativeInt] = pydantic.Field([], alias="shardLengths")
 
 
 class _Description(pydantic.BaseModel):

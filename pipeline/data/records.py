@@ -37,7 +37,7 @@ _ELSEWHERE = "with --root"
 class _Manifest(pydantic.BaseModel):
     """What is read back of the manifest; earlier versions did not write the sums."""
 
-    examples: dict[str, dict[str, int]]
+    examples: dict[str, dict[str, pydantic.NonNegativeInt]]
     sha256: dict[str, str] | None = None
 
 
@@ -95,6 +95,7 @@ def read_counts(directory: Path, splits: Iterable[str]) -> dict[str, dict[str, i
     # What an earlier version wrote has no sums: the names tell how many files there were.
     names = {file.name.partition("-")[0] for file in files}
     whole = names == set(splits) == set(manifest.examples) and not find_lost_shard(files)
+    whole &= all(set(counts) == set(features.CLASS_NAMES) for counts in manifest.examples.values())
     return manifest.examples if whole and sums == manifest.sha256 else None
 
 

@@ -325,6 +325,7 @@ def write_manifest(text):
         write_manifest(b'{"examples": [1]}'),
         write_manifest(b"\xff"),
         write_manifest(b'{"examples": {"train": {"Bag": 1}}}'),
+        write_manifest(b'{"examples": {"train": {"Bag": 1}, "test": {"Bag": 1}}}'),
     ],
 )
 def test_what_is_not_as_it_was_written_has_no_counts(written, damage):
