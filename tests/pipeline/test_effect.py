@@ -1,5 +1,6 @@
 """Trainer, finder and records follow what has an effect, of all settings, and nothing else."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,19 @@ def test_images_that_do_not_fit_keep_the_budget_as_it_is():
     many = prepared("own", {**SIZES, "train": 550_000})
     assert both(many, ["training.memory_mb=500"]) != both(many, [])
     assert told(many, ["training.memory_mb=500"]) == []
+
+
+def test_of_a_window_nobody_knows_whether_it_fits_or_how_many_batches_it_has():
+    data = dataclasses.replace(prepared("own"), span=2)
+    window = "dataset.window=2"
+    for one, other in (
+        ("training.memory_mb=500", "training.memory_mb=600"),
+        # An epoch of the newest span alone has 430 batches.
+        ("learning_rate_finder.points=450", "learning_rate_finder.points=440"),
+    ):
+        assert both(data, [one]) == both(data, [other])
+        assert both(data, [one, window]) != both(data, [other, window])
+        assert told(data, [one, window]) == []
 
 
 RECORDS = [

@@ -96,7 +96,7 @@ def test_the_first_is_found_at_once_and_another_once_it_is_moved(made, tmp_path)
     pattern = config.Dataset().pattern
     source = kinds.OwnRecords(directory / "spans")
     assert [span.age for span in source.find_spans(pattern)] == [(1, 1)]
-    assert source.count(config.Dataset())["eval"] == records.count_classes(
+    assert source.count(config.Dataset()).examples["eval"] == records.count_classes(
         made[0].splits["eval"].labels
     )
     (directory / "incoming" / "span-3").rename(directory / "spans" / "span-3")
