@@ -11,3 +11,6 @@ PUSHED_BY = "pushed_by"
 
 LIVE_VERSION = "live_version"
 """Of a `PushedModel`: the version that was live after the push, as text."""
+
+FILES = "files"
+"""The files that an artifact was made with: see `components.listing`."""

@@ -5,6 +5,7 @@ tinyvgg data …        as python -m pipeline.dataset …
 tinyvgg schema …      as python -m pipeline.schema …
 tinyvgg inspect …     as python -m pipeline.inspect …
 tinyvgg serve …       as python -m pipeline.serving …
+tinyvgg runs …        as python -m pipeline.runs …
 """
 
 import importlib
@@ -20,6 +21,10 @@ COMMANDS = {
     "schema": ("pipeline.schema", "see what the data has to be, and how it differs"),
     "inspect": ("pipeline.inspect", "see how good a model is, and why it was blessed or refused"),
     "serve": ("pipeline.serving", "see, check, try, pin and roll back the models that are served"),
+    "runs": (
+        "pipeline.runs.__main__",
+        "free what nobody needs, mend what was damaged or moved",
+    ),
 }
 """The module of each command, and what it is for."""
 

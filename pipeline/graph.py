@@ -30,7 +30,7 @@ from components.report.component import Report
 from components.serving_check.component import create_serving_check
 from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
-from pipeline.data.preparation import Prepared
+from pipeline.data.preparation import Before, Prepared
 from pipeline.data_nodes import create_data_nodes, create_example_gen
 from pipeline.runs.pages import report_facts
 from pipeline.span_nodes import create_first_evaluation, create_window
@@ -42,7 +42,7 @@ def create_pipeline(
     place: workspace.Workspace,
     source: Mapping[str, str],
     *,
-    earlier: bool = False,
+    before: Before = Before(),  # noqa: B008 - it is frozen.
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
@@ -51,14 +51,14 @@ def create_pipeline(
         data: the TFRecords.
         place: where artifacts, metadata and served models go.
         source: what each node runs, as `fingerprints` tells it: the cache goes by it too.
-        earlier: whether a span before that of the data was accepted.
+        before: what there is of the accepted spans before that of the data.
 
     Returns:
         The pipeline, with caching on.
     """
     example_gen = create_example_gen(data)
     examples = example_gen.outputs["examples"]
-    looked_at = create_data_nodes(settings, examples, drifting=earlier)
+    looked_at = create_data_nodes(settings, examples, drifting=before.statistics)
     curated_schema = looked_at.schema.outputs["schema"]
     window = create_window(settings.dataset, examples, looked_at.gate, data.span)
     learnt = window[0].outputs["examples"] if window else examples
@@ -102,7 +102,8 @@ def create_pipeline(
         eval_config=evaluation.build_eval_config(settings.evaluation),
         module_path=evaluation.EXTRACTORS,
     ).with_id(nodes.EVALUATOR)
-    first = create_first_evaluation(settings, examples, model, curated_schema) if earlier else []
+    measured = (settings, examples, model, curated_schema)
+    first = create_first_evaluation(*measured) if before.examples else []
     limits = settings.serving.model_dump(mode="json", exclude={"server_dir"})
     serving_check = create_serving_check(
         model, examples, evaluator.outputs["blessing"], config=limits

@@ -38,6 +38,7 @@ from pipeline.screen.arguments import one_of, positive_seconds, whole_number
 from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
+from pipeline.upkeep import start
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 from trainer_module import features
 from trainer_module.code_version import find_code_version
@@ -213,8 +214,11 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
             keep_versions=parsed.keep_cache_across_versions,
         )
         run_dir = place.run_dir(request.run_id)
+        notes = start.prepare(place)
         run_dir.mkdir(parents=True)
         print_heading(console, source, run_dir)
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
         # Before the run, during which somebody may edit or commit.
         code = find_code_version()
         ended = _supervise(request, run_dir / LOG_FILE, console, parsed.verbose)
@@ -231,6 +235,7 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
         )
         write_atomically(run_dir / RESULT_FILE, result.to_json())
         pages.write_index(place.root)
+        start.conclude(place)
     print_summary(console, result)
     return result
 

@@ -111,6 +111,11 @@ def runs(root: Path) -> Path:
     return root / "runs"
 
 
+def temporary(run_dir: Path) -> Path:
+    """What a run's process and its libraries need while it lasts."""
+    return run_dir / "tmp"
+
+
 def expand(path: Path) -> Path:
     """Resolves a path, `~` being the home directory."""
     # Not by pathlib, which raises for a home that nobody has and for a loop of links.

@@ -16,6 +16,7 @@ from components.model_formats.formats import FORMATS
 from deploy import client
 from pipeline import config, dataset, inspect, local_runner, nodes, schema, serving
 from pipeline.errors import ExitCode
+from pipeline.runs import __main__ as runs
 from pipeline.screen.arguments import Parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ def read_pages() -> dict[str, str]:
 PAGES = read_pages()
 README = PAGES["README.md"]
 SETTINGS, SERVING, SCHEMA = "docs/settings.md", "docs/serving.md", "schema/README.md"
+UPKEEP = "docs/upkeep.md"
 INSPECTION, DESIGN = "docs/inspection.md", "docs/design.md"
 
 
@@ -88,6 +90,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "exp
         *((schema.main, [name], SCHEMA) for name in SCHEMA_COMMANDS),
         (inspect.main, [], INSPECTION),
         *((serving.main, [name], SERVING) for name in SERVING_COMMANDS),
+        *((runs.main, [name], UPKEEP) for name in ("prune", "repair", "adopt")),
         (client.main, [], SERVING),
     ],
 )
@@ -107,6 +110,14 @@ def test_every_serving_command_stands_in_its_table_and_no_other(capsys):
     rows = re.findall(r"^\| (`.*?`) \| ", section(SERVING, "## Serving"), re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([a-z]+)\b", row)}
     assert named == set(SERVING_COMMANDS)
+
+
+def test_every_command_of_upkeep_stands_in_its_table_and_no_other(capsys):
+    with pytest.raises(SystemExit):
+        runs.main(["--help"])
+    listed = re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z]+)\b.*?` \| ", section(UPKEEP, "## The commands"), re.MULTILINE)
+    assert listed == rows
 
 
 def test_every_schema_command_stands_in_its_table_and_no_other(capsys):
@@ -167,6 +178,7 @@ PROGRAM = re.compile(
 TABLES = {
     (INSPECTION, "## Looking at runs"): inspect,
     (SERVING, "## Serving"): serving,
+    (UPKEEP, "## The commands"): runs,
     (SCHEMA, "## Looking at them"): schema,
     (SETTINGS, "## Commands"): local_runner,
 }
@@ -211,10 +223,15 @@ def parse(monkeypatch):
         monkeypatch.setattr(sys, "argv", [name, *(arguments or ["--help"])])
         # What ends without having parsed ends well, by its help, or not at all.
         with pytest.raises((ParsedError, SystemExit)) as ended:
-            importlib.import_module(name).main()
+            importlib.import_module(_module(name)).main()
         assert getattr(ended.value, "code", 0) == 0, arguments
 
     return parse
+
+
+def _module(name: str) -> str:
+    """The module that is run by this name, which may be a package's."""
+    return f"{name}.__main__" if (CHECKOUT / name.replace(".", "/")).is_dir() else name
 
 
 def fill(command: str) -> list[str]:
@@ -327,6 +344,8 @@ def test_tensorboard_starts_and_knows_the_flags(command):
         ("pipeline.serving list", 0, "No model was pushed here yet."),
         ("pipeline.inspect", 2, "has no runs"),
         ("pipeline.inspect runs", 2, "has no runs"),
+        ("pipeline.runs list", 2, "has no runs"),
+        ("pipeline.runs repair", 2, "has no runs"),
         ("pipeline.dataset info --dataset sample", 0, "sample: "),
     ],
 )

@@ -26,12 +26,13 @@ ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
         ("__main__",),
+        ("runs.__main__",),
         ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
         ("serving_commands",),
         ("screen",),
         ("engine",),
         ("graph",),
-        ("curation", "data_nodes"),
+        ("curation", "data_nodes", "upkeep"),
         ("span_nodes",),
         ("runs",),
         ("effect",),
@@ -51,7 +52,7 @@ ORDER = {
             "serving_check",
             "span_resolvers",
         ),
-        ("verdict",),
+        ("listing", "verdict"),
         ("data_gate",),
         ("evaluation", "image_statistics", "model_formats", "model_server", "model_store"),
         ("blessings", "image_measures", "programs", "properties", "quiet", "tfx_public"),
@@ -111,10 +112,15 @@ def test_every_dataclass_is_frozen(file):
 
 
 def rooms(package: str) -> dict[str, list[Path]]:
-    """The modules of each room; a module that is in no folder is a room of its own."""
+    """The modules of each room; a module that is in no folder is a room of its own.
+
+    So is a command that is called by the name of its folder, and stands above it.
+    """
     found = {}
     for file in sources(package):
-        room = file.relative_to(CHECKOUT / package).with_suffix("").parts[0]
+        parts = file.relative_to(CHECKOUT / package).with_suffix("").parts
+        commands = [room for line in ORDER[package] for room in line if room == ".".join(parts)]
+        room = commands[0] if commands else parts[0]
         found.setdefault(room, []).append(file)
     del found["__init__"]
     return found
@@ -150,6 +156,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
+        "pipeline.runs.__main__",
         *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),

@@ -51,6 +51,12 @@ CALLS = {
         "beam_pipeline_args", "tmp_dir", "unique_id"
     ),
     "base_component.BaseComponent": names("spec"),
+    # In both, the handle's name is relied on as well.
+    "cache_utils.get_cache_context": names(
+        *("metadata_handle", "pipeline_node", "pipeline_info", "executor_spec"),
+        *("input_artifacts", "output_artifacts", "parameters"),
+    ),
+    "cache_utils.get_cached_outputs": names("metadata_handle", "cache_context"),
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
     "distribution_validator.DistributionValidator": names(
@@ -320,6 +326,18 @@ def test_a_runner_is_handed_the_compiled_graph():
 
 def test_the_launcher_launches():
     assert [*inspect.signature(find("launcher.Launcher").launch).parameters] == ["self"]
+
+
+def test_the_launcher_asks_the_cache_by_the_names_of_its_arguments():
+    """`pipeline/engine/cache.py` stands in for both functions, in their module."""
+    source = inspect.getsource(importlib.import_module(tfx_internals.MODULES["launcher"]))
+    calls = {
+        node.func.attr: {keyword.arg for keyword in node.keywords}
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and dotted(node.func)[:1] == ["cache_utils"]
+    }
+    functions = ("get_cache_context", "get_cached_outputs")
+    assert calls == {name: {*CALLS[f"cache_utils.{name}"][1]} for name in functions}
 
 
 def test_the_metadata_handle_is_a_context_with_a_store():

@@ -10,7 +10,9 @@ from tfx import v1 as tfx
 from tfx.v1.dsl import Artifact
 from tfx.v1.types import standard_artifacts
 
+from components import listing
 from components.model_store.store import Store
+from components.properties import FILES
 from trainer_module.tfx_internals import artifact_utils
 
 CANDIDATE = "candidate"
@@ -45,14 +47,24 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
         candidates = {one.id for one in input_dict[CANDIDATE]}
         others = {one.id for one in input_dict["model"]} - candidates
         for eligible in self._by_preference(store, others):
-            earlier = {
-                "model": [model for model in input_dict["model"] if model.id in eligible],
-                "model_blessing": list(input_dict["model_blessing"]),
-            }
-            baseline = super().resolve_artifacts(store, earlier)
+            baseline = self._find_sound(store, input_dict, eligible)
             if baseline["model"]:
                 break
         return {**baseline, CANDIDATE: input_dict[CANDIDATE]}
+
+    def _find_sound(
+        self, store: mlmd.MetadataStore, input_dict: _Artifacts, eligible: set[int]
+    ) -> _Artifacts:
+        """The latest blessed model of these ids whose files are as the Trainer left them."""
+        models = [model for model in input_dict["model"] if model.id in eligible]
+        while True:
+            blessings = list(input_dict["model_blessing"])
+            found = super().resolve_artifacts(store, {"model": models, "model_blessing": blessings})
+            # Only of the one that is taken, as there may be many.
+            lost = [model for model in found["model"] if _find_fault(model)]
+            if not lost:
+                return found
+            models = [model for model in models if model not in lost]
 
     def _by_preference(self, store: mlmd.MetadataStore, models: set[int]) -> list[set[int]]:
         """The ids of the models of the live version, of each one before it, and of the rest."""
@@ -69,6 +81,10 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
             elif version.number <= live:
                 serving.append(known)
         return [*serving, models - withdrawn]
+
+
+def _find_fault(model: Artifact) -> str | None:
+    return listing.find_fault(Path(model.uri), model.get_string_custom_property(FILES))
 
 
 def find_baseline(store: mlmd.MetadataStore, serving_model_dir: Path, candidate: int) -> set[int]:

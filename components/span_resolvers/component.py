@@ -66,7 +66,7 @@ def create_previous_statistics(
     """
     return tfx.dsl.Resolver(
         strategy_class=PreviousStatisticsStrategy,
-        config={"gate": gate},
+        config={"gate": gate, "node": node},
         statistics=tfx.dsl.Channel(
             type=_STATISTICS, producer_component_id=node, output_key="statistics"
         ),

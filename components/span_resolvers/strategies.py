@@ -4,19 +4,22 @@ TFX's own pick by the numbers of the spans alone, and know nothing of a data gat
 would be trained on with the next span.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import ml_metadata as mlmd
-from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.v1.dsl import Artifact
 
-from components.span_resolvers.books import EXAMPLES, SPAN, find_earlier
+from components.span_resolvers.books import (
+    EXAMPLES,
+    SPAN,
+    STATISTICS,
+    find_earlier,
+    find_previous_statistics,
+)
 
 CURRENT = "current"
 """Input key of the examples of this run."""
-
-STATISTICS = "statistics"
 
 _Artifacts = dict[str, list[Artifact]]
 
@@ -67,37 +70,20 @@ class PreviousStatisticsStrategy(tfx.dsl.experimental.ResolverStrategy):
     examples of this run. Puts out one artifact under `statistics`.
     """
 
-    def __init__(self, gate: str) -> None:
-        """Takes the id of the data gate's node."""
+    def __init__(self, gate: str, node: str) -> None:
+        """Takes the ids of the data gate's node, and of the one that makes the statistics."""
         self._gate = gate
+        self._node = node
 
     def resolve_artifacts(self, store: mlmd.MetadataStore, input_dict: _Artifacts) -> _Artifacts:
         """Returns the statistics; none where there is no span before, or it has none."""
         [current] = input_dict[CURRENT]
-        before = find_earlier(store, self._gate, current.get_int_custom_property(SPAN))
-        known = [one.id for one in input_dict[STATISTICS]]
-        made = _made_of(store, known, before[-1].examples) if before and known else set()
-        return {
-            STATISTICS: _pick(input_dict[STATISTICS], sorted(made)[-1:]),
-            CURRENT: [current],
-        }
+        span = current.get_int_custom_property(SPAN)
+        found = find_previous_statistics(store, self._gate, self._node, span)
+        wanted = [] if found is None else [found]
+        return {STATISTICS: _pick(input_dict[STATISTICS], wanted), CURRENT: [current]}
 
 
 def _pick(artifacts: Sequence[Artifact], ids: Sequence[int]) -> list[Artifact]:
     by_id = {artifact.id: artifact for artifact in artifacts}
     return [by_id[one] for one in ids if one in by_id]
-
-
-def _made_of(store: mlmd.MetadataStore, artifacts: Collection[int], examples: int) -> set[int]:
-    """Those artifacts that an execution made which took the examples in."""
-    event_type = metadata_store_pb2.Event
-    readers = {
-        event.execution_id
-        for event in store.get_events_by_artifact_ids([examples])
-        if event.type == event_type.INPUT
-    }
-    return {
-        event.artifact_id
-        for event in store.get_events_by_artifact_ids(list(artifacts))
-        if event.type == event_type.OUTPUT and event.execution_id in readers
-    }

@@ -119,6 +119,19 @@ class SetAside:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What there is of the accepted spans before one.
+
+    Attributes:
+        examples: whether there are those of one, to measure on.
+        statistics: whether there are those of one, to compare with.
+    """
+
+    examples: bool = False
+    statistics: bool = False
+
+
+@dataclass(frozen=True)
 class Prepared:
     """TFRecords, ready for ImportExampleGen.
 

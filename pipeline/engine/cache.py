@@ -1,23 +1,132 @@
-"""What TFX would take from its cache though it is no longer so: it looks at nothing outside."""
+"""What TFX takes from its cache: only what is as it was made, wherever the root lies now.
 
-from collections.abc import Collection
+TFX looks at no file, and tells what a node takes in by absolute paths and by the second at which
+ML Metadata last wrote of it. So two functions of its cache are stood in for, while a graph runs.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from components import listing
 from components.baseline_resolver.strategy import find_baseline
 from components.model_store.store import Store
-from components.properties import HELD_BACK
+from components.properties import FILES, HELD_BACK
 from pipeline import nodes
 from pipeline.runs.metadata import (
     find_origin,
     find_output,
     int_property,
-    open_store,
+    outputs,
     read_inputs,
     read_pushed,
+    text_property,
 )
+from trainer_module.tfx_internals import cache_utils, metadata, types
+
+_Outputs = Mapping[str, Sequence[types.Artifact]]
+
+_LIVE = metadata_store_pb2.Artifact.LIVE
+
+_HOME = "{root}"
+"""Stands for the root in what a node is cached by."""
+
+
+@contextmanager
+def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
+    """Has TFX look at what it takes from its cache, and find it also after a move.
+
+    What is not as it was made is marked as deleted, so that the node runs again. That is also a
+    push that is not, or does not stand, as it did in the serving directory, and what ServingCheck
+    refused: a machine that was busy or full may have been the reason.
+
+    Args:
+        root: what moves as a whole.
+        serving_model_dir: where the versions of the model are.
+
+    Yields:
+        A list that gets a sentence for each artifact that was lost or damaged.
+    """
+    notes: list[str] = []
+    make_key, look_up = cache_utils.get_cache_context, cache_utils.get_cached_outputs
+
+    def make_portable_key(
+        *,
+        input_artifacts: _Outputs | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        **others: Any,
+    ) -> metadata_store_pb2.Context:
+        given = {
+            key: [_without_place(one, root) for one in artifacts]
+            for key, artifacts in (input_artifacts or {}).items()
+        }
+        settings = {key: _hide(value, root) for key, value in (parameters or {}).items()}
+        return make_key(input_artifacts=given, parameters=settings, **others)
+
+    def look_up_sound(
+        *, metadata_handle: metadata.Metadata, cache_context: metadata_store_pb2.Context
+    ) -> _Outputs | None:
+        store = metadata_handle.store
+        while found := look_up(metadata_handle=metadata_handle, cache_context=cache_context):
+            made = [one.mlmd_artifact for artifacts in found.values() for one in artifacts]
+            if not _forget_unfit(store, made, serving_model_dir, notes):
+                return found
+        # TFX has passed over what is gone as a whole, and left it in the books.
+        for execution in store.get_executions_by_context(cache_context.id):
+            live = [one for one in outputs(store, execution) if one.state == _LIVE]
+            _forget_unfit(store, live, serving_model_dir, notes)
+        return None
+
+    # TFX's launcher has no place where another cache could be put.
+    cache_utils.get_cache_context = make_portable_key
+    cache_utils.get_cached_outputs = look_up_sound
+    try:
+        yield notes
+    finally:
+        cache_utils.get_cache_context, cache_utils.get_cached_outputs = make_key, look_up
+
+
+def _without_place(artifact: types.Artifact, root: Path) -> types.Artifact:
+    """A copy that is the same wherever the root lies, and whatever was noted of it since."""
+    moved = copy.deepcopy(artifact)
+    proto = moved.mlmd_artifact
+    proto.uri = _hide(proto.uri, root)
+    for field in ("create_time_since_epoch", "last_update_time_since_epoch"):
+        proto.ClearField(field)
+    proto.custom_properties.pop(FILES, None)
+    for value in proto.custom_properties.values():
+        if value.HasField("string_value"):
+            value.string_value = _hide(value.string_value, root)
+    return moved
+
+
+def _hide(value: Any, root: Path) -> Any:  # noqa: ANN401 - as TFX has parameters of any kind.
+    if not isinstance(value, str):
+        return value
+    # In JSON within a text, other letters than English ones are escaped.
+    return value.replace(str(root), _HOME).replace(json.dumps(str(root))[1:-1], _HOME)
+
+
+def remember_files(
+    store: mlmd.MetadataStore, artifacts: Sequence[metadata_store_pb2.Artifact]
+) -> None:
+    """Notes of artifacts that were just made what files they have; of models, also what is in them.
+
+    Args:
+        store: the books.
+        artifacts: as they are in there.
+    """
+    for artifact in artifacts:
+        checksums = artifact.type == "Model"
+        found = listing.list_files(Path(artifact.uri), checksums=checksums)
+        artifact.custom_properties[FILES].string_value = found
+    store.put_artifacts(artifacts)
 
 
 def find_changes(
@@ -51,25 +160,34 @@ def _is_other_baseline(store: mlmd.MetadataStore, run_id: str, serving_model_dir
     return compared != find_baseline(store, serving_model_dir, model.id)
 
 
-def forget_outdated(metadata: Path, runs: Collection[str], serving_model_dir: Path) -> None:
-    """Has made anew, by the nodes that are about to run, what TFX would take from the cache.
+def _forget_unfit(
+    store: mlmd.MetadataStore,
+    artifacts: Sequence[metadata_store_pb2.Artifact],
+    serving_model_dir: Path,
+    notes: list[str],
+) -> bool:
+    """Marks as deleted what must be made anew; says whether there was any."""
+    unfit = [one for one in artifacts if _is_unfit(one, serving_model_dir, notes)]
+    for artifact in unfit:
+        artifact.state = metadata_store_pb2.Artifact.DELETED
+    store.put_artifacts(unfit)
+    return bool(unfit)
 
-    That is a push that is not, or does not stand, as it did in the serving directory, and what
-    ServingCheck refused: a machine that was busy or full may have been the reason. It is marked
-    as deleted. What the run does not make anew stays.
 
-    Args:
-        metadata: the SQLite database of ML Metadata.
-        runs: the nodes that are about to run.
-        serving_model_dir: where the versions of the model are.
-    """
-    store = open_store(metadata)
-    if nodes.PUSHER in runs:
-        pushes = store.get_artifacts_by_type("PushedModel")
-        _delete(store, [one for one in pushes if _is_outdated(one, serving_model_dir)])
-    if nodes.SERVING_CHECK in runs:
-        blessings = store.get_artifacts_by_type("InfraBlessing")
-        _delete(store, [one for one in blessings if not int_property(one, "blessed")])
+def _is_unfit(
+    artifact: metadata_store_pb2.Artifact, serving_model_dir: Path, notes: list[str]
+) -> bool:
+    if fault := find_fault(artifact):
+        notes.append(f"{artifact.uri} {fault}, so it was made anew")
+        return True
+    if artifact.type == "PushedModel":
+        return _is_outdated(artifact, serving_model_dir)
+    return artifact.type == "InfraBlessing" and not int_property(artifact, "blessed")
+
+
+def find_fault(artifact: metadata_store_pb2.Artifact) -> str | None:
+    """Says in a phrase why what was made is not as it was; None where it is."""
+    return listing.find_fault(Path(artifact.uri), text_property(artifact, FILES))
 
 
 def _is_outdated(artifact: metadata_store_pb2.Artifact, serving_model_dir: Path) -> bool:
@@ -88,10 +206,3 @@ def _is_outdated(artifact: metadata_store_pb2.Artifact, serving_model_dir: Path)
     if not found or store.faults(found[0]):
         return True
     return pushed.live_version not in (None, str(store.find().number))
-
-
-def _delete(store: mlmd.MetadataStore, artifacts: list[metadata_store_pb2.Artifact]) -> None:
-    live = [one for one in artifacts if one.state == metadata_store_pb2.Artifact.LIVE]
-    for artifact in live:
-        artifact.state = metadata_store_pb2.Artifact.DELETED
-    store.put_artifacts(live)

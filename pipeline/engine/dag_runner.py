@@ -3,13 +3,15 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
+from pipeline.engine.cache import remember_files
+from pipeline.engine.lean_store import LeanMetadata
 from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
@@ -57,7 +59,6 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         *,
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
-        prepare: Callable[[Collection[str]], None] = lambda runs: None,
     ) -> None:
         """Prepares a run.
 
@@ -66,13 +67,11 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             observe: told of each node as it starts and ends.
             cache: whether unchanged nodes may be taken from the cache.
             find_changes: says what a part may not take over.
-            prepare: told of the nodes that are about to run.
         """
         self._run_id = run_id
         self._observe = observe
         self._cache = cache
         self._find_changes = find_changes
-        self._prepare = prepare
 
     def run_with_ir(
         self,
@@ -94,13 +93,10 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             deployment.metadata_connection_config,
             deployment.metadata_connection_config.WhichOneof("connection_config"),
         )
-        names = [wrapper.pipeline_node.node_info.id for wrapper in pipeline.nodes]
         base = None
         if run_options:
             part, base = self._decide(pipeline, run_options.partial_run, connection)
             _mark(pipeline, part)
-            names = [name for name in names if name in part.runs]
-        self._prepare(names)
         for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
             name = node.node_info.id
             if node.execution_options.HasField("skip"):
@@ -152,7 +148,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         name = node.node_info.id
         node_launcher = launcher.Launcher(
             pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection),
+            mlmd_connection=LeanMetadata(connection),
             pipeline_info=pipeline.pipeline_info,
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
@@ -165,7 +161,9 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         with metadata.Metadata(connection) as handle:
             [record] = handle.store.get_executions_by_id([execution.execution_id])
             made = outputs(handle.store, record)
-        state = _ENDED_WELL.get(record.last_known_state, "failed")
+            state = _ENDED_WELL.get(record.last_known_state, "failed")
+            if state == "done":
+                remember_files(handle.store, made)
         note = next(filter(None, (text_property(one, SKIPPED) for one in made)), "")
         return ("skipped" if note else state), note
 

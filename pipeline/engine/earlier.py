@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import nodes
+from pipeline.engine.cache import find_fault
 from pipeline.engine.differences import RATE_SOURCE, find_differences
 from pipeline.runs.metadata import executions_by_node, find_origin, outputs, read_inputs
 from trainer_module.tfx_internals import pipeline_pb2
 
 _Execution = metadata_store_pb2.Execution
+_LIVE = metadata_store_pb2.Artifact.LIVE
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)
 
 
@@ -63,8 +64,9 @@ def _find_faults(
     if execution is None or execution.last_known_state not in _ENDED_WELL:
         return [f"the run before, {run_id}, did not finish it"]
     made = outputs(store, execution)
-    if not all(_is_there(artifact) for artifact in made):
-        return [f"what it made in the run before, {run_id}, is gone"]
+    for artifact in made:
+        if fault := _find_fault(artifact):
+            return [f"what it made in the run before, {run_id}, {fault}"]
     # A resolver makes nothing of its own, and has no parameters.
     if not node.parameters.parameters:
         return []
@@ -77,8 +79,8 @@ def _find_faults(
     return find_differences(name, wanted, recorded)
 
 
-def _is_there(artifact: metadata_store_pb2.Artifact) -> bool:
-    return artifact.state == metadata_store_pb2.Artifact.LIVE and Path(artifact.uri).exists()
+def _find_fault(artifact: metadata_store_pb2.Artifact) -> str | None:
+    return find_fault(artifact) if artifact.state == _LIVE else "is gone"
 
 
 def _rate_source(hyperparameters: Collection[int] | bool) -> str:

@@ -1,6 +1,7 @@
 """Starts the worker process, follows what it says, and ends it when told to."""
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,6 +13,7 @@ from typing import IO, TextIO, cast
 from components.programs import module_program
 from pipeline.engine.protocol import Event, Finished, Request, parse_event
 from pipeline.runs.run_result import Failure
+from pipeline.workspace import temporary
 from trainer_module import keras_settings
 
 _ENVIRONMENT = {
@@ -78,6 +80,8 @@ def _worker(
     request: Request, log: Path, echo: TextIO | None
 ) -> Iterator[tuple[subprocess.Popen, TextIO]]:
     """Yields the running worker and the lines of its events; it does not outlive the block."""
+    scratch = temporary(log.parent)
+    scratch.mkdir(exist_ok=True)
     read, write = os.pipe()
     process = subprocess.Popen(
         [*module_program("pipeline.engine.worker"), str(write)],
@@ -85,7 +89,8 @@ def _worker(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[write],
-        env=_make_environment(os.environ),
+        # What libraries leave there, such as TensorFlow's generated code, goes with the run.
+        env={**_make_environment(os.environ), "TMPDIR": str(scratch)},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
         encoding="utf-8",
@@ -109,6 +114,7 @@ def _worker(
         pump.join()
         with suppress(BrokenPipeError):
             stdin.close()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _pump(output: IO[str], log: Path, echo: TextIO | None) -> None:

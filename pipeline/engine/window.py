@@ -8,7 +8,7 @@ from components.data_gate.findings import DataRefusedError
 from pipeline import config, nodes
 from pipeline.data import patterns
 from pipeline.data.kinds import OwnRecords
-from pipeline.data.preparation import Prepared
+from pipeline.data.preparation import Before, Prepared
 from pipeline.engine import part
 from pipeline.engine.protocol import Request
 from pipeline.errors import UserError
@@ -39,11 +39,11 @@ def take_in(
         look_at: as `LookAt`.
 
     Returns:
-        A sentence for each span that is left out of the window.
+        A sentence for each span that is left out of the window, the oldest first.
     """
     *earlier, _ = source.find_spans(settings.pattern)
     needed = settings.window - 1
-    notes = []
+    left_out: dict[patterns.Edition, str] = {}
     while earlier and needed:
         # Where some are refused, those before them take their places.
         chunk, earlier = earlier[-needed:], earlier[:-needed]
@@ -54,10 +54,10 @@ def take_in(
             except UserError as error:
                 reason = str(error)
             if reason:
-                notes.append(f"{name} is not in the window: {reason}")
+                left_out[edition] = f"{name} is not in the window: {reason}"
             else:
                 needed -= 1
-    return notes
+    return [left_out[edition] for edition in sorted(left_out)]
 
 
 def is_wanted(request: Request) -> bool:
@@ -73,20 +73,25 @@ def is_wanted(request: Request) -> bool:
     )
 
 
-def has_earlier(metadata: Path, data: Prepared) -> bool:
-    """Whether a span before that of the data was accepted.
+def find_before(metadata: Path, data: Prepared) -> Before:
+    """Finds what there is of the accepted spans before that of the data.
 
     Args:
         metadata: the SQLite database of ML Metadata.
         data: the TFRecords.
     """
-    # Here, because it imports TFX.
-    from components.span_resolvers.books import find_earlier
+    if data.span is None:
+        return Before()
+    # Here, because it imports ML Metadata.
+    from components.span_resolvers import books
     from pipeline.runs.metadata import open_store
 
-    if data.span is None:
-        return False
-    return bool(find_earlier(open_store(metadata), nodes.DATA_GATE, data.span))
+    store, gate = open_store(metadata), nodes.DATA_GATE
+    statistics = books.find_previous_statistics(store, gate, nodes.IMAGE_STATISTICS, data.span)
+    return Before(
+        examples=bool(books.find_earlier(store, gate, data.span)),
+        statistics=statistics is not None,
+    )
 
 
 def ask_gate(run_id: str, data: Prepared, create: Create, *, cache: bool) -> str:
@@ -114,5 +119,12 @@ def ask_gate(run_id: str, data: Prepared, create: Create, *, cache: bool) -> str
         if not isinstance(error.__cause__, DataRefusedError):
             # An interrupt, or a fault, which must not pass for bad data.
             raise error.__cause__ or error from None
-        return str(error.__cause__)
+        return _summarize(error.__cause__)
     return ""
+
+
+def _summarize(refused: DataRefusedError) -> str:
+    """Says the first reason, and how many more there are: the page of a run on it has them all."""
+    first, *others = [one for one in refused.findings if one.severity == "stop"]
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{first.feature} in {first.split}: {first.found}{more}"

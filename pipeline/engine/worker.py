@@ -100,22 +100,25 @@ def _run_graph(
     from absl import logging as absl_logging
 
     from pipeline import graph
-    from pipeline.engine.cache import find_changes, forget_outdated
+    from pipeline.engine.cache import checked_cache, find_changes
     from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
     from pipeline.fingerprint import fingerprints
+    from pipeline.runs.metadata import open_store
     from pipeline.runs.outcome import find_unfit_version, read_outcome
     from pipeline.runs.pages import write_report
     from trainer_module.tfx_internals import tfx_pipeline
 
     absl_logging.set_verbosity(absl_logging.INFO)
     _forward_training(emit)
+    # One of another version of ML Metadata is refused before anything runs.
+    open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
 
     def create(data: preparation.Prepared) -> "tfx.dsl.Pipeline":
-        earlier = window.has_earlier(place.metadata, data)
-        return graph.create_pipeline(request.config, data, place, source, earlier=earlier)
+        before = window.find_before(place.metadata, data)
+        return graph.create_pipeline(request.config, data, place, source, before=before)
 
     span_notes = _look_at_earlier_spans(request, place, create, emit)
     pipeline = create(data)
@@ -132,7 +135,6 @@ def _run_graph(
         lambda node, state, note: emit(NodeEvent(node=node, state=state, note=note)),
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
-        prepare=partial(forget_outdated, place.metadata, serving_model_dir=place.serving_model_dir),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
@@ -140,7 +142,8 @@ def _run_graph(
     failure, interrupted = None, False
     stopped: list[Finding] = []
     try:
-        runner.run(pipeline, run_options=part)
+        with checked_cache(place.root, place.serving_model_dir) as cache_notes:
+            runner.run(pipeline, run_options=part)
         remember_versions(place.versions, versions)
     except NodeFailedError as error:
         _logger.exception("%s failed", error.node)
@@ -181,6 +184,7 @@ def _run_graph(
             *effect.find_without_effect(request.config, data),
             *version_notes,
             *span_notes,
+            *cache_notes,
             *store.warnings(),
         ],
         serving_flags=flags,

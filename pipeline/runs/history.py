@@ -1,14 +1,17 @@
 """The runs of one pipeline, from what each left in its root. Free of TensorFlow."""
 
 import datetime
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pydantic_core
 
 from components.model_store.files import read_regular
 from pipeline import nodes, workspace
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UserError
+from pipeline.runs.relocation import move
 from pipeline.runs.run_result import FORMAT, Failure, RunResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE
 
@@ -75,12 +78,13 @@ def read_runs(root: Path) -> list[RunResult]:
     return [read_run(root, run_id) for run_id in run_ids(root)]
 
 
-def read_run(root: Path, run_id: str) -> RunResult:
+def read_run(root: Path, run_id: str, *, ended: bool = False) -> RunResult:
     """Reads what a run came to, from its `result.json`.
 
     Args:
         root: the pipeline's, as in `workspace.Workspace`.
-        run_id: one of `run_ids`.
+        run_id: one of `run_ids`, or of the runs that ML Metadata knows.
+        ended: whether it is known that the run does not go on, as by who holds the root.
 
     Returns:
         The result. Where there is no `result.json`, as the run goes on or was killed, or none that
@@ -90,11 +94,11 @@ def read_run(root: Path, run_id: str) -> RunResult:
     try:
         content = read_regular(workspace.runs(root) / run_id / RESULT_FILE)
     except FileNotFoundError:
-        return _read_unfinished(root, run_id)
+        return _read_unfinished(root, run_id, ended=ended)
     except OSError as error:
         return _unreadable(root, run_id, f"its {RESULT_FILE} can't be read: {error.strerror}")
     try:
-        document = pydantic_core.from_json(content)
+        document = _at_home(pydantic_core.from_json(content), root, run_id)
         if document.get("format", FORMAT) > FORMAT:
             return _unreadable(root, run_id, _NEWER.format(document["format"]))
         result = RunResult.model_validate(_upgrade(document))
@@ -102,6 +106,16 @@ def read_run(root: Path, run_id: str) -> RunResult:
         return _unreadable(root, run_id, f"its {RESULT_FILE} is damaged")
     # Its directory's name is what finds it.
     return result.model_copy(update={"run_id": run_id})
+
+
+def _at_home(document: dict, root: Path, run_id: str) -> dict:
+    """Has the paths be those of where the root is now, if it was moved since."""
+    before, log = str(document.get("log")), workspace.runs(root) / run_id / LOG_FILE
+    below = str(log.relative_to(root))
+    if before == str(log) or not before.endswith(f"/{below}"):
+        return document
+    former = before.removesuffix(f"/{below}")
+    return json.loads(move(json.dumps(document), former, str(root)))
 
 
 def _unreadable(root: Path, run_id: str, cause: str) -> RunResult:
@@ -136,8 +150,8 @@ def _upgrade(document: dict) -> dict:
     return {**document, "evaluation": evaluation}
 
 
-def _read_unfinished(root: Path, run_id: str) -> RunResult:
-    if is_running(root, run_id):
+def _read_unfinished(root: Path, run_id: str, *, ended: bool) -> RunResult:
+    if not ended and is_running(root, run_id):
         return _from_metadata(root, run_id).model_copy(update={"running": True})
     return _recover(root, run_id, "the run was killed before it could write its result")
 
@@ -179,9 +193,12 @@ def _read_metadata(file: Path, run_id: str) -> dict[str, object]:
     # Takes longer to load than all else here, and is seldom needed.
     from pipeline.runs import metadata
 
-    store = metadata.open_store(file, read_only=True)
-    pushed = metadata.find_output(store, run_id, nodes.PUSHER, "pushed_model")
-    return {
-        "components": metadata.read_nodes(store, run_id),
-        "pushed": metadata.read_pushed(pushed, run_id) if pushed else None,
-    }
+    # A run is listed also where the books are damaged, which another command mends.
+    with suppress(UserError), metadata.explaining(file):
+        store = metadata.open_store(file, read_only=True)
+        pushed = metadata.find_output(store, run_id, nodes.PUSHER, "pushed_model")
+        return {
+            "components": metadata.read_nodes(store, run_id),
+            "pushed": metadata.read_pushed(pushed, run_id) if pushed else None,
+        }
+    return {}

@@ -1,6 +1,8 @@
 """ML Metadata of one pipeline, read without TensorFlow: what each run did and put out."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ml_metadata as mlmd
@@ -9,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import LIVE_VERSION, PUSHED_BY
 from pipeline.errors import UserError
+from pipeline.runs import database
 from pipeline.runs.run_result import NodeResult, NodeState, Pushed
 
 _Event = metadata_store_pb2.Event
@@ -30,7 +33,7 @@ def open_store(metadata: Path, *, read_only: bool = False) -> mlmd.MetadataStore
         read_only: it is looked at alone, as beside a run that writes it.
 
     Raises:
-        UserError: it can't be read.
+        UserError: it can't be used; the sentence says why, and the way out.
     """
     sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
     connection = metadata_store_pb2.ConnectionConfig()
@@ -41,16 +44,27 @@ def open_store(metadata: Path, *, read_only: bool = False) -> mlmd.MetadataStore
     try:
         return mlmd.MetadataStore(connection)
     except RuntimeError as error:
-        raise UserError(
-            f"{metadata} can't be read ({_find_reason(error)}): it is damaged, its disk is full, "
-            "or a run is writing it just now, so try again."
-        ) from error
+        raise _explain(metadata, error) from error
 
 
-def _find_reason(error: RuntimeError) -> str:
-    """SQLite's phrase, which stands between what was tried and the query."""
+@contextmanager
+def explaining(metadata: Path) -> Iterator[None]:
+    """Says in a sentence what keeps an open database from being read.
+
+    Raises:
+        UserError: the block's error of ML Metadata, as a sentence.
+    """
+    try:
+        yield
+    except mlmd_errors.StatusError as error:
+        raise _explain(metadata, error) from error
+
+
+def _explain(metadata: Path, error: Exception) -> UserError:
+    # SQLite's phrase stands between what was tried and the query.
     found = re.search(r"(?:query|database): (.+?)(?: query:|$)", str(error), re.DOTALL)
-    return found[1] if found else type(error).__name__
+    phrase = found[1] if found else str(error).partition(". ")[0]
+    return UserError(database.explain(phrase).describe(metadata))
 
 
 def find_output(

@@ -50,7 +50,7 @@ class StandIn(base_executor.BaseExecutor):
     def _judge(self, root, examples):
         span = examples.get_int_custom_property("span")
         if (root / f"span-{span}.refused").exists():
-            raise DataRefusedError([Finding("drift", "stop", "ink", "train", "it is inverted")])
+            raise DataRefusedError([Finding("drift", "stop", "ink", "train", "it is inverted")] * 2)
 
     def _train(self, made, exec_properties):
         config = json.loads(exec_properties["custom_config"])

@@ -60,7 +60,9 @@ def build(place, data):
             windowed = asked.dataset.model_copy(update={"window": 3})
             asked = asked.model_copy(update={"dataset": windowed})
         taken = data if spans else dataclasses.replace(data, span=None)
-        return graph.create_pipeline(asked, taken, place, known, earlier=spans)
+        return graph.create_pipeline(
+            asked, taken, place, known, before=preparation.Before(spans, spans)
+        )
 
     return build
 
@@ -460,7 +462,9 @@ def test_the_first_span_of_all_is_compared_with_nothing(data, place):
 def test_a_window_of_one_is_the_newest_span_itself(data, place):
     source = fingerprints(installed_versions())
     compiled = compile_nodes(
-        graph.create_pipeline(config.Config(), data, place, source, earlier=True)
+        graph.create_pipeline(
+            config.Config(), data, place, source, before=preparation.Before(True, True)
+        )
     )
     assert nodes.SPAN_WINDOW not in compiled
     [channel] = compiled[nodes.TRAINER].inputs.inputs["examples"].channels

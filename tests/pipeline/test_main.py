@@ -31,6 +31,7 @@ def called(monkeypatch):
         ("schema", "pipeline.schema"),
         ("inspect", "pipeline.inspect"),
         ("serve", "pipeline.serving"),
+        ("runs", "pipeline.runs.__main__"),
     ],
 )
 def test_each_command_is_that_of_its_module_with_all_arguments_and_its_code(name, module, called):

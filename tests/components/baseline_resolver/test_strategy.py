@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import ml_metadata as mlmd
 import pytest
 from ml_metadata.proto import metadata_store_pb2
@@ -24,13 +27,15 @@ class Shelf:
 
     def __init__(self, directory):
         self.directory = directory
+        self.models = directory.parent / "models"
         connection = metadata_store_pb2.ConnectionConfig()
         connection.fake_database.SetInParent()
         self.store = mlmd.MetadataStore(connection)
 
     def train(self, name: str) -> int:
         model = Model()
-        model.uri = name
+        model.uri = str(self.models / name)
+        Path(model.uri).mkdir(parents=True, exist_ok=True)
         return self._put(model)
 
     def evaluate(self, model: int, blessed: bool) -> int:
@@ -252,3 +257,29 @@ def test_resolver_of_a_pipeline_finds_the_blessed_model_of_the_run_before(tmp_pa
         "first",
         "second",
     ]
+
+
+def test_model_whose_files_are_gone_is_passed_over_for_an_older_one(shelf):
+    older = shelf.train("older")
+    blessing = shelf.evaluate(older, blessed=True)
+    shelf.evaluate(shelf.train("lost"), blessed=True)
+    shutil.rmtree(shelf.models / "lost")
+    found = {"model": [older], "model_blessing": [blessing]}
+    assert shelf.resolve(shelf.train("candidate")) == found
+
+
+def test_live_model_whose_files_are_gone_is_passed_over_for_the_version_before(shelf):
+    older, live = shelf.train("older"), shelf.train("live")
+    blessing = shelf.evaluate(older, blessed=True)
+    shelf.evaluate(live, blessed=True)
+    shelf.push(older)
+    shelf.push(live)
+    shutil.rmtree(shelf.models / "live")
+    found = {"model": [older], "model_blessing": [blessing]}
+    assert shelf.resolve(shelf.train("candidate")) == found
+
+
+def test_nothing_is_the_baseline_where_all_files_are_gone(shelf):
+    shelf.evaluate(shelf.train("lost"), blessed=True)
+    shutil.rmtree(shelf.models / "lost")
+    assert shelf.resolve(shelf.train("candidate")) == EMPTY

@@ -5,7 +5,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 from components.span_resolvers import books, strategies
 
-GATE = "Gate"
+GATE, COUNT = "Gate", "Count"
 
 
 class Books:
@@ -17,7 +17,9 @@ class Books:
         connection.fake_database.SetInParent()
         self.store = mlmd.MetadataStore(connection)
         kind = self.store.put_context_type(pb.ContextType(name="node"))
-        [self.gate] = self.store.put_contexts([pb.Context(type_id=kind, name=f"loom.{GATE}")])
+        self.gate, self.counting = self.store.put_contexts(
+            [pb.Context(type_id=kind, name=f"loom.{name}") for name in (GATE, COUNT)]
+        )
 
     def take_in(self, span, version=None, said="COMPLETE"):
         """Puts in examples, of which the gate says something; returns their id."""
@@ -39,7 +41,9 @@ class Books:
         artifact = standard_artifacts.ExampleStatistics()
         artifact.uri = str(self.directory)
         number = self._put(artifact)
-        self._execute("Count", state, {"examples": examples}, {"statistics": number}, [])
+        self._execute(
+            "Count", state, {"examples": examples}, {"statistics": number}, [self.counting]
+        )
         return number
 
     def delete(self, number):
@@ -99,7 +103,7 @@ def first(shelf, current):
 
 
 def previous(shelf, current):
-    strategy = strategies.PreviousStatisticsStrategy(GATE)
+    strategy = strategies.PreviousStatisticsStrategy(GATE, COUNT)
     return shelf.resolve(strategy, current, "statistics")
 
 
@@ -200,8 +204,23 @@ def test_the_first_span_has_nothing_to_be_compared_with(shelf):
     assert previous(shelf, shelf.take_in(2, said="FAILED")) != []
 
 
+def test_a_span_whose_statistics_are_gone_gives_way_to_the_one_before(shelf):
+    kept = shelf.count(shelf.take_in(1))
+    shelf.delete(shelf.count(shelf.take_in(2)))
+    assert previous(shelf, shelf.take_in(3)) == [kept]
+
+
+def test_statistics_outlive_their_examples(shelf):
+    before = shelf.take_in(1)
+    made = shelf.count(before)
+    shelf.delete(before)
+    current = shelf.take_in(2)
+    assert (previous(shelf, current), first(shelf, current)) == ([made], [])
+
+
 def test_a_span_without_statistics_gives_none(shelf):
     shelf.take_in(1)
+    shelf.count(shelf.take_in(0), "FAILED")
     assert previous(shelf, shelf.take_in(2)) == []
 
 

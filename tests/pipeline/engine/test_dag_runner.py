@@ -78,7 +78,6 @@ class Mill:
         self.seen: list[tuple[str, str]] = []
         self.notes: dict[str, str] = {}
         self.find_changes = lambda store, run_id: {}
-        self.prepare = lambda runs: None
 
     def components(self, thread: int = 1) -> list[base_node.BaseNode]:
         spin = Spin(directory=str(self.root), thread=thread)
@@ -102,7 +101,6 @@ class Mill:
             self._observe,
             cache=cache,
             find_changes=self.find_changes,
-            prepare=self.prepare,
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
 
@@ -331,16 +329,6 @@ def test_part_whose_input_was_deleted_is_refused(used_mill):
     shutil.rmtree(used_mill.root / "artifacts" / "Weave")
     with pytest.raises(UserError, match="what it made in the run before, first, is gone"):
         used_mill.run("second", from_nodes=["Sew"])
-
-
-def test_what_is_about_to_run_is_told_before_it_does_and_not_of_a_refused_part(used_mill):
-    told = []
-    used_mill.prepare = told.append
-    used_mill.run("second", from_nodes=["Weave"])
-    used_mill.run("third")
-    with pytest.raises(UserError):
-        used_mill.run("fourth", used_mill.components(thread=3), from_nodes=["Weave"])
-    assert told == [["Weave", "Sew"], ["Spin", "Weave", "Sew"]]
 
 
 def test_part_is_refused_for_what_has_changed_since(used_mill):

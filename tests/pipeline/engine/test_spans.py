@@ -64,7 +64,7 @@ def test_what_the_gate_refuses_is_left_out_of_the_window_and_said(plant):
     answer = plant.run(*WINDOW)
     assert spans(answer) == ["span 3", "span 1"]
     [note] = [note for note in answer.result["notes"] if "window" in note]
-    assert note.startswith("span 2 is not in the window: ink in train: it is inverted; ")
+    assert note == "span 2 is not in the window: ink in train: it is inverted (and 1 more)"
 
 
 def test_a_newest_span_that_is_refused_is_stopped_and_never_learnt_from(plant):

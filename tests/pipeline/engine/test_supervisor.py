@@ -428,3 +428,15 @@ def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
     assert finished.usage
     assert str(data) in finished.failure.cause
     assert events == [StepEvent(text="preparing the data"), finished]
+
+
+def test_temporary_files_of_a_worker_are_in_a_directory_that_goes_with_it(worker, request_, log):
+    worker("""
+        import tempfile
+        emit("step", text=tempfile.mkstemp()[1])
+        emit("finished")
+    """)
+    events = []
+    run_worker(request_, log, events.append)
+    assert Path(events[0].text).parent == log.parent / "tmp"
+    assert not (log.parent / "tmp").exists()

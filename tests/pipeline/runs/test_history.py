@@ -216,3 +216,32 @@ def test_the_first_format_of_a_run_without_an_evaluation_is_read(begin, tmp_path
     [run] = history.read_runs(tmp_path)
     assert run.evaluation is None
     assert run.failure is None
+
+
+def test_paths_of_a_run_are_those_of_where_its_root_is_now(begin, tmp_path):
+    before = RunResult(
+        run_id=OLDER,
+        log=f"/before/runs/{OLDER}/pipeline.log",
+        report=f"/before/runs/{OLDER}/report.html",
+        pushed=Pushed(path="/before/serving/tinyvgg/7", version="7"),
+        serving_flags="--root /before",
+    )
+    begin(OLDER, before)
+    after = history.read_run(tmp_path, OLDER)
+    assert after.log == str(workspace.runs(tmp_path) / OLDER / "pipeline.log")
+    assert after.report == str(workspace.runs(tmp_path) / OLDER / "report.html")
+    assert after.pushed.path == str(tmp_path / "serving" / "tinyvgg" / "7")
+    assert after.serving_flags == f"--root {tmp_path}"
+
+
+def test_paths_of_a_run_elsewhere_stay(begin, tmp_path):
+    pushed = Pushed(path="/served/7", version="7")
+    begin(OLDER, RunResult(run_id=OLDER, log=f"/before/runs/{OLDER}/pipeline.log", pushed=pushed))
+    assert history.read_run(tmp_path, OLDER).pushed == pushed
+
+
+def test_runs_are_listed_beside_a_damaged_database(begin, tmp_path):
+    begin(OLDER)
+    (tmp_path / "metadata.db").write_text("no database" * 100)
+    [run] = history.read_runs(tmp_path)
+    assert (run.components, run.why_not_pushed) == ({}, [WITHOUT_RESULT])

@@ -1,7 +1,9 @@
 import pytest
+from ml_metadata import errors
 
 from pipeline import nodes
 from pipeline.runs import metadata
+from pipeline.runs.database import writing
 from pipeline.runs.run_result import Pushed
 
 
@@ -51,17 +53,32 @@ def test_pushed_model_is_told_by_its_directory_and_version(file, record_run, ver
 
 def test_a_database_that_can_not_be_read_is_one_sentence(file, refusal):
     file.write_text("no database" * 100)
-    with refusal(file, "can't be read (file is not a database): it is damaged, "):
+    with refusal(file, "can't be used (file is not a database): it is damaged: "):
         metadata.open_store(file, read_only=True)
 
 
 def test_a_database_that_can_not_be_opened_is_one_sentence_with_the_reason(tmp_path, refusal):
-    with refusal("can't be read (unable to open database file): it is damaged, "):
+    with refusal("can't be used (unable to open database file): mend its permissions, "):
         metadata.open_store(tmp_path)
 
 
+@pytest.mark.parametrize("version", [9, 11])
+def test_a_database_of_another_version_is_told_from_a_damaged_one(file, refusal, version):
+    metadata.open_store(file)
+    with writing(file) as database:
+        database.execute("UPDATE MLMDEnv SET schema_version = ?", (version,))
+    with refusal(file, f"database version {version} is ", "another version of ML Metadata wrote"):
+        metadata.open_store(file)
+
+
+def test_damage_that_is_found_on_reading_is_one_sentence(file, refusal):
+    text = "Error when executing query: database disk image is malformed query:  SELECT 1;"
+    with refusal(file, "(database disk image is malformed)", "damaged"), metadata.explaining(file):
+        raise errors.InternalError(text)
+
+
 def test_a_database_is_made_where_there_is_none_unless_it_is_only_read(file, refusal):
-    with refusal(file, "can't be read"):
+    with refusal(file, "can't be used (unable to open database file)"):
         metadata.open_store(file, read_only=True)
     assert not file.exists()
     metadata.open_store(file)
