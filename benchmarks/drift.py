@@ -17,8 +17,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.image_measures import BRIGHTNESS, INK
 from components.image_statistics import tallies
+from components.image_statistics.labels import CLASS
 from components.image_statistics.reading import Batch
-from components.image_statistics.statistics import CLASS, build_statistics
+from components.image_statistics.statistics import build_statistics
 from pipeline import config
 from pipeline.data import sources
 from pipeline.data.idx import LabelledImages

@@ -1,5 +1,6 @@
 """The first half of the graph: the nodes that describe the data, and the gate that judges it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +22,14 @@ class DataNodes:
     Attributes:
         all: every one.
         schema: imports the curated schema.
-        statistics: describes the raw examples.
         gate: the last.
+        told: what the report tells of the data, by the names of its inputs.
     """
 
     all: list[base_component.BaseComponent]
     schema: base_component.BaseComponent
-    statistics: base_component.BaseComponent
     gate: base_component.BaseComponent
+    told: Mapping[str, types.BaseChannel]
 
 
 def create_example_gen(data: Prepared) -> "tfx.components.ImportExampleGen":
@@ -93,7 +94,14 @@ def create_data_nodes(
     ).with_id(nodes.DATA_GATE)
     described = [statistics_gen, schema_gen, curated, example_validator]
     looked_at = [images, image_schema, image_validator, skew_validator]
-    return DataNodes([*described, *looked_at, *drift, gate], curated, statistics_gen, gate)
+    told = {
+        "statistics": statistics,
+        "image_statistics": measures,
+        "skew": skew_validator.outputs["anomalies"],
+        **({"drift": drift[-1].outputs["anomalies"]} if drift else {}),
+        "data_blessing": gate.outputs["blessing"],
+    }
+    return DataNodes([*described, *looked_at, *drift, gate], curated, gate, told)
 
 
 def _import_schema(file: Path) -> "tfx.components.ImportSchemaGen":

@@ -119,8 +119,7 @@ def create_pipeline(
     report = Report(
         report_facts(settings, data, place),
         examples=examples,
-        statistics=looked_at.statistics.outputs["statistics"],
-        data_blessing=looked_at.gate.outputs["blessing"],
+        **looked_at.told,
         tuner_results=finder.outputs["tuner_results"] if found else None,
         model=model,
         model_run=trainer.outputs["model_run"],

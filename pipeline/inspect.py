@@ -4,6 +4,7 @@ python -m pipeline.inspect               the latest run, by class
 python -m pipeline.inspect RUN           another one, by its id or the beginning of it
 python -m pipeline.inspect serving       the run whose model is live
 python -m pipeline.inspect runs          all runs
+python -m pipeline.inspect data          what is in the data of a run, see `data_inspection`
 """
 
 if __name__ == "__main__":
@@ -13,6 +14,7 @@ if __name__ == "__main__":
     interrupt.leave_at_once()
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from pipeline import data_inspection
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, lookup
 from pipeline.runs.run_result import RunResult, dump_json
@@ -48,6 +51,7 @@ examples:
   python -m pipeline.inspect --compare serving --worst 3
   python -m pipeline.inspect --confusion --worst 10
   python -m pipeline.inspect runs --format csv > runs.csv
+  python -m pipeline.inspect data --help
 
 Exit codes: 0, or 2 for wrong use and where there is no such run or figure.
 """
@@ -75,7 +79,12 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     Raises:
         UserError: there is no such run, it has no such figures, or a column is unknown.
     """
-    parsed = _parse(argv, program)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == [data_inspection.NAME]:
+        return data_inspection.main(given[1:], program)
+    parsed = _parse(given, program)
+    if parsed.run == data_inspection.NAME:
+        raise UserError(f"{data_inspection.NAME} comes first: `{program} data`, then the flags.")
     places = lookup.find_places(arguments.load(parsed))
     if parsed.run == _RUNS:
         _show_runs(places, parsed)
@@ -84,7 +93,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     return ExitCode.OK
 
 
-def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
+def _parse(argv: Sequence[str], program: str) -> argparse.Namespace:
     parser = arguments.make_parser(
         program,
         "Shows how good a run's model is on the test images, class by class or by\n"
@@ -96,8 +105,9 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
         "run",
         nargs="?",
         metavar="RUN",
-        help="a run's id, or the beginning of it; serving for the run whose model is live; or "
-        "runs for a list of all (default: the latest that has ended)",
+        help="a run's id, or the beginning of it; serving for the run whose model is live; "
+        "runs for a list of all; or data for what is in the data of a run, with flags of its own "
+        "(default: the latest that has ended)",
     )
     view = parser.add_mutually_exclusive_group()
     view.add_argument(

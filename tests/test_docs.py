@@ -89,6 +89,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "exp
         (dataset.main, ["import"], "docs/data.md"),
         *((schema.main, [name], SCHEMA) for name in SCHEMA_COMMANDS),
         (inspect.main, [], INSPECTION),
+        (inspect.main, ["data"], INSPECTION),
         *((serving.main, [name], SERVING) for name in SERVING_COMMANDS),
         *((runs.main, [name], UPKEEP) for name in ("prune", "repair", "adopt")),
         (client.main, [], SERVING),

@@ -28,7 +28,7 @@ ORDER = {
         ("__main__",),
         ("runs.__main__",),
         ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
-        ("serving_commands",),
+        ("data_inspection", "serving_commands"),
         ("screen",),
         ("engine",),
         ("graph",),
@@ -160,7 +160,9 @@ def test_every_package_has_sources(package):
         *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "trainer_module.features"),
+        *("pipeline.data_inspection", "pipeline.runs.run_data"),
         *("components.image_statistics.findings", "components.image_statistics.labels"),
+        *("components.image_statistics.description", "components.image_statistics.distances"),
     ],
 )
 def test_importing_a_command_loads_nothing_slow(module):

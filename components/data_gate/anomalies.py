@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
+from components.image_statistics.distances import JENSEN_SHANNON, L_INFINITY
+from components.image_statistics.labels import CLASS_SHARE
+
 ANOMALIES_FILE = "SchemaDiff.pb"
 """In the directory of each split of an `ExampleAnomalies`: TFX names it so."""
-
-CLASS_SHARE = "class_share"
-"""The measure whose values are the shares of the classes of a split."""
 
 _Reason: TypeAlias = anomalies_pb2.AnomalyInfo.Reason
 _Type = anomalies_pb2.AnomalyInfo.Type
@@ -54,8 +54,8 @@ _DISTANCES = {
     _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: _Measured.JENSEN_SHANNON_DIVERGENCE,
 }
 _DISTANCE_NAMES = {
-    _Measured.L_INFTY: "L-infinity distance",
-    _Measured.JENSEN_SHANNON_DIVERGENCE: "Jensen–Shannon divergence",
+    _Measured.L_INFTY: L_INFINITY,
+    _Measured.JENSEN_SHANNON_DIVERGENCE: JENSEN_SHANNON,
 }
 _OUT_OF_RANGE = re.compile(
     r"Unexpectedly (?:low|high) values?: (?P<value>[^<>\s]+)(?P<sign>[<>])(?P<bound>[^<>(\s]+)"
@@ -146,6 +146,11 @@ class Distance:
     name: str
     value: float
     bound: float
+
+    @property
+    def too_far(self) -> bool:
+        """Whether it is more than it may be."""
+        return self.value > self.bound
 
 
 def read_distances(directory: Path) -> list[Distance]:

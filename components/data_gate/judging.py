@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components import image_measures
-from components.data_gate.anomalies import (
-    CLASS_SHARE,
-    Anomaly,
-    read_anomalies,
-    read_differences,
-)
+from components.data_gate.anomalies import Anomaly, read_anomalies, read_differences
 from components.data_gate.findings import Finding, Picture, Severity
 from components.image_statistics import findings as image_findings
+from components.image_statistics.labels import CLASS_SHARE
 from trainer_module import features
 
 DEFAULT = "default"

@@ -1,6 +1,12 @@
-"""What labels are called. Free of TensorFlow."""
+"""What labels and the statistics of them are called. Free of TensorFlow."""
 
 from trainer_module import features
+
+CLASS = "class"
+"""The statistics of the class by name."""
+
+CLASS_SHARE = "class_share"
+"""The share of each class in a split: one example, as it were, with a value for each class."""
 
 NO_LABEL = -(2**63)
 """Stands for the label of an example that has none, or several."""

@@ -38,15 +38,23 @@ def read_serialized(file: str) -> Iterator[tf.Tensor]:
 
 def parse(examples: tf.Tensor) -> Batch:
     """Takes serialized examples (string [N]) apart, and decodes their images."""
+    pngs, labels = parse_stored(examples)
+    images, decoded = _decode(pngs)
+    return Batch(pngs.tolist(), labels, images, decoded)
+
+
+def parse_stored(examples: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Takes serialized examples (string [N]) apart, and decodes nothing.
+
+    Returns:
+        PNGs, bytes [N], and labels, int64 [N], as `Batch` has them.
+    """
     spec = {
         features.IMAGE: tf.io.RaggedFeature(tf.string),
         features.LABEL: tf.io.RaggedFeature(tf.int64),
     }
     parsed = tf.io.parse_example(examples, spec)
-    pngs = _single(parsed[features.IMAGE], b"")
-    images, decoded = _decode(pngs)
-    labels = _single(parsed[features.LABEL], NO_LABEL)
-    return Batch(pngs.tolist(), labels, images, decoded)
+    return _single(parsed[features.IMAGE], b""), _single(parsed[features.LABEL], NO_LABEL)
 
 
 def _single(values: tf.RaggedTensor, other: object) -> np.ndarray:

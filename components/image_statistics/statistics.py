@@ -10,15 +10,9 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components import image_measures
 from components.image_statistics.distributions import Distribution
-from components.image_statistics.labels import name_class
+from components.image_statistics.labels import CLASS, CLASS_SHARE, name_class
 from components.image_statistics.tallies import Tally
 from trainer_module import features
-
-CLASS = "class"
-"""The statistics of the class by name."""
-
-CLASS_SHARE = "class_share"
-"""The share of each class in a split: one example, as it were, with a value for each class."""
 
 _EDGES = np.arange(13) / 12
 """The same for all splits, so that histograms can be laid over one another as they are.

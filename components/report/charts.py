@@ -5,22 +5,28 @@ theme. Nothing is told by colour alone.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import altair as alt
 
 from components.evaluation.figures import ClassMetrics, Evaluation
+from components.image_measures import BRIGHTNESS, INK
+from components.image_statistics.description import Description
 from components.report.contents import Page, RangeTest, TrainingHistory
 from trainer_module import features
 from trainer_module.loss_range import loss_range
 
 _MAIN, _SECOND, _QUIET = "var(--main)", "var(--second)", "var(--quiet)"
 _METRICS = {"accuracy": "recall", "precision": "precision", "f1": "F1"}
-_BAR, _CELL = 13, 32
-"""Heights in pixels of a bar and of a cell of the heat map."""
+_BAR, _THIN_BAR, _CELL = 13, 10, 32
+"""Heights in pixels of bars and of a cell of the heat map."""
 _WIDE = "container"
 _MOST_TICKS = 13
+
+_MEASURES = {INK: "fraction of pixels that are not black", BRIGHTNESS: "mean of the pixels"}
+_DASHES = ([5, 3], [1, 0], [2, 2])
+_SHARE = (alt.Tooltip("images:Q", format=","), alt.Tooltip("share:Q", format=".1%"))
 
 _Value = TypeVar("_Value")
 
@@ -35,8 +41,8 @@ def make_charts(page: Page) -> dict[str, dict[str, Any]]:
         page: what the run came to.
 
     Returns:
-        Vega-Lite specifications by name: `classes`, `confusion`, `loss`, `accuracy`, `rate` and
-        `range_test`. They take the width of their place.
+        Vega-Lite specifications by name: `classes`, `confusion`, `loss`, `accuracy`, `rate`,
+        `range_test`, `shares`, `ink` and `brightness`. They take the width of their place.
     """
     charts = {}
     if page.evaluation:
@@ -49,6 +55,7 @@ def make_charts(page: Page) -> dict[str, dict[str, Any]]:
     # A single point is no curve: the loss was not finite from the start.
     if page.range_test and sum(loss is not None for loss in page.range_test.smoothed) > 1:
         charts["range_test"] = _draw_range_test(page.range_test)
+    charts.update(_draw_data(page.images, page.classes))
     return {name: _finish(chart) for name, chart in charts.items()}
 
 
@@ -264,3 +271,86 @@ def _draw_range_test(test: RangeTest) -> _Chart:
     return alt.layer(raw, smooth, rule, name).properties(
         width=_WIDE, height=240, description="Learning-rate range test: loss by rate"
     )
+
+
+def _draw_data(
+    images: Mapping[str, Description], classes: Sequence[str]
+) -> Iterator[tuple[str, _Chart]]:
+    """What is in each split: the shares of the classes, and how the measures are distributed."""
+    if classes:
+        yield "shares", _draw_shares(images, classes)
+    for measure, title in _MEASURES.items():
+        if any(measure in one.measures for one in images.values()):
+            yield measure, _draw_measure(images, measure, title)
+
+
+def _draw_shares(images: Mapping[str, Description], classes: Sequence[str]) -> _Chart:
+    rows = [
+        {"class": name, "split": split, "share": share, "images": one.classes[name]}
+        for split, one in images.items()
+        for name, share in one.shares.items()
+    ]
+    base = alt.Chart(_data(rows)).encode(
+        y=alt.Y("class:N", sort=list(classes), title=None).axis(
+            ticks=False, domain=False, labelPadding=6, labelFontSize=12
+        ),
+        yOffset=alt.YOffset("split:N", sort=list(images)),
+        x=alt.X("share:Q", title="share of the images").axis(format=".0%", tickCount=5),
+        tooltip=["class:N", "split:N", *_SHARE],
+    )
+    bars = base.mark_bar().encode(color=_split_colour(images).legend(None))
+    texts = base.mark_text(align="left", dx=4, fontSize=9, color="currentColor", aria=False)
+    return alt.layer(bars, texts.encode(text="split:N")).properties(
+        width=_WIDE,
+        height=len(classes) * (len(images) + 1) * _THIN_BAR,
+        description="Share of each class in each split",
+    )
+
+
+def _draw_measure(images: Mapping[str, Description], measure: str, title: str) -> _Chart:
+    """The histogram of a measure as a line of steps, a split over the other."""
+    base = alt.Chart(_data(_measure_rows(images, measure))).encode(
+        y=alt.Y("share:Q", title="share of the images").axis(format=".0%", tickCount=5),
+        color=_split_colour(images).legend(
+            symbolType="stroke", symbolSize=500, symbolStrokeWidth=2
+        ),
+    )
+    lines = base.mark_line(strokeWidth=2, interpolate="step-after").encode(
+        x=alt.X("low:Q", title=title).scale(domain=[0, 1]).axis(tickCount=5),
+        strokeDash=alt.StrokeDash("split:N").scale(
+            domain=list(images), range=list(_DASHES[: len(images)])
+        ),
+    )
+    # Larger than they look, to be easily pointed at.
+    targets = (
+        base.transform_filter("datum.high !== null")
+        .transform_calculate(middle="(datum.low + datum.high) / 2")
+        .mark_point(size=200, opacity=0, aria=False)
+        .encode(
+            x=alt.X("middle:Q", title=title),
+            tooltip=[
+                *("split:N", alt.Tooltip("low:Q", format=".2f")),
+                *(alt.Tooltip("high:Q", format=".2f"), *_SHARE),
+            ],
+        )
+    )
+    return alt.layer(lines, targets).properties(
+        width=_WIDE, height=200, description=f"Distribution of {measure} in each split"
+    )
+
+
+def _measure_rows(images: Mapping[str, Description], measure: str) -> Iterator[dict[str, Any]]:
+    """A row where each step begins, and one where the last ends."""
+    for split, one in images.items():
+        measured = one.measures.get(measure)
+        if measured is None:
+            continue
+        highs = (*measured.edges[1:], None)
+        counts, shares = ((*values, values[-1]) for values in (measured.counts, measured.shares))
+        for low, high, count, share in zip(measured.edges, highs, counts, shares, strict=True):
+            yield {"split": split, "low": low, "high": high, "images": count, "share": share}
+
+
+def _split_colour(images: Mapping[str, Description]) -> alt.Color:
+    colours = [_SECOND, _MAIN, _QUIET][: len(images)]
+    return alt.Color("split:N").scale(domain=list(images), range=colours)

@@ -18,6 +18,9 @@ from trainer_module.tfx_internals import (
 _INPUTS = {
     "examples": standard_artifacts.Examples,
     "statistics": standard_artifacts.ExampleStatistics,
+    "image_statistics": standard_artifacts.ExampleStatistics,
+    "skew": standard_artifacts.ExampleAnomalies,
+    "drift": standard_artifacts.ExampleAnomalies,
     "data_blessing": DataBlessing,
     "tuner_results": standard_artifacts.TunerResults,
     "model": standard_artifacts.Model,
@@ -27,6 +30,8 @@ _INPUTS = {
     "infra_blessing": standard_artifacts.InfraBlessing,
     "pushed_model": standard_artifacts.PushedModel,
 }
+
+_OPTIONAL = ("drift", "tuner_results")
 
 
 class HtmlReport(types.Artifact):
@@ -42,7 +47,7 @@ class ReportSpec(component_spec.ComponentSpec):
         CONFIG_KEY: component_spec.ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012
-        name: component_spec.ChannelParameter(type=kind, optional=name == "tuner_results")
+        name: component_spec.ChannelParameter(type=kind, optional=name in _OPTIONAL)
         for name, kind in _INPUTS.items()
     }
     OUTPUTS = {  # noqa: RUF012
@@ -65,9 +70,10 @@ class Report(base_component.BaseComponent):
 
         Args:
             facts: what is known of the run from its start; `run` is filled in when it runs.
-            **inputs: `examples` with a `test` split, `statistics`, `data_blessing`, `model`,
-                `model_run`, `evaluation`, `model_blessing`, `infra_blessing` and
-                `pushed_model`; `tuner_results` where a finder ran.
+            **inputs: `examples` with a `test` split, `statistics`, `image_statistics`, `skew`,
+                `data_blessing`, `model`, `model_run`, `evaluation`, `model_blessing`,
+                `infra_blessing` and `pushed_model`; `tuner_results` where a finder ran, and
+                `drift` where there is a span before.
         """
         given = {name: channel for name, channel in inputs.items() if channel}
         super().__init__(

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components.data_gate.anomalies import Distance
 from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
+from components.image_statistics.description import Description
 from components.verdict import Verdict
 from trainer_module.provenance import Provenance
 
@@ -161,6 +163,10 @@ class Page:
 
     Attributes:
         problem: why there is no evaluation, where that is known; a sentence.
+        images: what there is in each split; empty where the run did not measure it.
+        skew: how far the splits are apart.
+        drift: how far each is from that of the span before.
+        samples: PNGs of the test split by class.
         data_findings: of the data gate; None where the run did not get there.
         measures: of the serving check, by the names in `serving_check.findings.Findings`.
         version: the model's in the serving directory.
@@ -177,12 +183,21 @@ class Page:
     range_test: RangeTest | None = None
     mistakes: Mistakes | None = None
     statistics: Sequence[FeatureStatistics] = ()
+    images: Mapping[str, Description] = field(default_factory=dict)
+    skew: Sequence[Distance] = ()
+    drift: Sequence[Distance] = ()
+    samples: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     data_findings: Sequence[Finding] | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
     version: str | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     provenance: Provenance | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """All classes that a split has, or could have, in order."""
+        return list(dict.fromkeys(name for one in self.images.values() for name in one.classes))
 
     @property
     def has_model(self) -> bool:

@@ -6,9 +6,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.data_gate.anomalies import Distance, read_distances
 from components.data_gate.findings import Finding, read_findings
 from components.evaluation.figures import Evaluation, EvaluationError
 from components.evaluation.reader import read_evaluation
+from components.image_statistics.description import Description, describe
 from components.learning_rate_finder.files import CURVE_FILE
 from components.report.contents import (
     MODEL_DIRECTORY,
@@ -19,8 +21,9 @@ from components.report.contents import (
     RunFacts,
     TrainingHistory,
 )
-from components.report.data import read_statistics
+from components.report.data import read_datasets, read_statistics
 from components.report.mistakes import find_mistakes
+from components.report.samples import pick_samples
 from components.serving_check.findings import Findings, read_report
 from components.verdict import (
     Failure,
@@ -69,6 +72,10 @@ def read_page(
         range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
         mistakes=_find_mistakes(paths),
         statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
+        images=_read_images(paths.get("image_statistics")),
+        skew=_read_distances(paths.get("skew")),
+        drift=_read_distances(paths.get("drift")),
+        samples=pick_samples(paths["examples"] / _TEST_DIRECTORY) if "examples" in paths else {},
         data_findings=_read_findings(paths, failure),
         measures=check.measures if check else {},
         version=str(pushed["pushed_version"]) if pushed.get("pushed") else None,
@@ -86,6 +93,15 @@ def _read_findings(paths: Mapping[str, Path], failure: Failure | None) -> Sequen
     if failure and failure.data_findings:
         return failure.data_findings
     return read_findings(paths["data_blessing"]) if "data_blessing" in paths else None
+
+
+def _read_images(directory: Path | None) -> Mapping[str, Description]:
+    datasets = read_datasets(directory) if directory else {}
+    return {split: describe(dataset) for split, dataset in datasets.items()}
+
+
+def _read_distances(directory: Path | None) -> Sequence[Distance]:
+    return read_distances(directory) if directory else ()
 
 
 def read_verdict(artifacts: Mapping[str, Artifact], facts: RunFacts, *, idle: bool) -> Verdict:

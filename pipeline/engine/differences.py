@@ -125,12 +125,17 @@ def _read_data(wanted: Parameters, recorded: Parameters) -> tuple[dict[str, Any]
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
-    """The settings by which records were written; none where they are one's own."""
+    """The settings by which records were written; none where they are one's own.
+
+    Beside these, a file of that name may hold whatever it likes.
+    """
     try:
         manifest = json.loads((directory / MANIFEST_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return {f"dataset.{key}": manifest.get(key) for key in _RECORDED}
+    if not isinstance(manifest, dict):
+        return {}
+    return {f"dataset.{key}": manifest[key] for key in _RECORDED if key in manifest}
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

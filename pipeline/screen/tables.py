@@ -96,10 +96,14 @@ class Table:
         shown = [column for column in self.columns if column.heading]
         # The last ones first, those that can be spared before them; the first one names the row.
         dispensable = sorted(shown[1:], key=lambda column: column.spare)
-        while dispensable and not _fits(console, self._grid(shown, 1, styles)):
+
+        def lay_out(gap: int) -> Grid:
+            return self._grid(shown, gap, styles, ascii_only=console.options.ascii_only)
+
+        while dispensable and not _fits(console, lay_out(1)):
             shown.remove(dispensable.pop())
-        airy = self._grid(shown, 2, styles)
-        console.print(airy if _fits(console, airy) else self._grid(shown, 1, styles))
+        airy = lay_out(2)
+        console.print(airy if _fits(console, airy) else lay_out(1))
         left_out = [one for one in self.columns if one.heading and one not in shown]
         if left_out:
             headings = ", ".join(column.heading.replace("\n", " ") for column in left_out)
@@ -112,14 +116,28 @@ class Table:
         known = ", ".join(column.key for column in self.columns)
         raise UserError(f"There is no column {key}: sort by one of {known}.")
 
-    def _grid(self, columns: Sequence[Column], gap: int, styles: Mapping[int, str] | None) -> Grid:
+    def _grid(
+        self,
+        columns: Sequence[Column],
+        gap: int,
+        styles: Mapping[int, str] | None,
+        *,
+        ascii_only: bool,
+    ) -> Grid:
         grid = Grid(box=None, padding=(0, gap, 0, 0), pad_edge=False)
         for column in columns:
             grid.add_column(column.heading, justify="right" if column.form else "left")
         for place, row in enumerate(self.rows):
-            cells = (escape(_to_text(row[one.key], one.form)) for one in columns)
+            cells = [escape(_to_text(row[one.key], one.form)) for one in columns]
+            if ascii_only:
+                cells = [plain(cell) for cell in cells]
             grid.add_row(*cells, style=(styles or {}).get(place))
         return grid
+
+
+def plain(text: str) -> str:
+    """Writes with a hyphen what has a dash, for a terminal that can show no more."""
+    return text.replace(_NOTHING, "-")
 
 
 def _fits(console: Console, grid: Grid) -> bool:

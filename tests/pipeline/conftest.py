@@ -231,8 +231,30 @@ def keep_data(record_run) -> Callable[..., dict[str, Path]]:
 
 
 @pytest.fixture
+def keep_described(record_run) -> Callable[..., dict[tuple[str, str], Path]]:
+    """Leaves a run of a span in a place, with what was found in its data, see `describing`."""
+    from tests.pipeline import describing
+
+    def keep_described(
+        place: Workspace, run_id: str, splits: Mapping[str, Any], *, span: int = 1, **found: Any
+    ) -> dict[tuple[str, str], Path]:
+        place.run_dir(run_id).mkdir(parents=True)
+        (place.run_dir(run_id) / workspace.LOG_FILE).touch()
+        outputs = describing.write_outputs(place.artifacts / run_id, splits, **found)
+        states = dict.fromkeys((node for node, _ in outputs), "COMPLETE")
+        edition = {"span": span, "version": 2}
+        record_run(place.metadata, run_id, states, outputs=outputs, edition=edition)
+        return outputs
+
+    return keep_described
+
+
+@pytest.fixture
 def record_run() -> Callable[..., None]:
-    """Writes a run into ML Metadata as TFX does: nodes by state, and what some put out."""
+    """Writes a run into ML Metadata as TFX does: nodes by state, and what some put out.
+
+    `edition` has the numbers of span and version of its examples.
+    """
     import ml_metadata as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
 
@@ -244,6 +266,7 @@ def record_run() -> Callable[..., None]:
         pushed: str = "",
         evaluation: str = "",
         outputs: Mapping[tuple[str, str], Path] | None = None,
+        edition: Mapping[str, int] | None = None,
     ) -> None:
         connection = pb.ConnectionConfig()
         connection.sqlite.filename_uri = str(file)
@@ -274,6 +297,9 @@ def record_run() -> Callable[..., None]:
                 for (maker, key), uri in (outputs or {}).items()
                 if maker == node
             ]
+            for artifact, _ in made if node == "ImportExampleGen" else ():
+                for name, number in (edition or {}).items():
+                    artifact.custom_properties[name].int_value = number
             if node == "Pusher":
                 model, event = make_output("PushedModel", "pushed_model")
                 model.custom_properties["pushed"].int_value = int(bool(pushed))

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.data_gate.anomalies import Distance
 from components.data_gate.findings import Finding, Picture
 from components.evaluation.figures import Figures
 from components.evaluation.slicing import PARTS
+from components.image_statistics.description import Description, Measured
+from components.image_statistics.distances import JENSEN_SHANNON, L_INFINITY
 from components.report.contents import (
     Artifact,
     FeatureStatistics,
@@ -56,6 +59,14 @@ def png() -> bytes:
     return file.getvalue()
 
 
+def describe_split(examples: int, mean: float) -> Description:
+    """A split whose classes are even, but for Bag, of which there is one more image."""
+    measured = Measured(mean, (0.0, 0.25, 1.0), (examples - 1, 1))
+    classes = dict.fromkeys(features.CLASS_NAMES, examples // features.NUM_CLASSES)
+    classes["Bag"] += 1
+    return Description(examples, classes, {"ink": measured, "brightness": measured})
+
+
 @pytest.fixture
 def page(png) -> Page:
     """A run that was refused because of Shirt."""
@@ -85,6 +96,16 @@ def page(png) -> Page:
         ),
         mistakes=Mistakes([Mistake(png, "Shirt", "Coat", 0.987, 0.012)], 1000, 10_000, 0),
         statistics=[FeatureStatistics("test", "label", "int", 10_000, 3, "0 to 9, mean 4.5")],
+        images={
+            "train": describe_split(5000, 0.31),
+            "eval": describe_split(500, 0.32),
+            "test": describe_split(1000, 0.33),
+        },
+        skew=[
+            Distance("class", "eval", "train", L_INFINITY, 0.0125, 0.1),
+            Distance("ink", "test", "train", JENSEN_SHANNON, 0.0625, 0.05),
+        ],
+        samples={"Bag": [png, png], "Dress": [png]},
         data_findings=[
             Finding("domain", "warn", "ink", "test", "is <b>out</b> of range", [picture])
         ],

@@ -44,7 +44,7 @@ def open_page(browser, page, tmp_path):
         tab.on("requestfailed", lambda request: tab.problems.append(request.url))
         tab.on("request", lambda request: tab.requests.append(request.url))
         tab.goto(file.as_uri())
-        assert tab.evaluate("drawn") == 6
+        assert tab.evaluate("drawn") == 9
         return tab
 
     yield open_page
@@ -118,3 +118,18 @@ def test_images_of_the_mistakes_are_there_and_sharp(open_page):
     image = tab.locator(".mistakes img").first
     assert image.evaluate("image => image.naturalWidth") == features.IMAGE_SIZE
     assert image.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_splits_lie_over_one_another_and_answer_to_the_pointer(open_page, viewport):
+    tab = open_page(viewport)
+    place = tab.locator("#ink svg")
+    assert all(split in place.text_content() for split in ("train", "eval", "test"))
+    dashes = place.locator(".mark-line path").evaluate_all(
+        "lines => lines.map(line => line.getAttribute('stroke-dasharray'))"
+    )
+    assert len(set(dashes)) == 3
+    tab.locator('#shares path[aria-label*="class: Bag"][aria-label*="split: eval"]').hover()
+    tooltip = tab.locator("#vg-tooltip-element")
+    tooltip.wait_for(state="visible")
+    assert "images 51 share 10.2%" in " ".join(tooltip.inner_text().split())

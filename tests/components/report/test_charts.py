@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from components.image_statistics.description import Description
 from components.report.charts import make_charts
 from trainer_module import features
 
@@ -65,5 +66,23 @@ def test_range_test_that_was_not_finite_from_the_start_has_no_curve(page):
 
 
 def test_no_chart_without_its_data(page):
-    bare = dataclasses.replace(page, evaluation=None, training=None, range_test=None)
+    bare = dataclasses.replace(page, evaluation=None, training=None, range_test=None, images={})
     assert make_charts(bare) == {}
+
+
+def test_shares_have_a_bar_for_each_class_of_each_split(page):
+    bars = values(make_charts(page)["shares"])
+    assert len(bars) == 30
+    assert {"class": "Bag", "split": "eval", "images": 51, "share": 51 / 501} in bars
+
+
+def test_histograms_are_steps_from_edge_to_edge_in_each_split(page):
+    steps = values(make_charts(page)["ink"])
+    of_test = [(one["low"], one["high"], one["images"]) for one in steps if one["split"] == "test"]
+    assert of_test == [(0.0, 0.25, 999), (0.25, 1.0, 1), (1.0, None, 1)]
+
+
+def test_splits_that_were_not_measured_have_no_chart(page):
+    bare = dataclasses.replace(page, images={"test": Description(3, {}, {})})
+    assert not {"shares", "ink", "brightness"} & set(make_charts(bare))
+    assert not {"shares", "ink"} & set(make_charts(dataclasses.replace(page, images={})))

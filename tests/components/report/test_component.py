@@ -26,9 +26,10 @@ def test_component_takes_every_input_and_puts_out_a_page(channels):
     assert report.outputs["report"].type is HtmlReport
 
 
-def test_finder_may_be_left_out(channels):
-    report = Report(FACTS, **{**channels, "tuner_results": None})
-    assert "tuner_results" not in report.inputs
+@pytest.mark.parametrize("name", ["tuner_results", "drift"])
+def test_what_not_every_run_has_may_be_left_out(channels, name):
+    report = Report(FACTS, **{**channels, name: None})
+    assert name not in report.inputs
 
 
 def test_other_facts_are_another_key_of_the_cache(channels):

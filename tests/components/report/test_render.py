@@ -87,7 +87,8 @@ def test_every_class_has_its_row(page):
 
 
 def test_mistakes_are_images_with_names_and_probabilities(page):
-    [image] = Reader(render_report(dataclasses.replace(page, data_findings=[]))).images
+    bare = dataclasses.replace(page, data_findings=[], samples={})
+    [image] = Reader(render_report(bare)).images
     assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo")
     assert image["alt"] == "Shirt taken for Coat"
     text = read(page)
@@ -97,10 +98,8 @@ def test_mistakes_are_images_with_names_and_probabilities(page):
 
 def test_what_the_data_gate_found_is_told_with_its_pictures(page):
     assert "a warning : ink in test: is <b>out</b> of range; mend those examples" in read(page)
-    assert [image["alt"] for image in Reader(render_report(page)).images] == [
-        "Shirt taken for Coat",
-        "a Bag",
-    ]
+    images = Reader(render_report(dataclasses.replace(page, samples={}))).images
+    assert [image["alt"] for image in images] == ["Shirt taken for Coat", "a Bag"]
 
 
 def test_data_that_the_gate_stopped_the_run_for_is_the_verdict_of_the_page(page):
@@ -117,6 +116,30 @@ def test_data_that_the_gate_stopped_the_run_for_is_the_verdict_of_the_page(page)
 )
 def test_data_that_was_not_judged_is_told_from_data_that_is_good(page, findings, sentence):
     assert sentence in read(dataclasses.replace(page, data_findings=findings))
+
+
+def test_classes_and_means_of_each_split_are_told(page):
+    text = read(page)
+    assert "Bag 501 10.0 % 51 10.2 % 101 10.1 %" in text
+    assert "ink , mean: train 0.310, eval 0.320, test 0.330" in text
+
+
+def test_class_that_only_one_split_has_is_told_too(page):
+    test = dataclasses.replace(page.images["test"], classes={"Bag": 7, "11": 1})
+    text = read(dataclasses.replace(page, images={**page.images, "test": test}))
+    assert "11 0 0.0 % 0 0.0 % 1 12.5 %" in text
+
+
+def test_distances_are_told_with_their_bound_and_marked_by_a_word(page):
+    text = read(dataclasses.replace(page, drift=[dataclasses.replace(page.skew[0], split="test")]))
+    assert "class eval train 0.0125 0.1 ✓ within L-infinity distance" in text
+    assert "ink test train 0.0625 0.05 ✗ too far Jensen–Shannon divergence" in text
+    assert "class test train of the span before 0.0125" in text
+
+
+def test_samples_are_images_by_class(page):
+    bare = dataclasses.replace(page, data_findings=[], mistakes=None)
+    assert [one["alt"] for one in Reader(render_report(bare)).images] == ["Bag", "Bag", "Dress"]
 
 
 def test_confusions_slices_data_and_lineage_are_told(page):
@@ -174,7 +197,8 @@ def test_what_comes_from_the_data_can_not_become_markup(page):
 def test_charts_are_valid_json(page):
     [text] = re.findall(r'id="charts">(.*?)</script>', render_report(page))
     charts = json.loads(text, parse_constant=pytest.fail)
-    assert set(charts) == {"classes", "confusion", "loss", "accuracy", "rate", "range_test"}
+    of_the_model = {"classes", "confusion", "loss", "accuracy", "rate", "range_test"}
+    assert set(charts) == {*of_the_model, "shares", "ink", "brightness"}
 
 
 def test_run_without_a_baseline_says_so(page):

@@ -223,3 +223,20 @@ def test_records_that_were_cut_otherwise_are_named_by_the_setting(tmp_path, mani
     now, then = examples(tmp_path / "new"), examples(tmp_path / "old")
     [difference] = find_differences(nodes.IMPORT_EXAMPLE_GEN, now, then)
     assert difference.startswith(told)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        *("{}", "[]", "7", "{", '{"of": 60, "source": "/d"}'),
+        pytest.param("[" * 100_000, id="deep"),
+    ],
+)
+def test_records_of_ones_own_are_named_by_their_directory_whatever_is_beside_them(tmp_path, own):
+    ours = json.dumps({"seed": 0, "eval_examples": 5, "max_examples": None})
+    for name, content in (("new", own), ("old", ours)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dataset.json").write_text(content)
+    now, then = examples(tmp_path / "new"), examples(tmp_path / "old")
+    [difference] = find_differences(nodes.IMPORT_EXAMPLE_GEN, now, then)
+    assert difference.startswith(f'dataset.dir = "{tmp_path / "new"}"')
