@@ -380,6 +380,18 @@ class Beam(Group):
     )
 
 
+class Run(Group):
+    """How long a run may take."""
+
+    # None that trains such a network comes near it, and one that hangs does not stay for ever.
+    component_timeout_min: float = Field(
+        1440,
+        gt=0,
+        description="Time limit for each component, and each step before the first, in minutes; "
+        "what takes longer is ended, with what it was at in the log.",
+    )
+
+
 class Config(Group):
     """All groups."""
 
@@ -394,6 +406,7 @@ class Config(Group):
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
     beam: Beam = Beam()
+    run: Run = Run()
 
     def beam_args(self) -> list[str]:
         """What Beam goes by: `beam.args`, and what its workers elsewhere install."""

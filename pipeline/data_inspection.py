@@ -202,7 +202,9 @@ def _lines(name: str, split: str, data: RunData, other: RunData | None) -> Itera
     measured = data.splits[split].measures.get(name)
     before = other.splits[split].measures.get(name) if other and split in other.splits else None
     if measured:
-        yield _Line(split, measured, f", {measured.mean - before.mean:+.3f}" if before else "")
+        yield _Line(
+            split, measured, f", change {measured.mean - before.mean:+.3f}" if before else ""
+        )
     if other and before:
         yield _Line(f"  {_name_span(other)}", before)
 

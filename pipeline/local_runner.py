@@ -14,11 +14,9 @@ if __name__ == "__main__":
 import argparse
 import datetime
 import json
-import signal
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
@@ -26,10 +24,11 @@ from components.model_server.image import find_obstacle
 from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
+from pipeline.causes import describe_cause, find_shortage
 from pipeline.data import sources, watching
 from pipeline.engine import part
-from pipeline.engine.protocol import Event, Finished, NodeEvent, Request
-from pipeline.engine.supervisor import run_worker
+from pipeline.engine.protocol import INTERRUPTED, Event, Finished, NodeEvent, Request
+from pipeline.engine.supervisor import Surroundings, run_worker
 from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
 from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
@@ -59,65 +58,60 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     parsed = _parse(argv, program)
     if parsed.print_config:
         return _print_config(_load(parsed), as_json=parsed.json)
-    command_line.take_as_interrupts(signal.SIGTERM, signal.SIGHUP)
-    # With --json, standard output is for the object alone.
-    console = _Screen(stderr=parsed.json, emoji=False)
-    return _watch(parsed, console) if parsed.watch else _attempt(parsed, console)
+    return _watch(parsed) if parsed.watch else _attempt(parsed)
 
 
-def _watch(parsed: argparse.Namespace, console: Console) -> ExitCode:
+def _watch(parsed: argparse.Namespace) -> ExitCode:
     """Runs whenever a new span is there, until it is interrupted."""
     if parsed.from_node:
         raise UserError("--watch runs on new data, so nothing goes before: leave out --from-node.")
     asked = _load(parsed)
     place, root = watching.Place.of(asked.dataset), workspace.expand(asked.paths.root)
+    console = Console(stderr=parsed.json, emoji=False)
 
     def say(text: str) -> None:
         now = datetime.datetime.now().strftime("%H:%M:%S")
         console.print(f"{now} {text}", markup=False, highlight=False, soft_wrap=True)
 
-    say(f"watching {place.directory} for new spans every {parsed.watch:g} s; Ctrl-C ends it")
-    try:
-        for span in watching.arrivals(place, parsed.watch, lambda text: say(f"waiting: {text}")):
-            while workspace.is_locked(root):
-                time.sleep(parsed.watch)
-            say(f"{span} is whole: a run begins")
-            if _attempt(parsed, console) == ExitCode.INTERRUPTED:
-                return ExitCode.INTERRUPTED
-            say("waiting for the next span")
-    except KeyboardInterrupt:
-        say("no longer watching")
+    with command_line.interruptible():
+        say(f"watching {place.directory} for new spans every {parsed.watch:g} s; Ctrl-C ends it")
+        spans = watching.arrivals(place, parsed.watch, lambda text: say(f"waiting: {text}"))
+        try:
+            for span in spans:
+                while workspace.is_locked(root):
+                    time.sleep(parsed.watch)
+                say(f"{span} is whole: a run begins")
+                if _attempt(parsed) == ExitCode.INTERRUPTED:
+                    return ExitCode.INTERRUPTED
+                say("waiting for the next span")
+        except KeyboardInterrupt:
+            say("no longer watching")
     return ExitCode.OK
 
 
-def _attempt(parsed: argparse.Namespace, console: Console) -> ExitCode:
+def _attempt(parsed: argparse.Namespace) -> ExitCode:
     """Runs once, and says how it ended."""
+    with command_line.interruptible() as ignore_interrupts:
+        result = _try(parsed, ignore_interrupts)
+        if parsed.json:
+            print(result.to_json(), flush=True)
+    return result.exit_code
+
+
+def _try(parsed: argparse.Namespace, ignore_interrupts: Callable[[], None]) -> RunResult:
+    # With --json, standard output is for the object alone.
+    console = Console(stderr=parsed.json, emoji=False)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
-        result = _run(parsed, console, started)
+        return _run(parsed, console, started, ignore_interrupts)
     except UserError as error:
         # A path may hold bytes that are not UTF-8, and JSON may not.
         cause = str(error).encode(errors="backslashreplace").decode()
         print(f"error: {cause}", file=sys.stderr)
-        result = _not_started(started, cause, ExitCode.USAGE)
+        return _not_started(started, cause, ExitCode.USAGE)
     except KeyboardInterrupt:
         print("Interrupted before anything started.", file=sys.stderr)
-        result = _not_started(started, "interrupted", ExitCode.INTERRUPTED)
-    if parsed.json:
-        try:
-            print(result.to_json(), flush=True)
-        except BrokenPipeError:
-            command_line.let_go(sys.stdout)
-    return result.exit_code
-
-
-class _Screen(Console):
-    """One without which a run goes on: nobody may read it to the end, as `head`."""
-
-    def on_broken_pipe(self) -> None:
-        """Shows nothing from here on."""
-        self.quiet = True
-        command_line.let_go(self.file)
+        return _not_started(started, "interrupted", ExitCode.INTERRUPTED)
 
 
 def _not_started(started: datetime.datetime, cause: str, code: ExitCode) -> RunResult:
@@ -189,7 +183,12 @@ def _print_config(asked: config.Config, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetime) -> RunResult:
+def _run(
+    parsed: argparse.Namespace,
+    console: Console,
+    started: datetime.datetime,
+    ignore_interrupts: Callable[[], None],
+) -> RunResult:
     """Checks everything that can be checked beforehand, then runs the graph."""
     began, asked = time.monotonic(), _load(parsed)
     _check_part(parsed.from_node, parsed.to_node, asked)
@@ -203,7 +202,8 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
     workspace.make_writable(place.root, "--root")
     workspace.make_writable(place.serving_dir, "--serving-dir")
     roots = [workspace.workspace(asked.paths, name).root for name in workspace.DATASETS]
-    with workspace.lock(place.root):
+    with workspace.lock(place.root, lambda text: console.print(f"{text} …")) as held:
+        workspace.check_earlier(place)
         request = Request(
             run_id=history.make_run_id(started, roots),
             config=asked,
@@ -213,29 +213,23 @@ def _run(parsed: argparse.Namespace, console: Console, started: datetime.datetim
             cache=not parsed.no_cache,
             keep_versions=parsed.keep_cache_across_versions,
         )
-        run_dir = place.run_dir(request.run_id)
         notes = start.prepare(place)
-        run_dir.mkdir(parents=True)
-        print_heading(console, source, run_dir)
-        for note in notes:
-            console.print(note, markup=False, highlight=False, soft_wrap=True)
         # Before the run, during which somebody may edit or commit.
         code = find_code_version()
-        ended = _supervise(request, run_dir / LOG_FILE, console, parsed.verbose)
-        pages.write_bare_report(run_dir, ended)
-        page = run_dir / REPORT_FILE
+        surroundings = _surroundings(request, place, held, parsed.verbose)
+        workspace.make_writable(place.run_dir(request.run_id), "--root")
+        for note in notes:
+            console.print(note, markup=False, highlight=False, soft_wrap=True)
+        ended = _supervise(request, surroundings, held, console, ignore_interrupts)
         result = ended.model_copy(
             update={
                 "started": started,
                 "duration_s": round(time.monotonic() - began, 3),
                 "settings": settings.differing(asked),
                 "code": code and Code(commit=code.commit, clean=code.clean),
-                "report": str(page) if page.exists() else None,
             }
         )
-        write_atomically(run_dir / RESULT_FILE, result.to_json())
-        pages.write_index(place.root)
-        start.conclude(place)
+        result = _keep(result, place)
     print_summary(console, result)
     return result
 
@@ -261,47 +255,92 @@ def _check_server(serving: config.Serving) -> None:
         )
 
 
-def _supervise(request: Request, log: Path, console: Console, verbose: bool) -> RunResult:
-    clock = NodeClock()
+def _surroundings(
+    request: Request, place: workspace.Workspace, held: workspace.Held, verbose: bool
+) -> Surroundings:
+    return Surroundings(
+        log=place.run_dir(request.run_id) / LOG_FILE,
+        held=[held.descriptor],
+        time_limit_s=request.config.run.component_timeout_min * 60,
+        echo=sys.stderr if verbose else None,
+    )
+
+
+def _supervise(
+    request: Request,
+    surroundings: Surroundings,
+    held: workspace.Held,
+    console: Console,
+    ignore_interrupts: Callable[[], None],
+) -> RunResult:
+    """Runs the graph and shows how it goes. However that ends, what it came to is returned."""
+    clock, finished = NodeClock(), INTERRUPTED
     # Lines of a log and a table that redraws itself do not share a screen.
-    display = make_display(console, clock, live=console.is_terminal and not verbose)
+    display = make_display(console, clock, live=console.is_terminal and not surroundings.echo)
 
     def handle(event: Event) -> None:
         if isinstance(event, NodeEvent):
             clock.handle(event)
         display.handle(event)
 
-    with display:
-        try:
-            finished = run_worker(request, log, handle, echo=sys.stderr if verbose else None)
-        except KeyboardInterrupt:
-            finished, code = Finished(failure=Failure(cause="interrupted")), ExitCode.INTERRUPTED
-            clock.abort("interrupted")
-        else:
-            code = ExitCode.USAGE if finished.usage else ExitCode.FAILED
-            clock.abort("failed")
+    try:
+        print_heading(console, request.source, surroundings.log.parent)
+        with display:
+            finished = run_worker(
+                request, surroundings, handle, lambda worker: held.tell(worker=worker)
+            )
+            ignore_interrupts()
+            clock.abort("interrupted" if finished.interrupted else "failed")
+    except KeyboardInterrupt:
+        ignore_interrupts()
+    except (OSError, RuntimeError, MemoryError) as error:
+        # As where no process or thread may be started.
+        shortage = find_shortage(error, [surroundings.log.parent])
+        if shortage is None:
+            raise
+        finished = Finished(failure=Failure(cause=shortage))
+    return _conclude(request, clock, finished)
+
+
+def _conclude(request: Request, clock: NodeClock, finished: Finished) -> RunResult:
+    code = ExitCode.USAGE if finished.usage else ExitCode.FAILED
+    told = {*Finished.model_fields} & {*RunResult.model_fields}
     result = RunResult(
         run_id=request.run_id,
         dataset=request.source.dataset,
-        set_aside=finished.set_aside,
         components=clock.results(),
-        data_findings=finished.data_findings,
-        training=finished.training,
-        spans=finished.spans,
-        evaluation=finished.evaluation,
-        first_test=finished.first_test,
-        serving=finished.serving,
-        pushed=finished.pushed,
-        pictures=finished.pictures,
-        notes=finished.notes,
-        serving_flags=finished.serving_flags,
-        unfit_version=finished.unfit_version,
-        failure=finished.failure,
-        exit_code=code,
-        log=str(log),
+        exit_code=ExitCode.INTERRUPTED if finished.interrupted else code,
+        **{name: getattr(finished, name) for name in told},
     )
     # The code says how it failed, and where it did not, the verdict says the code.
     return result.model_copy(update={"exit_code": EXIT_CODES[result.verdict.state]})
+
+
+def _keep(result: RunResult, place: workspace.Workspace) -> RunResult:
+    """Leaves what a run came to in its directory, and tells what can't be written, if anything."""
+    run_dir = place.run_dir(result.run_id)
+    page, log = run_dir / REPORT_FILE, run_dir / LOG_FILE
+    notes = list(result.notes)
+
+    def write(name: str, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            # What the run came to is to be told, whatever can't be kept of it.
+            cause = describe_cause(error, [run_dir])
+            notes.append(f"{name} could not be written: {cause}")
+
+    write("the page", lambda: pages.write_bare_report(run_dir, result))
+    found = {"report": page, "log": log}
+    result = result.model_copy(
+        update={name: str(file) for name, file in found.items() if file.exists()}
+    )
+    result = result.model_copy(update={"notes": list(notes)})
+    write(RESULT_FILE, lambda: write_atomically(run_dir / RESULT_FILE, result.to_json()))
+    write("the list of the runs", lambda: pages.write_index(place.root))
+    write("the copy of the metadata", lambda: start.conclude(place))
+    write("what the group shares", lambda: workspace.share(place))
+    return result.model_copy(update={"notes": notes})
 
 
 if __name__ == "__main__":

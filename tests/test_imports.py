@@ -40,7 +40,7 @@ ORDER = {
         ("comparison", "evaluation", "settings", "workspace"),
         ("config",),
         ("interrupt", "overrides", "presets", "refusal"),
-        ("fingerprint",),
+        ("causes", "fingerprint"),
         ("errors", "nodes"),
     ),
     "components": (

@@ -72,7 +72,7 @@ CALLS = {
     "json_utils.dumps": call("value"),
     "launcher.Launcher": names(
         *("pipeline_node", "mlmd_connection", "pipeline_info", "pipeline_runtime_spec"),
-        *("executor_spec", "custom_driver_spec"),
+        *("executor_spec", "custom_driver_spec", "custom_executor_operators"),
     ),
     "metadata.Metadata": call("connection"),
     "model_utils.is_model_blessed": call("blessing"),
@@ -111,6 +111,7 @@ OTHERS = {
     "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
     "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
     "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
+    "launcher.DEFAULT_EXECUTOR_OPERATORS.items": "test_an_operator_runs_the_executor",
     "pipeline_pb2.IntermediateDeploymentConfig": "test_the_deployment_knows_the_connection",
     "pipeline_pb2.NodeExecutionOptions.Skip.NEVER": "test_the_compiled_graph_has_what_is_set_in_it",
     "pipeline_pb2.Pipeline": "test_the_compiled_graph_has_what_is_set_in_it",
@@ -326,6 +327,11 @@ def test_a_runner_is_handed_the_compiled_graph():
 
 def test_the_launcher_launches():
     assert [*inspect.signature(find("launcher.Launcher").launch).parameters] == ["self"]
+
+
+def test_an_operator_runs_the_executor():
+    for operator in find("launcher.DEFAULT_EXECUTOR_OPERATORS").values():
+        inspect.signature(operator.run_executor).bind("self", "execution_info")
 
 
 def test_the_launcher_asks_the_cache_by_the_names_of_its_arguments():

@@ -5,7 +5,6 @@ ML Metadata last wrote of it. So two functions of its cache are stood in for, wh
 """
 
 import copy
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ from pipeline.runs.metadata import (
     read_pushed,
     text_property,
 )
+from pipeline.runs.relocation import move
 from trainer_module.tfx_internals import cache_utils, metadata, types
 
 _Outputs = Mapping[str, Sequence[types.Artifact]]
@@ -106,11 +106,8 @@ def _without_place(artifact: types.Artifact, root: Path) -> types.Artifact:
     return moved
 
 
-def _hide(value: Any, root: Path) -> Any:  # noqa: ANN401 - as TFX has parameters of any kind.
-    if not isinstance(value, str):
-        return value
-    # In JSON within a text, other letters than English ones are escaped.
-    return value.replace(str(root), _HOME).replace(json.dumps(str(root))[1:-1], _HOME)
+def _hide(value: Any, root: Path) -> Any:  # noqa: ANN401 - TFX has parameters of any kind.
+    return move(value, str(root), _HOME) if isinstance(value, str) else value
 
 
 def remember_files(

@@ -4,6 +4,7 @@ TFX's LocalDagRunner does the same but tells nobody: it is followed here step by
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
@@ -11,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.properties import SKIPPED
 from pipeline.engine import earlier
 from pipeline.engine.cache import remember_files
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.lean_store import LeanMetadata
 from pipeline.engine.part import Faults, Part, decide
 from pipeline.runs.metadata import outputs, text_property
@@ -59,6 +61,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         *,
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
+        interrupts: Interrupts | None = None,
     ) -> None:
         """Prepares a run.
 
@@ -67,11 +70,13 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             observe: told of each node as it starts and ends.
             cache: whether unchanged nodes may be taken from the cache.
             find_changes: says what a part may not take over.
+            interrupts: asks to stop; None where nobody does.
         """
         self._run_id = run_id
         self._observe = observe
         self._cache = cache
         self._find_changes = find_changes
+        self._interrupts = interrupts or Interrupts()
 
     def run_with_ir(
         self,
@@ -81,7 +86,9 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         """Runs the compiled pipeline, or the part of it that the options select.
 
         Raises:
-            NodeFailedError: a node failed; those behind it did not run.
+            NodeFailedError: a node failed, or was broken off; those behind it did not run.
+            InterruptedRunError: the run was asked to stop between two nodes.
+            StoppedRunError: it was, for a reason.
             UserError: a part was selected that needs what the run before did not leave; nothing
                 ran.
         """
@@ -107,11 +114,14 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             if node.execution_options.run.perform_snapshot:
                 with metadata.Metadata(connection) as handle:
                     partial_run_utils.snapshot(handle, pipeline, base)
+            # One that was swallowed by the node before.
+            self._interrupts.check()
             self._observe(name, "running", "")
             try:
                 state, note = self._launch(node, pipeline, deployment, connection)
             except Exception as error:
-                self._observe(name, "failed", "")
+                interrupted = isinstance(error, InterruptedRunError)
+                self._observe(name, "interrupted" if interrupted else "failed", "")
                 raise NodeFailedError(name) from error
             self._observe(name, state, note)
             if state == "failed":
@@ -153,6 +163,10 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             pipeline_runtime_spec=pipeline.runtime_spec,
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+            custom_executor_operators={
+                spec: _make_breakable(operator, self._interrupts)
+                for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
+            },
         )
         execution = node_launcher.launch()
         # The launcher publishes a failure to resolve inputs, and returns as if all were well.
@@ -175,3 +189,15 @@ def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
     for node in (wrapper.pipeline_node for wrapper in pipeline.nodes):
         if node.node_info.id not in part.runs | part.takes:
             node.execution_options.skip.reuse_artifacts_mode = _NEVER
+
+
+def _make_breakable(operator: Any, interrupts: Interrupts) -> Any:  # noqa: ANN401 - TFX's, untyped.
+    """Has an executor broken off where the run is to stop, and nothing that TFX does around it.
+
+    So that TFX cleans up after it, and what one has made is not lost from the books.
+    """
+
+    def run_executor(self: object, execution_info: object) -> object:
+        return interrupts.breakable(lambda: operator.run_executor(self, execution_info))
+
+    return type(operator.__name__, (operator,), {"run_executor": run_executor})

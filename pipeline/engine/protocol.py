@@ -1,7 +1,8 @@
 """What the command and the process that runs the graph say to one another.
 
 The command writes one `Request` to the worker's standard input. The worker writes events
-to a pipe, a line of JSON each; the last is `Finished`, unless the worker died.
+to a pipe, a line of JSON each; the last is `Finished`, unless the worker died. SIGTERM asks it to
+stop, and so does a second line on its standard input, which says why, or the end of that.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ from pipeline.runs.run_result import (
     ServingResult,
     TrainingResult,
 )
+
+GRACE_S = 20.0
+"""How long a worker that was asked to stop may clean up before it is killed."""
 
 
 class _Message(pydantic.BaseModel):
@@ -93,9 +97,10 @@ class RangeTestEvent(_Message):
 
 
 class Finished(_Message):
-    """The run ended, well or not; `usage` says that the failure is for the user to mend.
+    """The run ended, well or not.
 
-    The rest is as in `RunResult`.
+    `usage` says that the failure is for the user to mend, and `interrupted` that there is none: it
+    was asked to stop. The rest is as in `RunResult`.
     """
 
     kind: Literal["finished"] = "finished"
@@ -113,6 +118,11 @@ class Finished(_Message):
     unfit_version: int | None = None
     failure: Failure | None = None
     usage: bool = False
+    interrupted: bool = False
+
+
+INTERRUPTED = Finished(failure=Failure(cause="interrupted"), interrupted=True)
+"""Of a run that was asked to stop."""
 
 
 Event = Annotated[

@@ -1,17 +1,31 @@
 """Starts the worker process, follows what it says, and ends it when told to."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO, cast
 
 from components.programs import module_program
-from pipeline.engine.protocol import Event, Finished, Request, parse_event
+from pipeline.causes import find_shortage
+from pipeline.engine.protocol import (
+    GRACE_S,
+    INTERRUPTED,
+    Event,
+    Finished,
+    NodeEvent,
+    Request,
+    StepEvent,
+    parse_event,
+)
 from pipeline.runs.run_result import Failure
 from pipeline.workspace import temporary
 from trainer_module import keras_settings
@@ -37,36 +51,171 @@ _DECISIVE = frozenset(
 )
 """Variables by which TensorFlow computes otherwise: the same settings would give other weights."""
 
-_GRACE_S = 20
-"""How long an interrupted worker may clean up before it is killed."""
+_GRACE_S = GRACE_S
+_TICK_S = 1.0
+"""How often the time is looked at, which is also the most that counts of a longer look away."""
+
+_LAST_WORDS = 4096
+"""Bytes at the end of the log, in which a process that died may say why."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a worker is started with.
+
+    Attributes:
+        log: gets all that the worker and its libraries print; temporary files go beside it.
+        held: descriptors that it keeps open to its end, as a lock's.
+        time_limit_s: how many seconds a component may take.
+        echo: also gets what is printed.
+    """
+
+    log: Path
+    held: Collection[int] = ()
+    time_limit_s: float = float("inf")
+    echo: TextIO | None = None
 
 
 def run_worker(
-    request: Request, log: Path, handle: Callable[[Event], None], echo: TextIO | None = None
+    request: Request,
+    surroundings: Surroundings,
+    handle: Callable[[Event], None],
+    started: Callable[[int], None] = lambda process_id: None,
 ) -> Finished:
-    """Runs the request in a worker process.
+    """Runs the request in a worker process, which has ended when this returns.
 
     Args:
         request: what to run.
-        log: gets all that the worker and its libraries print.
+        surroundings: what the worker is started with.
         handle: told of each event.
-        echo: also gets what is printed.
+        started: told the process id of the worker.
 
     Returns:
-        How it ended. A worker that died counts as a failure.
-
-    Raises:
-        KeyboardInterrupt: the command was interrupted; the worker has ended.
+        How it ended. A worker that died counts as a failure. One that is interrupted, as this
+        process is by Ctrl-C, tells what it came to until then.
     """
-    finished = None
-    with _worker(request, log, echo) as (process, lines):
-        for line in lines:
-            event = parse_event(line)
-            handle(event)
-            if isinstance(event, Finished):
-                finished = event
-        code = process.wait()
-    return finished or Finished(failure=Failure(cause=_describe_death(code)))
+    log = _Log(surroundings.log, surroundings.echo)
+    with _worker(request, surroundings, log) as (process, pipe):
+        started(process.pid)
+        events = _Events(pipe, process, handle)
+        try:
+            stopped = _follow(process, events, surroundings.time_limit_s)
+        except KeyboardInterrupt:
+            stopped = INTERRUPTED
+            process.terminate()
+        if stopped:
+            # It cleans up, and tells what it came to. A second interrupt asks not to wait.
+            with suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+                _let_end(process, events)
+            _kill(process)
+    finished = events.finished or stopped or Finished(failure=_describe_death(process, log))
+    return finished.model_copy(update={"notes": [*finished.notes, *log.notes]})
+
+
+def _follow(process: subprocess.Popen, events: "_Events", time_limit_s: float) -> Finished | None:
+    """Follows a worker to its end.
+
+    Returns:
+        What to say of one that was told to end, if it does not do so itself.
+    """
+    while events.follow():
+        if events.busy_s > time_limit_s:
+            cause = (
+                f"{events.doing} took longer than run.component_timeout_min = "
+                f"{time_limit_s / 60:g} allows, and was ended: see in the log where it was"
+            )
+            process.send_signal(signal.SIGUSR1)
+            _tell(process, cause)
+            return Finished(failure=Failure(cause=cause, node=events.node))
+    # It has closed the pipe, and leaves.
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_GRACE_S)
+    return None
+
+
+def _let_end(process: subprocess.Popen, events: "_Events") -> None:
+    deadline = time.monotonic() + _GRACE_S
+    while events.follow() and time.monotonic() < deadline:
+        pass
+    process.wait(max(0.0, deadline - time.monotonic()))
+
+
+class _Events:
+    """What a worker says, and for how long it has been at what it does."""
+
+    def __init__(
+        self, pipe: int, process: subprocess.Popen, handle: Callable[[Event], None]
+    ) -> None:
+        """Reads lines from the pipe of a process, and hands each to the handler."""
+        self._pipe = pipe
+        self._process = process
+        self._handle = handle
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
+        self.finished: Finished | None = None
+        self.node: str | None = None
+        self.doing = "starting"
+        self.busy_s = 0.0
+
+    def follow(self) -> bool:
+        """Handles what is said within a tick; returns whether there may be more."""
+        began = time.monotonic()
+        ready, _, _ = select.select([self._pipe], [], [], _TICK_S)
+        # Not the time in which this process was stopped, and maybe the worker with it.
+        self.busy_s += min(time.monotonic() - began, _TICK_S)
+        if not ready:
+            # A process that it started may hold the pipe for longer.
+            return self._process.poll() is None
+        said = os.read(self._pipe, 1 << 16)
+        *lines, self._rest = (self._rest + said).split(b"\n")
+        self._lines.extend(lines)
+        # What an interrupt breaks off here is there to be taken later.
+        while self._lines:
+            self._take(parse_event(self._lines.popleft().decode()))
+        return bool(said)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Finished():
+                self.finished = event
+            case StepEvent():
+                self.node, self.doing, self.busy_s = None, event.text, 0.0
+            case NodeEvent(state="running"):
+                self.node, self.doing, self.busy_s = event.node, event.node, 0.0
+            case NodeEvent():
+                self.node, self.doing, self.busy_s = None, "what follows the components", 0.0
+        self._handle(event)
+
+
+@contextmanager
+def _worker(
+    request: Request, surroundings: Surroundings, log: "_Log"
+) -> Iterator[tuple[subprocess.Popen, int]]:
+    """Yields the running worker and the pipe of its events; it does not outlive the block."""
+    # What libraries leave there, such as TensorFlow's generated code, goes with the run.
+    scratch = temporary(surroundings.log.parent)
+    scratch.mkdir(exist_ok=True)
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0):
+        try:
+            process = _start(surroundings, write)
+        finally:
+            os.close(write)
+        stdin, stdout = _pipes(process)
+        pump = threading.Thread(target=log.keep, args=(stdout,))
+        try:
+            pump.start()
+            # The pipe stays open: by its end the worker learns that the command is gone.
+            _tell(process, request.model_dump_json())
+            yield process, read
+        finally:
+            _end(process)
+            if pump.ident is not None:
+                pump.join()
+            for pipe in (stdin, stdout):
+                with suppress(BrokenPipeError):
+                    pipe.close()
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _make_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -75,56 +224,84 @@ def _make_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**keras_settings.isolate(kept), **_ENVIRONMENT}
 
 
-@contextmanager
-def _worker(
-    request: Request, log: Path, echo: TextIO | None
-) -> Iterator[tuple[subprocess.Popen, TextIO]]:
-    """Yields the running worker and the lines of its events; it does not outlive the block."""
-    scratch = temporary(log.parent)
-    scratch.mkdir(exist_ok=True)
-    read, write = os.pipe()
-    process = subprocess.Popen(
-        [*module_program("pipeline.engine.worker"), str(write)],
+def _start(surroundings: Surroundings, events: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*module_program("pipeline.engine.worker"), str(events)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        pass_fds=[write],
-        # What libraries leave there, such as TensorFlow's generated code, goes with the run.
-        env={**_make_environment(os.environ), "TMPDIR": str(scratch)},
+        pass_fds=[events, *surroundings.held],
+        env={**_make_environment(os.environ), "TMPDIR": str(temporary(surroundings.log.parent))},
         # Ctrl-C reaches the command alone, which then ends the worker in order.
         start_new_session=True,
         encoding="utf-8",
         errors="replace",
     )
-    os.close(write)
-    # Both are pipes, as asked for above.
-    stdin, stdout = cast(IO[str], process.stdin), cast(IO[str], process.stdout)
-    pump = threading.Thread(target=_pump, args=(stdout, log, echo))
-    pump.start()
-    try:
-        with os.fdopen(read, encoding="utf-8") as lines:
-            # A worker that died at once can't read it; what it left on the pipes tells why.
-            with suppress(BrokenPipeError):
-                stdin.write(request.model_dump_json() + "\n")
-                stdin.flush()
-            # The pipe stays open: by its end the worker learns that the command is gone.
-            yield process, lines
-    finally:
-        _end(process)
-        pump.join()
-        with suppress(BrokenPipeError):
-            stdin.close()
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _pump(output: IO[str], log: Path, echo: TextIO | None) -> None:
-    with log.open("w", encoding="utf-8") as file:
+def _pipes(process: subprocess.Popen) -> tuple[IO[str], IO[str]]:
+    """Standard input and output, which are pipes, as asked for above."""
+    return cast(IO[str], process.stdin), cast(IO[str], process.stdout)
+
+
+def _tell(process: subprocess.Popen, line: str) -> None:
+    # A worker that died at once can't read it; what it left on the pipes tells why.
+    stdin, _ = _pipes(process)
+    with suppress(BrokenPipeError):
+        stdin.write(line + "\n")
+        stdin.flush()
+
+
+class _Log:
+    """Keeps what a worker prints, as far as it can be written: the worker must not wait for it."""
+
+    def __init__(self, path: Path, echo: TextIO | None) -> None:
+        """Takes the file, which is made anew, and what else gets the lines."""
+        self._path = path
+        self._echo = echo
+        self._lost = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence, if it lacks something."""
+        return [f"the log lacks what could not be written: {self._lost}"] if self._lost else []
+
+    def keep(self, output: IO[str]) -> None:
+        """Takes all lines, to their end."""
+        file = None
+        with self._noting_loss():
+            # Without a buffer, which what can't be written would stay in.
+            file = self._path.open("wb", buffering=0)
         for line in output:
-            for target in filter(None, (file, echo)):
-                # The disk may be full, the reader gone: the worker must not wait for them.
+            if file:
+                with self._noting_loss():
+                    file.write(line.encode())
+            if self._echo:
+                # The reader may be gone.
                 with suppress(OSError, ValueError):
-                    target.write(line)
-                    target.flush()
+                    self._echo.write(line)
+                    self._echo.flush()
+        if file:
+            file.close()
+
+    @contextmanager
+    def _noting_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._lost = error.strerror or str(error)
+
+    def read_end(self) -> str:
+        """The last words that were kept."""
+        with suppress(OSError), self._path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_WORDS))
+            return file.read().decode(errors="replace")
+        return ""
+
+    @property
+    def directory(self) -> Path:
+        """Where it is kept."""
+        return self._path.parent
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -133,15 +310,23 @@ def _end(process: subprocess.Popen) -> None:
         # A second interrupt asks not to wait.
         with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             process.wait(_GRACE_S)
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen) -> None:
     # What the worker may have started goes with it.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _describe_death(code: int) -> str:
+def _describe_death(process: subprocess.Popen, log: _Log) -> Failure:
+    code = process.returncode
+    shortage = find_shortage(log.read_end(), [log.directory])
+    if shortage:
+        return Failure(cause=f"the worker process ended before the run did: {shortage}")
     if code >= 0:
-        return f"the worker process ended with exit code {code} before the run did"
+        return Failure(cause=f"the worker process ended with exit code {code} before the run did")
     name = signal.Signals(-code).name
     hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return f"the worker process was ended by {name}{hint}"
+    return Failure(cause=f"the worker process was ended by {name}{hint}")

@@ -10,6 +10,7 @@ from pipeline.data import patterns
 from pipeline.data.kinds import OwnRecords
 from pipeline.data.preparation import Before, Prepared
 from pipeline.engine import part
+from pipeline.engine.interrupts import Interrupts
 from pipeline.engine.protocol import Request
 from pipeline.errors import UserError
 
@@ -94,7 +95,9 @@ def find_before(metadata: Path, data: Prepared) -> Before:
     )
 
 
-def ask_gate(run_id: str, data: Prepared, create: Create, *, cache: bool) -> str:
+def ask_gate(
+    run_id: str, data: Prepared, create: Create, *, cache: bool, interrupts: Interrupts
+) -> str:
     """Has the nodes up to the data gate run on a span, as a run of its own.
 
     Args:
@@ -102,6 +105,7 @@ def ask_gate(run_id: str, data: Prepared, create: Create, *, cache: bool) -> str
         data: the span.
         create: makes the graph.
         cache: whether unchanged nodes may be taken from the cache.
+        interrupts: asks to stop.
 
     Returns:
         Why the gate refused it, a clause; empty if it did not.
@@ -111,7 +115,10 @@ def ask_gate(run_id: str, data: Prepared, create: Create, *, cache: bool) -> str
     from trainer_module.tfx_internals import tfx_pipeline
 
     runner = ObservedDagRunner(
-        f"{run_id}{OF_SPAN}{data.span}", lambda node, state, note: None, cache=cache
+        f"{run_id}{OF_SPAN}{data.span}",
+        lambda node, state, note: None,
+        cache=cache,
+        interrupts=interrupts,
     )
     try:
         runner.run(create(data), run_options=tfx_pipeline.RunOptions(to_nodes=[nodes.DATA_GATE]))

@@ -4,15 +4,19 @@ It is a process of its own so that nothing a library prints reaches the person's
 that the command can report even a crash, and so that an interrupt always gets through.
 """
 
+import faulthandler
 import logging
 import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+import traceback
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from components import verdict
 from components.data_gate.findings import DataRefusedError, Finding, without_pictures
@@ -20,10 +24,13 @@ from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import effect, nodes
+from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
 from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
+    INTERRUPTED,
     DataEvent,
     Event,
     Finished,
@@ -39,64 +46,97 @@ from pipeline.workspace import Workspace, serving_flags, workspace
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
+    from pipeline.runs.outcome import Outcome
+
 Emit = Callable[[Event], None]
 
 # Not by the name of the module, which is `__main__`.
 _logger = logging.getLogger("pipeline.engine.worker")
 
 
-class _InterruptedError(Exception):
-    """An exception, not an exit, so that TFX marks the node as failed and cleans up."""
-
-
 def main() -> None:
     """Reads the request, runs it, and writes the events."""
-    with os.fdopen(int(sys.argv[1]), "w", buffering=1) as events:
+    interrupts = Interrupts()
+    # Without a buffer, so that an interrupt finds a line whole or not begun.
+    with os.fdopen(int(sys.argv[1]), "wb", buffering=0) as events:
 
         def emit(event: Event) -> None:
-            events.write(event.model_dump_json() + "\n")
+            line = event.model_dump_json().encode() + b"\n"
+            # Without the command there is nobody to tell: its end interrupts this process.
+            with suppress(BrokenPipeError):
+                while line:
+                    line = line[events.write(line) :]
 
-        signal.signal(signal.SIGTERM, _interrupt)
         request = Request.model_validate_json(sys.stdin.readline())
-        threading.Thread(target=_end_with_command, daemon=True).start()
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-        emit(_run(request, emit))
+        _listen(interrupts)
+        emit(_run(request, emit, interrupts))
 
 
-def _end_with_command() -> None:
-    """Interrupts this process when the command is gone, however that ended."""
-    # Past the buffer of sys.stdin, whose lock a waiting thread would hold when Python exits.
-    os.read(sys.stdin.fileno(), 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _listen(interrupts: Interrupts) -> None:
+    """Heeds the command from here on, and tells in the log what this process is at."""
+    # Where a library crashes, and where the command asks why nothing goes on.
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    interrupts.take()
+    # Past the buffer of sys.stdin.
+    command = sys.stdin.fileno()
+    threading.Thread(target=interrupts.follow, args=(command,), daemon=True).start()
 
 
-def _interrupt(number: int, frame: object) -> None:
-    # Once: a second signal must not break into the cleaning up.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise _InterruptedError
+def _leave(code: int) -> NoReturn:
+    """Ends this process at once, now that it has reported, or has nobody to report to.
+
+    Python would wait for threads that nobody ends, as Beam's sampler of states, and take seconds to
+    tear down what the system frees by itself.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
-def _run(request: Request, emit: Emit) -> Finished:
+def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
+    place = workspace(request.config.paths, request.source.dataset)
     try:
-        place = workspace(request.config.paths, request.source.dataset)
         emit(StepEvent(text="preparing the data"))
-        data = request.source.prepare(request.config.dataset, place.records)
+        prepare = partial(request.source.prepare, request.config.dataset, place.records)
+        data = interrupts.breakable(prepare)
         emit(DataEvent(examples={k: sum(v.values()) for k, v in data.examples.items()}))
         emit(StepEvent(text="loading TFX"))
-        return _run_graph(request, data, place, emit)
+        interrupts.breakable(_load_libraries)
+        return _run_graph(request, data, place, emit, interrupts)
+    except StoppedRunError as error:
+        return Finished(failure=Failure(cause=str(error)))
     except (UserError, StoreError, EvaluationError) as error:
         return Finished(failure=Failure(cause=str(error)), usage=True)
-    except _InterruptedError:
-        return Finished(failure=Failure(cause="interrupted"))
+    except InterruptedRunError:
+        return INTERRUPTED
     except Exception as error:
         _logger.exception("the run failed outside its nodes")
-        return Finished(failure=Failure(cause=describe_cause(error)))
+        return Finished(failure=Failure(cause=describe_cause(error, _places(place))))
+
+
+def _places(place: Workspace) -> Collection[Path]:
+    """Where a run writes."""
+    return (place.root, place.serving_dir, Path("/dev/shm"))
+
+
+def _load_libraries() -> None:
+    """Imports TensorFlow and TFX, which takes ten seconds and more."""
+    from pipeline import graph  # noqa: F401
+    from pipeline.engine import cache, dag_runner  # noqa: F401
+    from pipeline.runs import outcome, pages  # noqa: F401
 
 
 def _run_graph(
-    request: Request, data: preparation.Prepared, place: Workspace, emit: Emit
+    request: Request,
+    data: preparation.Prepared,
+    place: Workspace,
+    emit: Emit,
+    interrupts: Interrupts,
 ) -> Finished:
-    # Here, because these import TensorFlow and TFX, which takes ten seconds and more.
+    # Here, as `_load_libraries`.
     from absl import logging as absl_logging
 
     from pipeline import graph
@@ -105,7 +145,6 @@ def _run_graph(
     from pipeline.engine.versions import choose_versions, remember_versions
     from pipeline.fingerprint import fingerprints
     from pipeline.runs.metadata import open_store
-    from pipeline.runs.outcome import find_unfit_version, read_outcome
     from pipeline.runs.pages import write_report
     from trainer_module.tfx_internals import tfx_pipeline
 
@@ -120,7 +159,7 @@ def _run_graph(
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, before=before)
 
-    span_notes = _look_at_earlier_spans(request, place, create, emit)
+    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts)
     pipeline = create(data)
     made = {component.id for component in pipeline.components}
     _check_ends(request, made)
@@ -135,76 +174,86 @@ def _run_graph(
         lambda node, state, note: emit(NodeEvent(node=node, state=state, note=note)),
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
+        interrupts=interrupts,
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
         emit(NodeEvent(node=node, state="left out"))
-    failure, interrupted = None, False
-    stopped: list[Finding] = []
+    ended = Finished()
+    findings: Sequence[Finding] = ()
     try:
         with checked_cache(place.root, place.serving_model_dir) as cache_notes:
             runner.run(pipeline, run_options=part)
-        remember_versions(place.versions, versions)
+    except InterruptedRunError:
+        ended = INTERRUPTED
+    except StoppedRunError as error:
+        ended = Finished(failure=Failure(cause=str(error)))
     except NodeFailedError as error:
-        _logger.exception("%s failed", error.node)
-        failure = Failure(node=error.node, cause=describe_cause(error.__cause__))
-        interrupted = isinstance(error.__cause__, _InterruptedError)
+        ended = _describe_failure(error.node, error.__cause__, place)
         if isinstance(error.__cause__, DataRefusedError):
-            stopped = error.__cause__.findings
-    try:
-        told = None
-        if failure:
-            told = verdict.Failure(
-                failure.cause, failure.node, interrupted=interrupted, data_findings=stopped
-            )
+            findings = error.__cause__.findings
+    # What the run came to counts for more than its page, and than what a later one may ask for.
+    with _logged("the page could not be made"):
+        told = _failure_with_findings(ended, findings)
         write_report(pipeline, place, request.run_id, told)
-    except Exception:
-        # What the run came to counts for more than its page.
-        _logger.exception("the page could not be made")
-    flags = serving_flags(request.config.paths, place)
-    name_span = None if data.span is None else partial(patterns.name_span, data.pattern)
-    outcome = read_outcome(place.metadata, request.run_id, flags, name_span)
-    store = Store(place.serving_model_dir)
-    unfit = None
-    if outcome.evaluation and not outcome.evaluation.blessed:
-        unfit = find_unfit_version(place.metadata, request.run_id, store)
-    run_directory = place.run_dir(request.run_id)
-    return Finished(
-        data_findings=without_pictures(stopped) or outcome.data_findings,
-        set_aside=data.set_aside,
-        training=outcome.training,
-        spans=outcome.spans,
-        evaluation=outcome.evaluation,
-        first_test=outcome.first_test,
-        serving=outcome.serving,
-        pushed=outcome.pushed,
-        pictures=[shutil.copy(picture, run_directory) for picture in outcome.pictures],
-        notes=[
-            *data.describe_set_aside(place.root),
-            *effect.find_without_effect(request.config, data),
-            *version_notes,
-            *span_notes,
-            *cache_notes,
-            *store.warnings(),
-        ],
-        serving_flags=flags,
-        unfit_version=unfit,
-        failure=failure,
+    if not ended.failure:
+        with _logged("the versions of the libraries could not be noted"):
+            remember_versions(place.versions, versions)
+    ended = _read_outcome(request, data, place, ended)
+    notes = [
+        *data.describe_set_aside(place.root),
+        *effect.find_without_effect(request.config, data),
+        *version_notes,
+        *span_notes,
+        *cache_notes,
+        *ended.notes,
+    ]
+    found = without_pictures(findings) or ended.data_findings
+    return ended.model_copy(
+        update={"notes": notes, "data_findings": found, "set_aside": data.set_aside}
+    )
+
+
+def _describe_failure(node: str, cause: BaseException | None, place: Workspace) -> Finished:
+    if isinstance(cause, InterruptedRunError):
+        return INTERRUPTED
+    _logger.error("%s failed", node, exc_info=cause)
+    return Finished(failure=Failure(node=node, cause=describe_cause(cause, _places(place))))
+
+
+def _failure_with_findings(ended: Finished, findings: Sequence[Finding]) -> verdict.Failure | None:
+    if ended.failure is None:
+        return None
+    return verdict.Failure(
+        ended.failure.cause,
+        ended.failure.node,
+        interrupted=ended.interrupted,
+        data_findings=findings,
     )
 
 
 def _look_at_earlier_spans(
-    request: Request, place: Workspace, create: window.Create, emit: Emit
+    request: Request,
+    place: Workspace,
+    create: window.Create,
+    emit: Emit,
+    interrupts: Interrupts,
 ) -> list[str]:
     """Has the data gate look at what the window needs; returns what is left out of it."""
+    from pipeline.engine.cache import checked_cache
+
     if not (window.is_wanted(request) and isinstance(request.source, OwnRecords)):
         return []
 
     def look_at(name: str, data: preparation.Prepared) -> str:
         emit(StepEvent(text=f"looking at {name}"))
-        return window.ask_gate(request.run_id, data, create, cache=request.cache)
+        return window.ask_gate(
+            request.run_id, data, create, cache=request.cache, interrupts=interrupts
+        )
 
-    return window.take_in(request.source, request.config.dataset, place.records, look_at)
+    with checked_cache(place.root, place.serving_model_dir) as notes:
+        left_out = window.take_in(request.source, request.config.dataset, place.records, look_at)
+    return [*left_out, *notes]
 
 
 def _check_ends(request: Request, made: Collection[str]) -> None:
@@ -221,6 +270,61 @@ def _check_ends(request: Request, made: Collection[str]) -> None:
             )
 
 
+def _read_outcome(
+    request: Request, data: preparation.Prepared, place: Workspace, ended: Finished
+) -> Finished:
+    """Adds what there is to tell of the model to how the run ended."""
+    from pipeline.runs.outcome import find_unfit_version, read_outcome
+
+    flags = serving_flags(request.config.paths, place)
+    name_span = None if data.span is None else partial(patterns.name_span, data.pattern)
+    store = Store(place.serving_model_dir)
+    try:
+        outcome = read_outcome(place.metadata, request.run_id, flags, name_span)
+        unfit = None
+        if outcome.evaluation and not outcome.evaluation.blessed:
+            unfit = find_unfit_version(place.metadata, request.run_id, store)
+        notes = store.warnings()
+    except Exception as error:
+        _logger.exception("what the run came to could not be read")
+        # Which must not pass for a run that did not get so far; why one failed counts for more.
+        cause = f"what it came to can't be read: {describe_cause(error, _places(place))}"
+        return ended.model_copy(update={"failure": ended.failure or Failure(cause=cause)})
+    return ended.model_copy(
+        update={
+            "data_findings": outcome.data_findings,
+            "training": outcome.training,
+            "spans": outcome.spans,
+            "evaluation": outcome.evaluation,
+            "first_test": outcome.first_test,
+            "serving": outcome.serving,
+            "pushed": outcome.pushed,
+            "pictures": _copy_pictures(outcome, place.run_dir(request.run_id)),
+            "notes": list(notes),
+            "serving_flags": flags,
+            "unfit_version": unfit,
+        }
+    )
+
+
+def _copy_pictures(outcome: "Outcome", directory: Path) -> list[str]:
+    copies = []
+    for picture in outcome.pictures:
+        # As on a full disk. The run's page has it, too.
+        with _logged(f"{picture} could not be copied"):
+            copies.append(str(shutil.copy(picture, directory)))
+    return copies
+
+
+@contextmanager
+def _logged(told: str) -> Iterator[None]:
+    """Goes on after a failure, which is in the log."""
+    try:
+        yield
+    except Exception:
+        _logger.exception(told)
+
+
 def _forward_training(emit: Emit) -> None:
     """Makes events of what the Trainer and the finder log of their progress."""
     from trainer_module.progress_log import LOGGER_NAME
@@ -235,20 +339,14 @@ def _forward_training(emit: Emit) -> None:
     logger.addHandler(_Forward())
 
 
-def describe_cause(error: BaseException | None) -> str:
-    """Puts an exception into a sentence: its kind and the line that says most.
-
-    Args:
-        error: what a node raised; None where it raised nothing.
-    """
-    if error is None:
-        return "its inputs could not be resolved"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # TensorFlow puts where it happened first and what happened last.
-    if lines and lines[0].startswith("Graph execution error"):
-        lines.reverse()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _end() -> NoReturn:
+    try:
+        main()
+    except BaseException:
+        traceback.print_exc()
+        _leave(1)
+    _leave(0)
 
 
 if __name__ == "__main__":
-    main()
+    _end()

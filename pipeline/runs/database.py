@@ -74,7 +74,7 @@ def find_fault(file: Path, *, patience_s: float = _PATIENCE_S) -> Fault | None:
     try:
         with closing(sqlite3.connect(file, timeout=patience_s, isolation_level=None)) as database:
             # Both need the pages that they look at, and the second a lock and a journal, too.
-            [found] = database.execute("PRAGMA quick_check(1)").fetchone()
+            [found] = database.execute("PRAGMA integrity_check(1)").fetchone()
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
             tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]

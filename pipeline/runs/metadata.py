@@ -56,7 +56,7 @@ def explaining(metadata: Path) -> Iterator[None]:
     """
     try:
         yield
-    except mlmd_errors.StatusError as error:
+    except (mlmd_errors.StatusError, UnicodeDecodeError) as error:
         raise _explain(metadata, error) from error
 
 

@@ -49,14 +49,34 @@ def plan(place: Workspace) -> Repair:
     Raises:
         UserError: it can't be used for another reason than damage; the sentence says the way out.
     """
-    fault = database.find_fault(place.metadata)
+    fault = database.find_fault(place.metadata) or _read_all(place.metadata)
     if fault is None:
         return Repair("nothing")
     if fault.kind != "damaged":
         raise UserError(fault.describe(place.metadata))
     copy = database.backup_of(place.metadata)
-    sound = copy.exists() and database.find_fault(copy) is None
+    sound = copy.exists() and not (database.find_fault(copy) or _read_all(copy))
     return Repair("restore" if sound else "anew", fault.cause)
+
+
+def _read_all(file: Path) -> database.Fault | None:
+    """Has ML Metadata read what SQLite found in order, as a page may hold anything."""
+    if not database.has_tables(file):
+        return None
+    # Takes longer to load than all else here, and no other command needs it.
+    from ml_metadata import errors
+
+    from pipeline.runs import metadata
+
+    try:
+        store = metadata.open_store(file, read_only=True)
+        executions = [one.id for one in store.get_executions()]
+        store.get_events_by_execution_ids(executions)
+        store.get_artifacts()
+        store.get_contexts()
+    except (errors.StatusError, UnicodeDecodeError) as error:
+        return database.explain(error)
+    return None
 
 
 def repair(place: Workspace, found: Repair) -> Path | None:

@@ -19,6 +19,7 @@ from components.serving_check import executor as serving_check
 from components.serving_check.findings import Findings
 from pipeline import graph, local_runner, nodes, workspace
 from pipeline.engine import worker
+from pipeline.engine.interrupts import Interrupts
 from pipeline.runs import outcome, pages
 from tests.evaluations import LOW_ACCURACY, evaluation
 from tests.pipeline import mill
@@ -136,10 +137,10 @@ class Plant:
         return pipeline
 
     @staticmethod
-    def _work(request, log, handle, echo=None):
-        log.touch()
+    def _work(request, surroundings, handle, started):
+        surroundings.log.touch()
         try:
-            return worker._run(request, handle)
+            return worker._run(request, handle, Interrupts())
         finally:
             logging.getLogger("trainer_module.progress_log").handlers.clear()
 

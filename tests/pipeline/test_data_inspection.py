@@ -74,7 +74,7 @@ def test_span_is_shown_beside_another_with_the_change_and_the_distance(spans, ru
     assert lines[2] == f"compared with span 3, version 2, run {OLDER}"
     [bag] = [line for line in lines if line.startswith("Bag")]
     assert bag.split() == ["Bag", "75.0%", "50.0%", "+25.0%", "50.0%", "–", "–"]
-    assert any("mean 0.300, -0.200" in line for line in lines)
+    assert any("mean 0.300, change -0.200" in line for line in lines)
     assert any(line.startswith("  span 3") and "mean 0.500" in line for line in lines)
     [apart] = [line for line in lines if "span 3's train" in line and line.startswith("class")]
     assert "0.2500" in apart

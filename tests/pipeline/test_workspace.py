@@ -1,12 +1,27 @@
+import datetime
+import json
+import os
+import signal
+import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pipeline import config
+from pipeline import workspace as workspace_module
 from pipeline.errors import UserError
-from pipeline.workspace import check_no_wildcards, is_locked, lock, make_writable, workspace
+from pipeline.workspace import (
+    check_earlier,
+    check_no_wildcards,
+    is_locked,
+    lock,
+    make_writable,
+    share,
+    workspace,
+)
 
 
 def test_everything_but_the_served_models_lies_below_the_root(tmp_path):
@@ -87,12 +102,119 @@ def test_a_directory_that_cannot_be_is_refused_with_the_flag_that_names_another(
     assert str(caught.value).endswith("name another directory with --serving-dir.")
 
 
-def test_a_root_is_held_by_one_run_at_a_time(tmp_path):
-    with lock(tmp_path):
-        with pytest.raises(UserError) as caught, lock(tmp_path):
-            pass
-        assert str(tmp_path) in str(caught.value)
-        assert "--root" in str(caught.value)
+@pytest.fixture
+def place(tmp_path):
+    """A root with what a run leaves in it."""
+    place = workspace(config.Paths(root=tmp_path / "root"), "fashion_mnist")
+    for directory in (place.artifacts / "Trainer" / "model" / "7", place.serving_model_dir):
+        directory.mkdir(parents=True)
+    for directory in (place.records, place.checkpoints, place.run_dir("r1")):
+        directory.mkdir(parents=True)
+    for file in (place.metadata, place.artifacts / "Trainer" / "model" / "7" / "weights"):
+        file.touch()
+        file.chmod(0o644)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        *((name, "--root") for name in ("metadata.db", "runs", "records", "checkpoints")),
+        *(
+            (name, "--root")
+            for name in ("artifacts", "artifacts/Trainer", "artifacts/Trainer/model")
+        ),
+        ("serving/tinyvgg", "--serving-dir"),
+    ],
+)
+def test_what_another_user_made_and_nobody_else_may_write_is_named(
+    place, refusal, monkeypatch, name, flag
+):
+    path = place.root / name
+    # By root, anything may be written.
+    monkeypatch.setattr(workspace_module.os, "access", lambda one, mode: one != path)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    owner = path.owner()
+    with refusal(f"{path} can't be written, as it is {owner}'s: Permission denied", flag):
+        check_earlier(place)
+
+
+def test_a_user_without_a_name_is_told_by_number(place, refusal, monkeypatch):
+    def find_nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(workspace_module.os, "access", lambda *arguments: False)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    monkeypatch.setattr(workspace_module.pwd, "getpwuid", find_nobody)
+    with refusal(f", as it is user {os.getuid()}'s: Permission denied"):
+        check_earlier(place)
+
+
+def test_a_root_that_may_be_written_is_no_obstacle(place, tmp_path):
+    check_earlier(place)
+    check_earlier(workspace(config.Paths(root=tmp_path / "new"), "fashion_mnist"))
+
+
+def modes(top: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(top)): stat.S_IMODE(path.lstat().st_mode)
+        for path in (top, *top.rglob("*"))
+        if not path.is_symlink()
+    }
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_a_run_made_in_a_shared_root_is_written_by_the_group_too(place, tmp_path):
+    outside = tmp_path / "outside"
+    outside.touch()
+    outside.chmod(0o600)
+    (place.root / "link").symlink_to(outside)
+    place.root.chmod(0o2775)
+    share(place)
+    found = modes(place.root)
+    assert found["artifacts/Trainer/model/7"] == 0o2775
+    assert found["artifacts/Trainer/model/7/weights"] == 0o664
+    assert found["metadata.db"] == 0o664
+    assert found["serving/tinyvgg"] == 0o2775
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o600
+
+
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o2755])
+def test_a_root_that_is_not_shared_stays_as_it_is(place, mode):
+    place.root.chmod(mode)
+    before = modes(place.root)
+    share(place)
+    assert modes(place.root) == before
+
+
+@pytest.mark.usefixtures("umask")
+def test_what_another_user_made_stays_as_it_is(place, monkeypatch):
+    place.root.chmod(0o2775)
+    before = modes(place.root)
+    monkeypatch.setattr(workspace_module.os, "geteuid", lambda: 2**30)
+    share(place)
+    assert modes(place.root) == before
+
+
+def test_a_root_is_held_by_one_run_at_a_time_and_the_other_is_told_by_whom(tmp_path, refusal):
+    since = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:")
+    with (
+        lock(tmp_path),
+        refusal(
+            f"Another run is using {tmp_path}, process {os.getpid()} since {since}",
+            "wait until it ends, or name another --root.",
+        ),
+        lock(tmp_path),
+    ):
+        pass
 
 
 def test_roots_are_held_apart(tmp_path):
@@ -108,24 +230,117 @@ def test_a_root_is_free_again_after_a_run_even_one_that_failed(tmp_path):
         pass
 
 
-def test_a_root_is_free_again_when_the_process_is_killed(tmp_path):
-    program = (
-        "import pathlib, sys, time\n"
-        "from pipeline import workspace\n"
-        "with workspace.lock(pathlib.Path(sys.argv[1])):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", program, str(tmp_path)]
-    checkout = Path(config.__file__).parents[1]
-    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout.readline() == "held\n"
-            with pytest.raises(UserError), lock(tmp_path):
-                pass
-        finally:
-            process.kill()
+HOLD = """
+import pathlib, subprocess, sys, time
+from pipeline import workspace
+
+with workspace.lock(pathlib.Path(sys.argv[1])) as held:
+    if sys.argv[2:]:
+        worker = subprocess.Popen(["sleep", sys.argv[2]], pass_fds=[held.descriptor])
+        held.tell(worker=worker.pid)
+        print(worker.pid, flush=True)
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Has a process hold the root, and a worker of it for some seconds; returns the process."""
+    started = []
+
+    def hold(*worker_s: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", HOLD, str(tmp_path), *worker_s]
+        checkout = config.PROJECT_DIRECTORY
+        process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        process.worker = int(process.stdout.readline()) if worker_s else None
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        if process.worker:
+            # It has the other end of the pipe.
+            with suppress(ProcessLookupError):
+                os.kill(process.worker, signal.SIGKILL)
+        process.kill()
+        process.communicate()
+
+
+def test_a_root_is_free_again_when_the_process_is_killed(tmp_path, hold, refusal):
+    process = hold()
+    with refusal(f"process {process.pid} since "), lock(tmp_path):
+        pass
+    process.kill()
+    process.wait()
     with lock(tmp_path):
+        pass
+
+
+def test_a_root_is_held_by_the_worker_too_which_is_waited_for(tmp_path, hold):
+    process = hold("2")
+    process.kill()
+    process.wait()
+    said = []
+    with lock(tmp_path, said.append):
+        assert not Path(f"/proc/{process.worker}").exists() or is_zombie(process.worker)
+    assert said == ["waiting for the end of a run that was killed"]
+
+
+def test_a_worker_that_does_not_end_is_named(tmp_path, hold, refusal, monkeypatch):
+    monkeypatch.setattr(workspace_module, "_PATIENCE_S", 0.3)
+    process = hold("30")
+    # It stays as a zombie, as nobody has taken note of its end.
+    process.kill()
+    with (
+        refusal(
+            f"process {process.pid} since ",
+            f", which was killed, and whose worker, process {process.worker}, has not ended: wait",
+        ),
+        lock(tmp_path),
+    ):
+        pass
+
+
+def is_zombie(process_id: int) -> bool:
+    status = Path(f"/proc/{process_id}/stat").read_text()
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("word", [b"", b"{", b"\xff", b"[1]", b'{"command": "x"}'])
+def test_a_root_whose_holder_left_no_word_is_refused_all_the_same(tmp_path, refusal, word):
+    with lock(tmp_path):
+        (tmp_path / ".lock").write_bytes(word)
+        with refusal(f"Another run is using {tmp_path}: wait until it ends"), lock(tmp_path):
+            pass
+
+
+def test_a_holder_on_another_machine_is_not_taken_for_killed(tmp_path, refusal):
+    word = {"command": 2**22, "since": "2026-01-02T03:04:05Z", "host": "elsewhere"}
+    with lock(tmp_path):
+        (tmp_path / ".lock").write_text(json.dumps(word))
+        with refusal(f"process {2**22} on elsewhere since 2026-01-0"), lock(tmp_path):
+            pass
+
+
+def test_what_a_lock_was_left_with_is_no_obstacle(tmp_path):
+    (tmp_path / ".lock").write_text("from an earlier version, and longer than what is written now")
+    with lock(tmp_path):
+        assert json.loads((tmp_path / ".lock").read_text())["command"] == os.getpid()
+
+
+@pytest.mark.parametrize("kind", ["directory", "loop"])
+def test_a_lock_that_can_not_be_opened_is_a_sentence(tmp_path, refusal, kind):
+    file = tmp_path / ".lock"
+    if kind == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to(file)
+    with (
+        refusal(f"{file} can't be written: ", "name another directory with --root."),
+        lock(tmp_path),
+    ):
         pass
 
 

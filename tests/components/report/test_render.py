@@ -132,9 +132,9 @@ def test_class_that_only_one_split_has_is_told_too(page):
 
 def test_distances_are_told_with_their_bound_and_marked_by_a_word(page):
     text = read(dataclasses.replace(page, drift=[dataclasses.replace(page.skew[0], split="test")]))
-    assert "class eval train 0.0125 0.1 ✓ within L-infinity distance" in text
-    assert "ink test train 0.0625 0.05 ✗ too far Jensen–Shannon divergence" in text
-    assert "class test train of the span before 0.0125" in text
+    assert "class eval ✓ near train 0.0125 0.1 L-infinity distance" in text
+    assert "ink test ✗ too far train 0.0625 0.05 Jensen–Shannon divergence" in text
+    assert "class test ✓ near train of the span before 0.0125" in text
 
 
 def test_samples_are_images_by_class(page):

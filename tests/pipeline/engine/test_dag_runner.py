@@ -1,5 +1,7 @@
 import shutil
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,12 @@ from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
+from tfx.orchestration.portable import launcher
 from tfx.types import standard_artifacts
 
 from components.properties import SKIPPED
-from pipeline.engine import worker
 from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.errors import UserError
 
 Execution = metadata_store_pb2.Execution
@@ -25,11 +28,17 @@ BREAK_DOWNS = {
     "broken": lambda: _raise(RuntimeError("the loom broke")),
     "interrupted": lambda: _raise(KeyboardInterrupt()),
     "terminated": lambda: signal.raise_signal(signal.SIGTERM),
+    "deaf": lambda: _swallow(lambda: signal.raise_signal(signal.SIGTERM)),
 }
 
 
 def _raise(error: BaseException) -> None:
     raise error
+
+
+def _swallow(call: Callable[[], None]) -> None:
+    with suppress(BaseException):
+        call()
 
 
 def work(directory: str, node: str, target: Model) -> None:
@@ -78,6 +87,7 @@ class Mill:
         self.seen: list[tuple[str, str]] = []
         self.notes: dict[str, str] = {}
         self.find_changes = lambda store, run_id: {}
+        self.interrupts = Interrupts()
 
     def components(self, thread: int = 1) -> list[base_node.BaseNode]:
         spin = Spin(directory=str(self.root), thread=thread)
@@ -101,6 +111,7 @@ class Mill:
             self._observe,
             cache=cache,
             find_changes=self.find_changes,
+            interrupts=self.interrupts,
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
 
@@ -214,18 +225,59 @@ def test_run_after_an_interrupt_starts_where_it_stopped(mill):
     assert mill.ended == {"Spin": "cached", "Weave": "done", "Sew": "done"}
 
 
+@pytest.fixture
+def interrupted(mill):
+    """Has SIGTERM interrupt the runs, without what would end the tests' process."""
+    before = signal.signal(signal.SIGTERM, mill.interrupts._handle)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("interrupted")
 def test_node_of_a_worker_that_is_terminated_is_recorded_as_failed(mill):
-    before = signal.signal(signal.SIGTERM, worker._interrupt)
     mill.break_down("Weave", "terminated")
-    try:
-        with pytest.raises(NodeFailedError) as failure:
-            mill.run("first")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(NodeFailedError) as failure:
+        mill.run("first")
     assert failure.value.node == "Weave"
+    assert isinstance(failure.value.__cause__, InterruptedRunError)
+    assert mill.seen[-1] == ("Weave", "interrupted")
     assert mill.recorded("first")["Weave"] == Execution.FAILED
     # Nor does half of what it made stay behind.
     assert not list((mill.root / "artifacts" / "Weave" / "cloth").iterdir())
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_node_after_one_that_swallowed_the_interrupt_does_not_start(mill):
+    mill.break_down("Weave", "deaf")
+    with pytest.raises(InterruptedRunError):
+        mill.run("first")
+    assert mill.seen == [
+        *(("Spin", "running"), ("Spin", "done")),
+        *(("Weave", "running"), ("Weave", "done")),
+    ]
+    # It came to its end, and that counts.
+    assert mill.recorded("first") == {"Spin": Execution.COMPLETE, "Weave": Execution.COMPLETE}
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_run_whose_last_node_swallowed_the_interrupt_has_come_to_its_end(mill):
+    mill.break_down("Sew", "deaf")
+    mill.run("first")
+    assert mill.ended == {"Spin": "done", "Weave": "done", "Sew": "done"}
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_interrupt_while_tfx_writes_its_books_does_not_break_in(mill, monkeypatch):
+    publish = launcher.Launcher._publish_successful_execution
+
+    def publish_interrupted(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        return publish(*arguments)
+
+    monkeypatch.setattr(launcher.Launcher, "_publish_successful_execution", publish_interrupted)
+    with pytest.raises(InterruptedRunError):
+        mill.run("first")
+    assert mill.recorded("first") == {"Spin": Execution.COMPLETE}
 
 
 def test_part_takes_over_what_the_run_before_made(used_mill):

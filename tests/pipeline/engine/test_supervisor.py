@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from pipeline import config
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
-from pipeline.engine.protocol import Finished, NodeEvent, Request, StepEvent
-from pipeline.engine.supervisor import run_worker
+from pipeline.engine.protocol import INTERRUPTED, Finished, NodeEvent, Request, StepEvent
+from pipeline.engine.supervisor import Surroundings, run_worker
 from trainer_module import keras_settings
 
 # What the stand-ins for the worker have in common. Each ends by itself before long, so that a
@@ -24,12 +25,13 @@ from trainer_module import keras_settings
 PREAMBLE = """
 import json, os, signal, subprocess, sys, time
 
-events = open(int(sys.argv[1]), "w", buffering=1)
+events = int(sys.argv[1])
 request = json.loads(sys.stdin.readline())
 signal.alarm(20)
 
 def emit(kind, **fields):
-    events.write(json.dumps({"kind": kind, **fields}) + "\\n")
+    # At once, so that a signal may come meanwhile.
+    os.write(events, (json.dumps({"kind": kind, **fields}) + "\\n").encode())
 """
 
 
@@ -48,6 +50,11 @@ def request_(tmp_path):
 @pytest.fixture
 def log(tmp_path):
     return tmp_path / "pipeline.log"
+
+
+@pytest.fixture
+def surroundings(log):
+    return Surroundings(log)
 
 
 @pytest.fixture
@@ -94,6 +101,11 @@ def interrupt(event):
     raise KeyboardInterrupt
 
 
+def interrupt_at_step(event):
+    if isinstance(event, StepEvent):
+        raise KeyboardInterrupt
+
+
 def assert_gone(pid: int) -> None:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -109,7 +121,7 @@ def assert_gone(pid: int) -> None:
 
 
 def test_worker_has_no_settings_from_the_machine_that_change_its_result(
-    worker, request_, log, monkeypatch
+    worker, request_, surroundings, monkeypatch
 ):
     monkeypatch.setenv("KERAS_HOME", "/hostile")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
@@ -126,7 +138,7 @@ def test_worker_has_no_settings_from_the_machine_that_change_its_result(
         emit("finished")
     """)
     events = []
-    run_worker(request_, log, events.append)
+    run_worker(request_, surroundings, events.append)
     assert json.loads(events[0].text) == {
         **keras_settings.ENVIRONMENT,
         "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -164,7 +176,8 @@ request = Request(
     to_node=None,
     cache=True,
 )
-finished = supervisor.run_worker(request, Path({str(tmp_path / "log")!r}), lambda event: None)
+surroundings = supervisor.Surroundings(Path({str(tmp_path / "log")!r}))
+finished = supervisor.run_worker(request, surroundings, lambda event: None)
 print(ascii(finished.failure.cause))
 """
     ended = subprocess.run(
@@ -186,7 +199,9 @@ print(ascii(finished.failure.cause))
     assert (tmp_path / "log").read_text(encoding="utf-8") == "Größe\n"
 
 
-def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_, log, processes):
+def test_events_arrive_in_order_and_the_last_says_how_it_ended(
+    worker, request_, surroundings, processes
+):
     worker("""
         emit("step", text="loading")
         emit("node", node="Trainer", state="running")
@@ -194,7 +209,7 @@ def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_,
         emit("finished", failure={"cause": "no luck", "node": "Pusher"}, usage=True)
     """)
     events = []
-    finished = run_worker(request_, log, events.append)
+    finished = run_worker(request_, surroundings, events.append)
     assert events == [
         StepEvent(text="loading"),
         NodeEvent(node="Trainer", state="running"),
@@ -206,7 +221,7 @@ def test_events_arrive_in_order_and_the_last_says_how_it_ended(worker, request_,
     assert processes[0].returncode == 0
 
 
-def test_an_event_is_handled_as_soon_as_it_is_written(worker, request_, log, tmp_path):
+def test_an_event_is_handled_as_soon_as_it_is_written(worker, request_, surroundings, tmp_path):
     # The stand-in waits for the handler of its first event before it ends well.
     worker(f"""
         emit("step", text="first")
@@ -214,27 +229,27 @@ def test_an_event_is_handled_as_soon_as_it_is_written(worker, request_, log, tmp
             time.sleep(0.01)
         emit("finished")
     """)
-    finished = run_worker(request_, log, lambda event: (tmp_path / "handled").touch())
+    finished = run_worker(request_, surroundings, lambda event: (tmp_path / "handled").touch())
     assert finished.failure is None
 
 
-def test_the_worker_gets_the_request(worker, request_, log):
+def test_the_worker_gets_the_request(worker, request_, surroundings):
     worker("""
         emit("step", text=json.dumps(request))
         emit("finished")
     """)
     events = []
-    run_worker(request_, log, events.append)
+    run_worker(request_, surroundings, events.append)
     assert Request.model_validate_json(events[0].text) == request_
 
 
-def test_ctrl_c_in_the_terminal_does_not_reach_the_worker_itself(worker, request_, log):
+def test_ctrl_c_in_the_terminal_does_not_reach_the_worker_itself(worker, request_, surroundings):
     worker("""
         emit("step", text=str(os.getpgrp()))
         emit("finished")
     """)
     events = []
-    run_worker(request_, log, events.append)
+    run_worker(request_, surroundings, events.append)
     assert int(events[0].text) != os.getpgrp()
 
 
@@ -246,17 +261,17 @@ PRINTING = """
 """
 
 
-def test_what_is_printed_goes_to_the_log_alone(worker, request_, log, capfd):
+def test_what_is_printed_goes_to_the_log_alone(worker, request_, surroundings, log, capfd):
     worker(PRINTING)
-    run_worker(request_, log, ignore)
+    run_worker(request_, surroundings, ignore)
     assert log.read_text(encoding="utf-8") == "on stdout\non stderr \ufffd\nfrom a child\n"
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_is_printed_is_echoed_if_asked(worker, request_, log):
+def test_what_is_printed_is_echoed_if_asked(worker, request_, surroundings, log):
     worker(PRINTING)
     echo = io.StringIO()
-    run_worker(request_, log, ignore, echo=echo)
+    run_worker(request_, replace(surroundings, echo=echo), ignore)
     assert echo.getvalue() == log.read_text(encoding="utf-8")
     assert "from a child" in echo.getvalue()
 
@@ -270,19 +285,21 @@ TALKATIVE = """
 """
 
 
-def test_much_output_does_not_stop_the_worker(worker, request_, log):
+def test_much_output_does_not_stop_the_worker(worker, request_, surroundings, log):
     worker(TALKATIVE)
-    assert run_worker(request_, log, ignore).failure is None
+    assert run_worker(request_, surroundings, ignore).failure is None
     assert log.read_text().splitlines()[-1] == "line 19999"
 
 
-def test_an_echo_that_nobody_reads_any_more_does_not_stop_the_worker(worker, request_, log):
+def test_an_echo_that_nobody_reads_any_more_does_not_stop_the_worker(
+    worker, request_, surroundings, log
+):
     class Closed(io.StringIO):
         def write(self, text):
             raise BrokenPipeError
 
     worker(TALKATIVE)
-    assert run_worker(request_, log, ignore, echo=Closed()).failure is None
+    assert run_worker(request_, replace(surroundings, echo=Closed()), ignore).failure is None
     assert log.read_text().splitlines()[-1] == "line 19999"
 
 
@@ -299,24 +316,28 @@ def test_an_echo_that_nobody_reads_any_more_does_not_stop_the_worker(worker, req
         ("os.kill(os.getpid(), signal.SIGSEGV)", "the worker process was ended by SIGSEGV"),
     ],
 )
-def test_a_worker_that_dies_is_a_failure_that_says_how(worker, request_, log, death, cause):
+def test_a_worker_that_dies_is_a_failure_that_says_how(
+    worker, request_, surroundings, death, cause
+):
     worker(f"""
         emit("step", text="last words")
         {death}
     """)
     events = []
-    finished = run_worker(request_, log, events.append)
+    finished = run_worker(request_, surroundings, events.append)
     assert events == [StepEvent(text="last words")]
     assert finished == Finished(failure={"cause": cause})
 
 
-def test_a_worker_that_ended_well_counts_though_its_process_then_died(worker, request_, log):
+def test_a_worker_that_ended_well_counts_though_its_process_then_died(
+    worker, request_, surroundings
+):
     # Libraries have crashed while the interpreter shut down.
     worker("""
         emit("finished")
         os.kill(os.getpid(), signal.SIGSEGV)
     """)
-    assert run_worker(request_, log, ignore) == Finished()
+    assert run_worker(request_, surroundings, ignore) == Finished()
 
 
 WITH_CHILD = """
@@ -326,35 +347,34 @@ WITH_CHILD = """
 """
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 def test_an_exception_in_the_handler_ends_the_worker_and_its_children(
-    worker, request_, log, processes, error
+    worker, request_, surroundings, processes
 ):
     children = []
 
     def handle(event):
         children.append(int(event.text))
-        raise error
+        raise ZeroDivisionError
 
     worker(WITH_CHILD)
-    with pytest.raises(error):
-        run_worker(request_, log, handle)
+    with pytest.raises(ZeroDivisionError):
+        run_worker(request_, surroundings, handle)
     assert processes[0].returncode == -signal.SIGTERM
     assert_gone(children[0])
 
 
-def test_children_do_not_outlive_a_worker_that_ended_well(worker, request_, log):
+def test_children_do_not_outlive_a_worker_that_ended_well(worker, request_, surroundings):
     worker("""
         child = subprocess.Popen(["sleep", "20"])
         emit("finished", failure={"cause": str(child.pid)})
     """)
     started = time.monotonic()
-    finished = run_worker(request_, log, ignore)
+    finished = run_worker(request_, surroundings, ignore)
     assert_gone(int(finished.failure.cause))
     assert time.monotonic() - started < 10
 
 
-def test_an_interrupted_worker_may_clean_up(worker, request_, log, processes):
+def test_an_interrupted_worker_may_clean_up(worker, request_, surroundings, log, processes):
     worker("""
         def clean_up(number, frame):
             time.sleep(0.2)
@@ -362,17 +382,64 @@ def test_an_interrupted_worker_may_clean_up(worker, request_, log, processes):
             sys.exit(5)
 
         signal.signal(signal.SIGTERM, clean_up)
+        child = subprocess.Popen(["sleep", "20"])
+        emit("step", text=str(child.pid))
+        time.sleep(20)
+    """)
+    children = []
+
+    def interrupt(event):
+        children.append(int(event.text))
+        raise KeyboardInterrupt
+
+    assert run_worker(request_, surroundings, interrupt) == INTERRUPTED
+    assert processes[0].returncode == 5
+    assert log.read_text() == "cleaned up\n"
+    assert_gone(children[0])
+
+
+def test_an_interrupted_worker_tells_what_it_came_to(worker, request_, surroundings):
+    worker("""
+        def clean_up(number, frame):
+            emit("node", node="Trainer", state="interrupted")
+            emit("finished", pushed={"path": "/s/7", "version": "7"}, interrupted=True)
+            sys.exit()
+
+        signal.signal(signal.SIGTERM, clean_up)
         emit("step", text="ready")
         time.sleep(20)
     """)
-    with pytest.raises(KeyboardInterrupt):
-        run_worker(request_, log, interrupt)
-    assert processes[0].returncode == 5
-    assert log.read_text() == "cleaned up\n"
+    events = []
+
+    def interrupt_once(event):
+        events.append(event)
+        if len(events) == 1:
+            raise KeyboardInterrupt
+
+    finished = run_worker(request_, surroundings, interrupt_once)
+    assert finished.pushed.version == "7"
+    assert finished.interrupted
+    assert events[1:] == [NodeEvent(node="Trainer", state="interrupted"), finished]
+
+
+def test_an_interrupt_loses_none_of_what_was_said_together(worker, request_, surroundings):
+    worker("""
+        both = [{"kind": "step", "text": "last"}, {"kind": "finished", "unfit_version": 3}]
+        os.write(events, "".join(json.dumps(one) + "\\n" for one in both).encode())
+    """)
+    assert run_worker(request_, surroundings, interrupt_at_step).unfit_version == 3
+
+
+def test_an_interrupt_after_the_end_changes_nothing(worker, request_, surroundings):
+    worker("""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        emit("finished", unfit_version=3)
+    """)
+    assert run_worker(request_, surroundings, interrupt) == Finished(unfit_version=3)
 
 
 def test_a_worker_that_does_not_end_is_killed_after_the_grace_time(
-    worker, request_, log, processes, monkeypatch
+    worker, request_, surroundings, processes, monkeypatch
 ):
     monkeypatch.setattr(supervisor, "_GRACE_S", 0.5)
     worker("""
@@ -381,13 +448,14 @@ def test_a_worker_that_does_not_end_is_killed_after_the_grace_time(
         time.sleep(20)
     """)
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        run_worker(request_, log, interrupt)
+    assert run_worker(request_, surroundings, interrupt) == INTERRUPTED
     assert processes[0].returncode == -signal.SIGKILL
     assert 0.5 <= time.monotonic() - started < 10
 
 
-def test_a_second_interrupt_does_not_wait_for_the_cleaning_up(worker, request_, log, processes):
+def test_a_second_interrupt_does_not_wait_for_the_cleaning_up(
+    worker, request_, surroundings, processes
+):
     # The stand-in answers the first interrupt by sending the second.
     worker("""
         def clean_up(number, frame):
@@ -403,8 +471,7 @@ def test_a_second_interrupt_does_not_wait_for_the_cleaning_up(worker, request_, 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         started = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            run_worker(request_, log, interrupt)
+        assert run_worker(request_, surroundings, interrupt) == INTERRUPTED
         assert time.monotonic() - started < 10
     finally:
         signal.signal(signal.SIGINT, before)
@@ -412,7 +479,7 @@ def test_a_second_interrupt_does_not_wait_for_the_cleaning_up(worker, request_, 
 
 
 def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
-    processes, request_, log, tmp_path, monkeypatch
+    processes, request_, surroundings, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(PROJECT_DIRECTORY)
     data = tmp_path / "data"
@@ -424,19 +491,142 @@ def test_the_real_worker_refuses_damaged_data_before_it_loads_tfx(
         }
     )
     events = []
-    finished = run_worker(request, log, events.append)
+    finished = run_worker(request, surroundings, events.append)
     assert finished.usage
     assert str(data) in finished.failure.cause
     assert events == [StepEvent(text="preparing the data"), finished]
 
 
-def test_temporary_files_of_a_worker_are_in_a_directory_that_goes_with_it(worker, request_, log):
+def test_a_component_that_takes_too_long_is_told_why_it_ends(worker, request_, surroundings):
+    worker("""
+        import faulthandler, threading
+        faulthandler.register(signal.SIGUSR1)
+
+        def tell():
+            cause = sys.stdin.readline().strip()
+            time.sleep(0.3)
+            emit("finished", failure={"node": "Trainer", "cause": cause})
+            os._exit(0)
+
+        threading.Thread(target=tell).start()
+        emit("step", text="loading")
+        emit("node", node="Transform", state="running")
+        emit("node", node="Transform", state="done")
+        emit("node", node="Trainer", state="running")
+        time.sleep(20)
+    """)
+    finished = run_worker(request_, replace(surroundings, time_limit_s=1.5), ignore)
+    assert finished.failure.node == "Trainer"
+    assert finished.failure.cause.startswith(
+        "Trainer took longer than run.component_timeout_min = 0.025 allows, and was ended"
+    )
+    assert not finished.interrupted
+    # Where it was.
+    assert "stand_in.py" in surroundings.log.read_text()
+
+
+def test_a_component_that_hears_nothing_is_killed_and_named(
+    worker, request_, surroundings, processes, monkeypatch
+):
+    monkeypatch.setattr(supervisor, "_GRACE_S", 0.5)
+    worker("""
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        emit("node", node="Trainer", state="running")
+        time.sleep(20)
+    """)
+    finished = run_worker(request_, replace(surroundings, time_limit_s=0.5), ignore)
+    assert finished.failure.node == "Trainer"
+    assert finished.failure.cause.startswith("Trainer took longer than ")
+    assert processes[0].returncode == -signal.SIGKILL
+
+
+def test_each_component_has_the_whole_time(worker, request_, surroundings):
+    worker("""
+        for node in ("StatisticsGen", "Transform", "Trainer", "Evaluator"):
+            emit("node", node=node, state="running")
+            time.sleep(0.5)
+        emit("finished")
+    """)
+    assert run_worker(request_, replace(surroundings, time_limit_s=1.5), ignore) == Finished()
+
+
+def test_temporary_files_of_a_worker_are_in_a_directory_that_goes_with_it(
+    worker, request_, surroundings, tmp_path
+):
     worker("""
         import tempfile
         emit("step", text=tempfile.mkstemp()[1])
         emit("finished")
     """)
     events = []
-    run_worker(request_, log, events.append)
-    assert Path(events[0].text).parent == log.parent / "tmp"
-    assert not (log.parent / "tmp").exists()
+    run_worker(request_, surroundings, events.append)
+    assert Path(events[0].text).parent == tmp_path / "tmp"
+    assert not (tmp_path / "tmp").exists()
+
+
+def test_a_worker_holds_what_it_is_given_and_is_told_of(
+    worker, request_, surroundings, processes, tmp_path
+):
+    held = os.open(tmp_path / "held", os.O_CREAT)
+    worker(f"""
+        emit("step", text=os.readlink("/proc/self/fd/{held}"))
+        emit("finished")
+    """)
+    events, started = [], []
+    run_worker(request_, replace(surroundings, held=[held]), events.append, started.append)
+    os.close(held)
+    assert events[0].text == str(tmp_path / "held")
+    assert started == [processes[0].pid]
+
+
+def test_a_run_goes_on_without_a_log(worker, request_, surroundings, tmp_path):
+    worker(TALKATIVE)
+    (tmp_path / "pipeline.log.d").mkdir()
+    nowhere = replace(surroundings, log=tmp_path / "pipeline.log.d")
+    finished = run_worker(request_, nowhere, ignore)
+    assert finished.failure is None
+    [note] = finished.notes
+    assert note == "the log lacks what could not be written: Is a directory"
+
+
+def test_a_run_goes_on_where_the_log_can_not_be_written(worker, request_, surroundings, tmp_path):
+    worker(TALKATIVE)
+    full = tmp_path / "full.log"
+    full.symlink_to("/dev/full")
+    finished = run_worker(request_, replace(surroundings, log=full), ignore)
+    assert finished.failure is None
+    [note] = finished.notes
+    assert note == "the log lacks what could not be written: No space left on device"
+
+
+def test_a_worker_that_dies_for_want_of_something_is_a_sentence(worker, request_, surroundings):
+    worker("""
+        print("terminate called: what():  Resource temporarily unavailable", flush=True)
+        os.abort()
+    """)
+    cause = run_worker(request_, surroundings, ignore).failure.cause
+    assert cause.startswith("the worker process ended before the run did: no more threads")
+    assert "ulimit -u" in cause
+
+
+def test_half_an_event_of_a_worker_that_died_is_not_read(worker, request_, surroundings):
+    worker("""
+        emit("step", text="whole")
+        os.write(events, b'{"kind": "fini')
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    events = []
+    finished = run_worker(request_, surroundings, events.append)
+    assert events == [StepEvent(text="whole")]
+    assert "SIGKILL" in finished.failure.cause
+
+
+def test_a_process_that_outlives_the_worker_does_not_keep_the_run(worker, request_, surroundings):
+    worker("""
+        subprocess.Popen(["sleep", "20"], pass_fds=[events], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
+        emit("finished")
+    """)
+    started = time.monotonic()
+    assert run_worker(request_, surroundings, ignore) == Finished()
+    assert time.monotonic() - started < 10

@@ -1,8 +1,9 @@
+import io
 import logging
 import os
-import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,9 @@ from pipeline import config
 from pipeline.data.kinds import Sample
 from pipeline.data.preparation import Prepared
 from pipeline.engine import worker
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
+    INTERRUPTED,
     DataEvent,
     Finished,
     RangeTestEvent,
@@ -57,71 +60,43 @@ def prepare(monkeypatch):
 
 @pytest.fixture
 def graph_that_ends_well(monkeypatch):
-    monkeypatch.setattr(worker, "_run_graph", lambda request, data, place, emit: Finished())
+    monkeypatch.setattr(worker, "_run_graph", lambda *arguments: Finished())
 
 
 def prepared(tmp_path, examples):
     return Prepared(Sample(), tmp_path, "*", examples)
 
 
-GRAPH_ERROR = """Graph execution error:
-
-Detected at node model/conv defined at (most recent call last):
-  File "x.py", line 1, in <module>
-
-Input is empty.
-"""
-
-
-@pytest.mark.parametrize(
-    ("error", "sentence"),
-    [
-        (ValueError("no such slice"), "ValueError: no such slice"),
-        (RuntimeError("\n  first line  \nsecond line\n"), "RuntimeError: first line"),
-        (RuntimeError(GRAPH_ERROR), "RuntimeError: Input is empty."),
-        (ValueError(), "ValueError"),
-        (ValueError("  \n \n"), "ValueError"),
-        (
-            FileNotFoundError(2, "No such file", "/x"),
-            "FileNotFoundError: [Errno 2] No such file: '/x'",
-        ),
-        (KeyError("label"), "KeyError: 'label'"),
-        (None, "its inputs could not be resolved"),
-    ],
-)
-def test_a_cause_is_one_line_with_the_kind_of_the_error(error, sentence):
-    assert worker.describe_cause(error) == sentence
-
-
 @pytest.mark.parametrize(
     ("error", "finished"),
     [
         (UserError("No data."), Finished(failure=Failure(cause="No data."), usage=True)),
-        (worker._InterruptedError(), Finished(failure=Failure(cause="interrupted"))),
+        (InterruptedRunError(), INTERRUPTED),
+        (StoppedRunError("Too slow."), Finished(failure=Failure(cause="Too slow."))),
         (
             ZeroDivisionError("by zero"),
             Finished(failure=Failure(cause="ZeroDivisionError: by zero")),
         ),
     ],
-    ids=["usage", "interrupt", "defect"],
+    ids=["usage", "interrupt", "time_limit", "defect"],
 )
 def test_whatever_goes_wrong_outside_the_nodes_becomes_a_failure(
     request_, prepare, error, finished
 ):
     prepare(error)
-    assert worker._run(request_, lambda event: None) == finished
+    assert worker._run(request_, lambda event: None, Interrupts()) == finished
 
 
 @pytest.mark.parametrize("kind", [StoreError, EvaluationError])
 def test_what_is_damaged_is_for_the_user_to_mend(request_, prepare, kind):
     prepare(kind("The manifest is damaged."))
-    finished = worker._run(request_, lambda event: None)
+    finished = worker._run(request_, lambda event: None, Interrupts())
     assert finished == Finished(failure=Failure(cause="The manifest is damaged."), usage=True)
 
 
 def test_a_defect_leaves_its_traceback_in_the_log(request_, prepare, caplog):
     prepare(ZeroDivisionError("by zero"))
-    worker._run(request_, lambda event: None)
+    worker._run(request_, lambda event: None, Interrupts())
     assert "Traceback" in caplog.text
     assert "by zero" in caplog.text
 
@@ -132,7 +107,7 @@ def test_steps_and_the_size_of_each_split_are_told_before_the_graph_runs(
 ):
     prepare(prepared(tmp_path, COUNTS))
     events = []
-    assert worker._run(request_, events.append) == Finished()
+    assert worker._run(request_, events.append, Interrupts()) == Finished()
     assert events == [
         StepEvent(text="preparing the data"),
         DataEvent(examples={"train": 5, "test": 1}),
@@ -148,28 +123,12 @@ def test_the_sample_is_prepared_below_a_root_of_its_own(request_, monkeypatch, t
         raise UserError("Enough.")
 
     monkeypatch.setattr(Sample, "prepare", stand_in)
-    worker._run(request_, lambda event: None)
+    worker._run(request_, lambda event: None, Interrupts())
     place = tmp_path / "sample" / "records"
     assert asked == [(request_.config.dataset, request_.source, place)]
 
 
-@pytest.fixture
-def sigterm():
-    """Lets a test change what SIGTERM does."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.mark.usefixtures("sigterm")
-def test_a_second_signal_does_not_break_into_the_cleaning_up():
-    signal.signal(signal.SIGTERM, worker._interrupt)
-    with pytest.raises(worker._InterruptedError):
-        signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGTERM)
-
-
-@pytest.mark.usefixtures("sigterm", "graph_that_ends_well")
+@pytest.mark.usefixtures("graph_that_ends_well")
 def test_worker_reads_the_request_and_writes_a_line_an_event(
     request_, prepare, monkeypatch, tmp_path
 ):
@@ -180,41 +139,56 @@ def test_worker_reads_the_request_and_writes_a_line_an_event(
     monkeypatch.setattr(sys, "stdin", requests)
     # The command's end of the pipe stays open, as it does while the command lives.
     print(request_.model_dump_json(), file=ours, flush=True)
-    monkeypatch.setattr(worker, "_end_with_command", lambda: None)
+    # It would outlive the test.
+    monkeypatch.setattr(worker, "_listen", lambda interrupts: None)
     worker.main()
     with requests, ours, os.fdopen(read) as lines:
         events = [parse_event(line) for line in lines]
     assert [event.kind for event in events] == ["step", "data", "step", "finished"]
-    assert signal.getsignal(signal.SIGTERM) is worker._interrupt
 
 
-WAIT = """
-import signal, threading, time
+def test_worker_goes_on_where_nobody_is_told(request_, prepare, monkeypatch, tmp_path):
+    prepare(prepared(tmp_path, COUNTS))
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, "argv", ["worker", str(write)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(request_.model_dump_json()))
+    monkeypatch.setattr(worker, "_listen", lambda interrupts: None)
+    ran = []
+    monkeypatch.setattr(worker, "_run_graph", lambda *arguments: ran.append(1) or Finished())
+    worker.main()
+    assert ran
+
+
+# A library's thread that nobody ends, and which Python would wait for.
+LEAVE = """
+import threading, time
 from pipeline.engine import worker
 
-signal.signal(signal.SIGTERM, worker._interrupt)
-threading.Thread(target=worker._end_with_command, daemon=True).start()
-print("waiting", flush=True)
-time.sleep(20)
+def main():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    print("last words", end="")
+    ENDING
+
+worker.main = main
+worker._end()
 """
 
 
-def test_worker_is_interrupted_when_the_command_is_gone():
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAIT],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+@pytest.mark.parametrize(("ending", "code"), [("return", 0), ("1 / 0", 1)])
+def test_worker_leaves_without_waiting_for_threads(ending, code):
+    started = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVE.replace("ENDING", ending)],
+        cwd=config.PROJECT_DIRECTORY,
+        capture_output=True,
         text=True,
+        timeout=30,
+        check=False,
     )
-    try:
-        assert process.stdout.readline() == "waiting\n"
-        assert process.poll() is None
-        # As the system does for a command that was killed.
-        _, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-    assert err.splitlines()[-1].startswith("pipeline.engine.worker._InterruptedError")
+    assert time.monotonic() - started < 20
+    assert (ended.returncode, ended.stdout) == (code, "last words")
+    assert ("ZeroDivisionError" in ended.stderr) == bool(code)
 
 
 def test_what_trainer_and_finder_log_becomes_events(monkeypatch):

@@ -13,7 +13,8 @@ from tests.pipeline.local_runner.workers import Worker
 @pytest.fixture(autouse=True)
 def signals():
     """The command changes what these do; that ends with the test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -11,7 +11,7 @@ from pipeline.config import load_config
 from pipeline.data import sources
 from pipeline.data.kinds import OfficialFiles, Sample
 from pipeline.engine import supervisor
-from pipeline.engine.protocol import Finished
+from pipeline.engine.protocol import INTERRUPTED, Finished
 from pipeline.nodes import NODES
 from pipeline.runs import history
 from pipeline.runs.run_result import Failure, Pushed, ServingResult
@@ -69,7 +69,7 @@ def test_directories_are_made_where_they_were_asked_for(tmp_path):
 def test_a_tilde_in_a_setting_makes_no_directory_of_that_name(worker, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     local_runner.main(["--dataset", "sample", "--set", "paths.root=~/root"])
-    assert worker.options[0]["log"].is_relative_to(tmp_path / "home" / "root")
+    assert worker.surroundings[0].log.is_relative_to(tmp_path / "home" / "root")
     assert not (tmp_path / "~").exists()
 
 
@@ -132,6 +132,7 @@ def test_relative_paths_mean_the_same_to_the_worker(monkeypatch, tmp_path, capsy
             1,
             "Pusher failed",
         ),
+        (INTERRUPTED, 130, "Interrupted: run it again"),
         (KeyboardInterrupt(), 130, "Interrupted: run it again"),
     ],
 )
@@ -224,7 +225,7 @@ def test_without_json_no_object_is_printed(run):
 def test_the_root_is_held_while_the_worker_runs(run, monkeypatch, tmp_path):
     codes = []
 
-    def try_again(request, log, handle, echo=None):
+    def try_again(request, surroundings, handle, started):
         codes.append(run("--json")[0])
         return Finished()
 

@@ -55,4 +55,4 @@ def test_words_that_look_like_markup_or_emojis_are_shown_as_they_are(worker, cap
 def test_the_log_is_echoed_on_stderr_if_asked(run, worker):
     run("--verbose")
     run()
-    assert [options["echo"] is not None for options in worker.options] == [True, False]
+    assert [one.echo is not None for one in worker.surroundings] == [True, False]

@@ -3,13 +3,14 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
-from pipeline.engine.protocol import Finished, NodeEvent
-from pipeline.nodes import NODES
+from pipeline.engine.protocol import INTERRUPTED, Finished, NodeEvent
+from pipeline.nodes import NODES, OF_SPANS
 from pipeline.runs.run_result import Failure
 from tests.pipeline.local_runner.workers import the_object
 
@@ -36,8 +37,7 @@ def start(command, **options):
 supervisor.subprocess.Popen = start
 # Git is started in the same way.
 local_runner.find_code_version = lambda: None
-command_line.open_standard_streams()
-sys.exit(local_runner.main())
+command_line.exit_with(local_runner.main)
 """
 
 
@@ -82,6 +82,38 @@ def test_run_goes_on_though_nobody_reads_its_output(tmp_path, stream, flags):
         assert json.loads(printed) == json.loads(result.read_text())
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_output_on_a_full_disk_is_a_sentence_after_the_run_was_kept(tmp_path, flags):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", DAEMON, "--root", str(tmp_path), "--dataset", "sample", *flags],
+            cwd=PROJECT_DIRECTORY,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    sentence = "error: The output can't be written: No space left on device."
+    assert ended.stderr.splitlines()[-1] == sentence
+    assert "Traceback" not in ended.stderr
+    [result] = (tmp_path / "sample" / "runs").glob("*/result.json")
+    assert json.loads(result.read_text())["exit_code"] == 0
+
+
+def test_a_terminal_of_ascii_alone_shows_a_run(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", DAEMON, "--root", str(tmp_path), "--dataset", "sample"],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"SAMPLE DATA" in ended.stdout
+    assert ended.stdout.isascii()
+
+
 def test_an_interrupt_while_looking_for_the_data_is_not_a_traceback(run, worker, monkeypatch):
     def find(settings, progress):
         raise KeyboardInterrupt
@@ -117,7 +149,7 @@ def test_a_closed_terminal_is_ignored_if_the_command_was_started_so(run):
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        (KeyboardInterrupt(), "interrupted"),
+        (INTERRUPTED, "interrupted"),
         (Finished(failure=Failure(cause="the worker process was ended by SIGKILL")), "failed"),
     ],
 )
@@ -129,7 +161,7 @@ def test_the_node_that_ran_when_the_run_broke_off_is_told(run, worker, outcome, 
     ]
     worker.outcome = outcome
     components = the_object(run("--json")[1])["components"]
-    assert list(components) == list(NODES)
+    assert list(components) == [node for node in NODES if node not in OF_SPANS]
     assert components["Transform"]["state"] == "done"
     assert components["Trainer"]["state"] == state
     assert components["Evaluator"]["state"] == "waiting"

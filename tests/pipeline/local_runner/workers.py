@@ -15,13 +15,15 @@ class Worker:
 
     def __init__(self):
         self.requests = []
-        self.options = []
+        self.surroundings = []
         self.events = []
         self.outcome = Finished(evaluation=BLESSED, pushed=PUSHED)
 
-    def __call__(self, request, log, handle, echo=None):
+    def __call__(self, request, surroundings, handle, started):
         self.requests.append(request)
-        self.options.append({"log": log, "echo": echo})
+        self.surroundings.append(surroundings)
+        surroundings.log.touch()
+        started(1)
         for event in self.events:
             handle(event)
         if isinstance(self.outcome, BaseException):

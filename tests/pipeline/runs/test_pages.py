@@ -1,7 +1,10 @@
 import dataclasses
 import datetime
+import errno
 import json
 import logging
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +18,10 @@ from pipeline import config, nodes, workspace
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import worker
+from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.errors import ExitCode
 from pipeline.runs import metadata, pages, run_result
+from pipeline.runs.outcome import Outcome
 from pipeline.runs.run_result import Failure, Pushed, RunResult, ServingResult, TrainingResult
 from pipeline.workspace import LOG_FILE, RESULT_FILE, Workspace
 from tests.evaluations import LOW_RECALL, evaluation, overall_metrics
@@ -214,7 +219,9 @@ def run_graph(tmp_path, monkeypatch):
             cache=True,
             keep_versions=False,
         )
-        finished = worker._run_graph(request, prepared(OWN), place, lambda event: None)
+        finished = worker._run_graph(
+            request, prepared(OWN), place, lambda event: None, Interrupts()
+        )
         page = place.run_dir("r1") / REPORT_FILE
         return finished, page.read_text(encoding="utf-8") if page.exists() else None
 
@@ -232,7 +239,8 @@ def test_run_that_failed_before_the_evaluator_gets_a_page_with_its_settings(run_
 
 
 def test_run_that_was_interrupted_in_a_node_gets_a_page_that_says_so(run_graph):
-    _, page = run_graph(worker._InterruptedError())
+    finished, page = run_graph(InterruptedRunError())
+    assert finished.interrupted
     assert "Interrupted: run it again, and the finished components are kept" in page
 
 
@@ -306,3 +314,28 @@ def test_page_of_an_earlier_run_tells_what_became_of_the_model_in_this_one(
     # In the title, and in the verdict.
     assert page.count(headline) == 2
     assert "Blessed and pushed" not in page
+
+
+def test_outcome_that_can_not_be_read_hides_no_failure_and_passes_for_none(
+    run_graph, monkeypatch, caplog, tmp_path
+):
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pipeline.runs.outcome.read_outcome", fail)
+    finished, _ = run_graph(ValueError("no luck"))
+    assert finished.failure == run_result.Failure(node="Trainer", cause="ValueError: no luck")
+    shutil.rmtree(tmp_path / "runs")
+    finished, _ = run_graph()
+    assert finished.failure.cause.startswith("what it came to can't be read: a disk is full")
+    assert "No space left" in caplog.text
+
+
+def test_picture_that_can_not_be_copied_costs_nothing_else(run_graph, monkeypatch, tmp_path):
+    there = tmp_path / "curve.png"
+    there.touch()
+    outcome = Outcome([], None, None, None, None, [tmp_path / "none.png", there])
+    monkeypatch.setattr("pipeline.runs.outcome.read_outcome", lambda *arguments: outcome)
+    finished, _ = run_graph()
+    assert finished.failure is None
+    assert [Path(one).name for one in finished.pictures] == ["curve.png"]

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import re
@@ -191,7 +192,13 @@ command_line.exit_with(command)
 
 
 @pytest.mark.parametrize(
-    "command", ["pipeline.serving list", "pipeline.dataset info --dataset sample"]
+    "command",
+    [
+        "pipeline.serving list",
+        "pipeline.dataset info --dataset sample",
+        "pipeline.dataset prepare --dataset sample",
+        "pipeline.inspect runs --help",
+    ],
 )
 def test_output_on_a_full_disk_is_a_sentence(command, tmp_path):
     with Path("/dev/full").open("w") as full:
@@ -205,6 +212,30 @@ def test_output_on_a_full_disk_is_a_sentence(command, tmp_path):
         )
     assert ended.returncode == 1
     assert ended.stderr == "error: The output can't be written: No space left on device.\n"
+
+
+def test_command_does_its_work_though_nobody_reads_its_output(tmp_path):
+    command = "pipeline.dataset prepare --dataset sample --set dataset.max_examples=20 --root"
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split(), tmp_path],
+        cwd=PROJECT_DIRECTORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 0)
+    assert list(tmp_path.glob("**/dataset.json"))
+
+
+def test_disk_that_is_full_is_a_sentence(tmp_path, capsys):
+    def fail():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "file"))
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.exit_with(fail)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: A disk is full: {tmp_path} now has ")
 
 
 def test_error_of_a_file_is_not_taken_for_one_of_the_output():

@@ -57,6 +57,20 @@ def test_new_database_is_begun_where_there_is_no_sound_copy(begun, copy):
     assert repair.plan(begun).way == "nothing"
 
 
+def test_what_only_ml_metadata_finds_damaged_is_restored_too(begun):
+    with database.writing(begun.metadata) as writer:
+        writer.execute(
+            "INSERT INTO ArtifactProperty (artifact_id, name, is_custom_property, proto_value) "
+            "VALUES (1, 'spoiled', 1, x'ff')"
+        )
+        writer.execute(
+            "INSERT INTO Artifact (id, type_id, uri) SELECT 1, id, '' FROM Type "
+            "WHERE type_kind = 1 LIMIT 1"
+        )
+    assert database.find_fault(begun.metadata) is None
+    assert repair.plan(begun).way == "anew"
+
+
 def test_database_that_is_busy_is_not_repaired(begun, refusal, monkeypatch):
     busy = database.Fault("busy", "database is locked")
     monkeypatch.setattr(database, "find_fault", lambda file: busy)
