@@ -65,8 +65,8 @@ def is_wanted(request: Request) -> bool:
     """Whether a run draws up a window of spans."""
     settings = request.config.dataset
     return (
-        isinstance(request.source, OwnRecords)
-        and settings.window > 1
+        settings.window > 1
+        and isinstance(request.source, OwnRecords)
         and patterns.has_spans(settings.pattern)
         # A part that begins later goes by what was looked at before.
         and not request.from_node

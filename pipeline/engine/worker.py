@@ -242,7 +242,7 @@ def _look_at_earlier_spans(
     """Has the data gate look at what the window needs; returns what is left out of it."""
     from pipeline.engine.cache import checked_cache
 
-    if not (window.is_wanted(request) and isinstance(request.source, OwnRecords)):
+    if not window.is_wanted(request) or not isinstance(request.source, OwnRecords):
         return []
 
     def look_at(name: str, data: preparation.Prepared) -> str:
