@@ -34,7 +34,7 @@ setup(
     package_data={
         "": ["py.typed"],
         "components.report": ["templates/*"],
-        "deploy": ["compose.yaml", "monitoring.config"],
+        "deploy": ["compose.yaml", "monitoring.config", "*.service", "*.timer"],
         "pipeline.presets": ["*.toml"],
         "schema": ["*.pbtxt"],
     },

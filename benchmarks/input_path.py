@@ -82,7 +82,7 @@ def find_records(artifacts: Path) -> input_.Records:
     examples.uri = str(newest(artifacts / "ImportExampleGen" / "examples"))
     examples.split_names = artifact_utils.encode_split_names(["train", "eval", "test"])
     graph = newest(artifacts / "Transform" / "transform_graph")
-    return input_.Records.from_artifact(examples, "train", tft.TFTransformOutput(str(graph)))
+    return input_.Records.from_artifacts([examples], "train", tft.TFTransformOutput(str(graph)))
 
 
 def newest(directory: Path) -> Path:

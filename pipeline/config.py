@@ -94,6 +94,11 @@ class Dataset(Group):
         description="File pattern of your own TFRecords, relative to their directory; the newest "
         "span and version are used.",
     )
+    window: Count = Field(
+        1,
+        description="Spans of your own TFRecords to train on: the newest, and so many before it "
+        "that the data gate accepted.",
+    )
     bad_examples: Literal["refuse", "set_aside"] = Field(
         "refuse",
         description="What to do if examples in your own TFRecords are not what examples must be: "

@@ -9,7 +9,9 @@ from components.data_gate.component import DataGate
 from components.image_statistics.component import ImageStatistics
 from components.tfx_public import tfx
 from pipeline import comparison, config, nodes
+from pipeline.data.preparation import SPLITS, Prepared
 from pipeline.fingerprint import sha256
+from pipeline.span_nodes import create_drift_nodes
 from trainer_module.tfx_internals import base_component, distribution_validator, types
 
 
@@ -30,12 +32,35 @@ class DataNodes:
     told: Mapping[str, types.BaseChannel]
 
 
-def create_data_nodes(settings: config.Config, examples: types.BaseChannel) -> DataNodes:
+def create_example_gen(data: Prepared) -> "tfx.components.ImportExampleGen":
+    """Makes the one that reads the records.
+
+    Args:
+        data: the TFRecords.
+    """
+    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
+    span = {"start_span_number": data.span, "end_span_number": data.span}
+    example_gen = tfx.components.ImportExampleGen(
+        input_base=str(data.directory),
+        input_config=tfx.proto.Input(splits=splits),
+        # The one that was checked: TFX would look for the newest again.
+        range_config=tfx.proto.RangeConfig(static_range=span) if data.span is not None else None,
+    ).with_id(nodes.IMPORT_EXAMPLE_GEN)
+    if data.content:
+        # The cache knows files by size and second of change: labels that were corrected keep both.
+        example_gen.exec_properties["sha256"] = data.content
+    return example_gen
+
+
+def create_data_nodes(
+    settings: config.Config, examples: types.BaseChannel, *, drifting: bool
+) -> DataNodes:
     """Makes them.
 
     Args:
         settings: every knob.
         examples: `Examples`, with the splits `train`, `eval` and `test`.
+        drifting: whether there is a span before it to be compared with.
     """
     statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]
@@ -56,6 +81,7 @@ def create_data_nodes(settings: config.Config, examples: types.BaseChannel) -> D
         config=comparison.build_comparison(settings.data_gate.max_skew),
         include_split_pairs=comparison.SKEWED_PAIRS,
     ).with_id(nodes.SKEW_VALIDATOR)
+    drift = create_drift_nodes(settings.data_gate, examples, measures) if drifting else []
     gate = DataGate(
         settings.data_gate.model_dump(mode="json", exclude={"max_skew", "max_drift"}),
         examples=examples,
@@ -64,6 +90,7 @@ def create_data_nodes(settings: config.Config, examples: types.BaseChannel) -> D
         anomalies=example_validator.outputs["anomalies"],
         image_anomalies=image_validator.outputs["anomalies"],
         skew=skew_validator.outputs["anomalies"],
+        drift=drift[-1].outputs["anomalies"] if drift else None,
     ).with_id(nodes.DATA_GATE)
     described = [statistics_gen, schema_gen, curated, example_validator]
     looked_at = [images, image_schema, image_validator, skew_validator]
@@ -71,9 +98,10 @@ def create_data_nodes(settings: config.Config, examples: types.BaseChannel) -> D
         "statistics": statistics,
         "image_statistics": measures,
         "skew": skew_validator.outputs["anomalies"],
+        **({"drift": drift[-1].outputs["anomalies"]} if drift else {}),
         "data_blessing": gate.outputs["blessing"],
     }
-    return DataNodes([*described, *looked_at, gate], curated, gate, told)
+    return DataNodes([*described, *looked_at, *drift, gate], curated, gate, told)
 
 
 def _import_schema(file: Path) -> "tfx.components.ImportSchemaGen":

@@ -4,6 +4,8 @@ python -m pipeline.dataset prepare     make the TFRecords that the pipeline read
 python -m pipeline.dataset info        say which data would be taken, and what it holds
 python -m pipeline.dataset import SOURCE DIR
                                        make TFRecords of images in another form
+python -m pipeline.dataset demo-spans DIR
+                                       make four spans, to see what becomes of new data
 python -m pipeline.dataset quarantine  list the bad examples that were set aside
 """
 
@@ -24,7 +26,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline import config, workspace
-from pipeline.data import download, importing, quarantine, sources
+from pipeline.data import demo_spans, download, importing, kinds, quarantine, sources
+from pipeline.errors import UserError
 from pipeline.runs import lookup
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import Parser, positive_number, whole_number
@@ -47,7 +50,7 @@ they should be bright on black, as {features.DATASET.title}'s. docs/data.md says
 
 
 def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
-    """Runs the command `prepare`, `info`, `import` or `quarantine`.
+    """Runs the command `prepare`, `info`, `import`, `demo-spans` or `quarantine`.
 
     Args:
         argv: the arguments; those of the process if None.
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
     Raises:
         UserError: see `sources.find`, `Source.prepare`, `importing.import_images` and
-            `quarantine.read`.
+            `demo_spans`, and `quarantine.read`.
     """
     parsed = _parse(argv, program)
     return command_line.answer(lambda console: parsed.run(parsed, console), as_json=parsed.json)
@@ -80,6 +83,13 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     ):
         parser.add_command(name, text, parents=shared).set_defaults(run=run)
     _add_import(parser)
+    demo = parser.add_command(
+        "demo-spans", "make four spans, to see what becomes of new data", parents=shared
+    )
+    demo.set_defaults(run=_make_demo_spans)
+    demo.add_argument(
+        "directory", type=Path, metavar="DIR", help="gets the spans; there is none yet, or empty"
+    )
     return parser.parse_args(argv)
 
 
@@ -136,6 +146,46 @@ def _import(parsed: argparse.Namespace, console: Console) -> Answer:
             "drawn": imported.drawn,
             "seed": seed,
             "command": command,
+        }
+    )
+
+
+def _make_demo_spans(parsed: argparse.Namespace, console: Console) -> Answer:
+    asked, directory = arguments.load(parsed), workspace.expand(parsed.directory)
+    with download_progress(console) as progress:
+        source = sources.find(asked.dataset, progress)
+    if not isinstance(source, kinds.OriginalSet):
+        raise UserError(
+            f"The spans are drawn from {features.DATASET.title} itself, and there is "
+            f"{source.origin}: name a directory that has it with --data-dir."
+        )
+    with console.status(f"drawing from {escape(source.origin)} …"):
+        spans = demo_spans.make(source.read(config.Dataset()))
+        demo_spans.write(directory, spans)
+    taken = directory / demo_spans.TAKEN
+    paths = {"--data-dir": taken, "--root": directory / "output"}
+    flags = " ".join(f"{flag} {shlex.quote(str(path))}" for flag, path in paths.items())
+    run = f"python -m pipeline.local_runner --config smoke {flags}"
+    moves = [
+        shlex.join(
+            ["mv", str(directory / demo_spans.INCOMING / f"span-{span.number}"), f"{taken}/"]
+        )
+        for span in spans[1:]
+    ]
+    for line in (
+        *(f"span {span.number}: {span.text}" for span in spans),
+        f"The first has arrived. To train on it:\n    {run}",
+        "To have one of the others arrive, move it, and run the same again:",
+        *(f"    {move}" for move in moves),
+    ):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    return Answer(
+        {
+            "directory": str(directory),
+            "origin": source.origin,
+            "spans": {span.number: span.text for span in spans},
+            "run": run,
+            "moves": moves,
         }
     )
 

@@ -123,7 +123,10 @@ def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tup
     # The first epoch is the best so far, and after the last there is nothing to stop.
     if training["patience"] and training["patience"] >= training["epochs"] - 1:
         yield "training.patience", "it does not run out within the epochs"
-    if _fits(training["memory_mb"], data) and _fits(_DEFAULT_MEMORY_MB, data):
+    # How much there is in the other spans of a window is not known beforehand.
+    if not _has_window(values, data) and all(
+        _fits(memory_mb, data) for memory_mb in (training["memory_mb"], _DEFAULT_MEMORY_MB)
+    ):
         yield "training.memory_mb", "all images fit"
     if rate["source"] == "finder":
         yield "learning_rate.peak", "the rate is found by the range test"
@@ -159,10 +162,15 @@ def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:
     if rate["schedule"] == "step" and rate["decay_rate"] < 1:
         step = min(rate["step_epochs"], training["epochs"])
         yield _Rule("learning_rate.step_epochs", step, "the training ends before")
-    if rate["source"] == "finder" and finder["form"] == "batches":
+    by_batch = rate["source"] == "finder" and finder["form"] == "batches"
+    if by_batch and not _has_window(values, data):
         batches = -(-_count(data.examples, "train") // training["batch_size"])
         points = min(finder["points"], batches)
         yield _Rule("learning_rate_finder.points", points, f"an epoch has {batches} batches")
+
+
+def _has_window(values: _Values, data: preparation.Prepared) -> bool:
+    return data.span is not None and values["dataset"]["window"] > 1
 
 
 def _fits(memory_mb: int, data: preparation.Prepared) -> bool:

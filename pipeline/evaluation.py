@@ -9,6 +9,9 @@ from components.evaluation import metrics, slicing, tally
 from pipeline import config
 from trainer_module import features, served
 
+EXTRACTORS = "components.evaluation.extractors"
+"""The module with the extractors of the slices, as the Evaluator takes it."""
+
 _OVERALL = config_pb2.SlicingSpec()
 
 _ROUNDING = 1e-9
@@ -46,6 +49,18 @@ def build_eval_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
         ],
         options=_options(settings.confidence_intervals),
     )
+
+
+def build_figures_config(settings: config.Evaluation) -> config_pb2.EvalConfig:
+    """Builds the same evaluation without a threshold, for figures that decide nothing.
+
+    Args:
+        settings: how confidence intervals are estimated.
+    """
+    built = build_eval_config(settings)
+    for metric in (metric for spec in built.metrics_specs for metric in spec.metrics):
+        metric.ClearField("per_slice_thresholds")
+    return built
 
 
 def read_settings(eval_config: config_pb2.EvalConfig) -> dict[str, float | str | None]:

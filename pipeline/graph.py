@@ -30,13 +30,19 @@ from components.report.component import Report
 from components.serving_check.component import create_serving_check
 from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
-from pipeline.data.preparation import SPLITS, Prepared
-from pipeline.data_nodes import create_data_nodes
+from pipeline.data.preparation import Before, Prepared
+from pipeline.data_nodes import create_data_nodes, create_example_gen
 from pipeline.runs.pages import report_facts
+from pipeline.span_nodes import create_first_evaluation, create_window
 
 
 def create_pipeline(
-    settings: config.Config, data: Prepared, place: workspace.Workspace, source: Mapping[str, str]
+    settings: config.Config,
+    data: Prepared,
+    place: workspace.Workspace,
+    source: Mapping[str, str],
+    *,
+    before: Before = Before(),  # noqa: B008 - it is frozen.
 ) -> tfx.dsl.Pipeline:
     """Builds the pipeline.
 
@@ -45,16 +51,19 @@ def create_pipeline(
         data: the TFRecords.
         place: where artifacts, metadata and served models go.
         source: what each node runs, as `fingerprints` tells it: the cache goes by it too.
+        before: what there is of the accepted spans before that of the data.
 
     Returns:
         The pipeline, with caching on.
     """
-    example_gen = _create_example_gen(data)
+    example_gen = create_example_gen(data)
     examples = example_gen.outputs["examples"]
-    looked_at = create_data_nodes(settings, examples)
+    looked_at = create_data_nodes(settings, examples, drifting=before.statistics)
     curated_schema = looked_at.schema.outputs["schema"]
+    window = create_window(settings.dataset, examples, looked_at.gate, data.span)
+    learnt = window[0].outputs["examples"] if window else examples
     transform = tfx.components.Transform(
-        examples=examples,
+        examples=learnt,
         schema=curated_schema,
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
@@ -66,7 +75,7 @@ def create_pipeline(
     # Nothing learns from data that was not looked at.
     transform.add_upstream_node(looked_at.gate)
     finder = LearningRateFinder(
-        examples=examples,
+        examples=learnt,
         transform_graph=transform.outputs["transform_graph"],
         config=json.dumps(effect.finder_parameters(settings, data)),
     ).with_id(nodes.LEARNING_RATE_FINDER)
@@ -74,7 +83,7 @@ def create_pipeline(
     training = {**effect.trainer_parameters(settings, data), "checkpoints": str(place.checkpoints)}
     trainer = tfx.components.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
-        examples=examples,
+        examples=learnt,
         transform_graph=transform.outputs["transform_graph"],
         schema=curated_schema,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
@@ -91,8 +100,10 @@ def create_pipeline(
         schema=curated_schema,
         example_splits=["test"],
         eval_config=evaluation.build_eval_config(settings.evaluation),
-        module_path="components.evaluation.extractors",
+        module_path=evaluation.EXTRACTORS,
     ).with_id(nodes.EVALUATOR)
+    measured = (settings, examples, model, curated_schema)
+    first = create_first_evaluation(*measured) if before.examples else []
     limits = settings.serving.model_dump(mode="json", exclude={"server_dir"})
     serving_check = create_serving_check(
         model, examples, evaluator.outputs["blessing"], config=limits
@@ -118,7 +129,8 @@ def create_pipeline(
         pushed_model=pusher.outputs["pushed_model"],
     ).with_id(nodes.REPORT)
     model_nodes = [transform, *([finder] if found else []), trainer, baseline_resolver, evaluator]
-    graph = [example_gen, *looked_at.all, *model_nodes, serving_check, pusher, report]
+    data_nodes = [example_gen, *looked_at.all, *window]
+    graph = [*data_nodes, *model_nodes, *first, serving_check, pusher, report]
     for component in (one for one in graph if one.id in source):
         component.exec_properties["source"] = source[component.id]
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
@@ -130,14 +142,3 @@ def create_pipeline(
         metadata_connection_config=connection,
         beam_pipeline_args=settings.beam_args(),
     )
-
-
-def _create_example_gen(data: Prepared) -> "tfx.components.ImportExampleGen":
-    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
-    example_gen = tfx.components.ImportExampleGen(
-        input_base=str(data.directory), input_config=tfx.proto.Input(splits=splits)
-    ).with_id(nodes.IMPORT_EXAMPLE_GEN)
-    if data.content:
-        # The cache knows files by size and second of change: labels that were corrected keep both.
-        example_gen.exec_properties["sha256"] = data.content
-    return example_gen

@@ -25,7 +25,7 @@ from components.model_store.files import write_atomically
 from components.report.contents import REPORT_FILE
 from pipeline import config, nodes, settings, workspace
 from pipeline.causes import describe_cause, find_shortage
-from pipeline.data import sources
+from pipeline.data import sources, watching
 from pipeline.engine import part
 from pipeline.engine.protocol import INTERRUPTED, Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import Surroundings, run_worker
@@ -33,7 +33,7 @@ from pipeline.errors import ExitCode, UserError
 from pipeline.runs import history, pages
 from pipeline.runs.run_result import EXIT_CODES, Code, Failure, RunResult, dump_json
 from pipeline.screen import arguments, command_line
-from pipeline.screen.arguments import one_of, whole_number
+from pipeline.screen.arguments import one_of, positive_seconds, whole_number
 from pipeline.screen.heading import print_heading
 from pipeline.screen.progress import NodeClock, make_display
 from pipeline.screen.summary import print_summary
@@ -58,6 +58,39 @@ def main(argv: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     parsed = _parse(argv, program)
     if parsed.print_config:
         return _print_config(_load(parsed), as_json=parsed.json)
+    return _watch(parsed) if parsed.watch else _attempt(parsed)
+
+
+def _watch(parsed: argparse.Namespace) -> ExitCode:
+    """Runs whenever a new span is there, until it is interrupted."""
+    if parsed.from_node:
+        raise UserError("--watch runs on new data, so nothing goes before: leave out --from-node.")
+    asked = _load(parsed)
+    place, root = watching.Place.of(asked.dataset), workspace.expand(asked.paths.root)
+    console = Console(stderr=parsed.json, emoji=False)
+
+    def say(text: str) -> None:
+        now = datetime.datetime.now().strftime("%H:%M:%S")
+        console.print(f"{now} {text}", markup=False, highlight=False, soft_wrap=True)
+
+    with command_line.interruptible():
+        say(f"watching {place.directory} for new spans every {parsed.watch:g} s; Ctrl-C ends it")
+        spans = watching.arrivals(place, parsed.watch, lambda text: say(f"waiting: {text}"))
+        try:
+            for span in spans:
+                while workspace.is_locked(root):
+                    time.sleep(parsed.watch)
+                say(f"{span} is whole: a run begins")
+                if _attempt(parsed) == ExitCode.INTERRUPTED:
+                    return ExitCode.INTERRUPTED
+                say("waiting for the next span")
+        except KeyboardInterrupt:
+            say("no longer watching")
+    return ExitCode.OK
+
+
+def _attempt(parsed: argparse.Namespace) -> ExitCode:
+    """Runs once, and says how it ended."""
     with command_line.interruptible() as ignore_interrupts:
         result = _try(parsed, ignore_interrupts)
         if parsed.json:
@@ -118,6 +151,15 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--to-node", type=one_of(nodes.NODES), metavar="NODE", help="the last component to run"
+    )
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=positive_seconds,
+        const=watching.INTERVAL_S,
+        metavar="SECONDS",
+        help="wait for new spans of TFRecords of your own, and run on each; look every so many "
+        f"seconds (default: {watching.INTERVAL_S:g}) until interrupted",
     )
     parser.add_argument("--no-cache", action="store_true", help="run unchanged components again")
     parser.add_argument(

@@ -166,6 +166,7 @@ FILLED = {
     "FILE": "settings.toml",
     "NAME": "sample",
     "NODE": "Trainer",
+    "SECONDS": "60",
     "GROUP.KEY=VALUE": "training.epochs=1",
     "HOST:PORT": "localhost:8501",
 }

@@ -33,6 +33,7 @@ ORDER = {
         ("engine",),
         ("graph",),
         ("curation", "data_nodes", "upkeep"),
+        ("span_nodes",),
         ("runs",),
         ("effect",),
         ("data",),
@@ -44,7 +45,13 @@ ORDER = {
     ),
     "components": (
         ("report",),
-        ("atomic_pusher", "baseline_resolver", "learning_rate_finder", "serving_check"),
+        (
+            "atomic_pusher",
+            "baseline_resolver",
+            "learning_rate_finder",
+            "serving_check",
+            "span_resolvers",
+        ),
         ("listing", "verdict"),
         ("data_gate",),
         ("evaluation", "image_statistics", "model_formats", "model_server", "model_store"),

@@ -45,6 +45,7 @@ CALLS = {
     "artifact_utils.deserialize_artifacts": call("artifact_type", "artifacts"),
     "artifact_utils.encode_split_names": call("splits"),
     "artifact_utils.get_split_uri": call("artifacts", "split"),
+    "artifact_utils.get_split_uris": call("artifacts", "split"),
     "base_beam_component.BaseBeamComponent": names("spec"),
     "base_beam_executor.BaseBeamExecutor.Context": names(
         "beam_pipeline_args", "tmp_dir", "unique_id"

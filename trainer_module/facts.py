@@ -12,11 +12,13 @@ class OfficialFile:
 
     Attributes:
         name: it ends in `.gz`.
+        size: of the gzipped file, in bytes.
         sha256: of its gzipped bytes.
         content_sha256: of what it unpacks to.
     """
 
     name: str
+    size: int
     sha256: str
     content_sha256: str
 

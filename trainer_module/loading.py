@@ -44,16 +44,19 @@ class Records:
     transform_output: tft.TFTransformOutput
 
     @classmethod
-    def from_artifact(
+    def from_artifacts(
         cls,
-        examples: standard_artifacts.Examples,
+        examples: list[standard_artifacts.Examples],
         split: str,
         transform_output: tft.TFTransformOutput,
     ) -> "Records":
-        """Finds a split of an artifact, to be read as the Trainer reads it."""
-        factory = tfxio_utils.get_tf_dataset_factory_from_artifact([examples], [__name__])
+        """Finds a split of all artifacts together, to be read as the Trainer reads it."""
+        factory = tfxio_utils.get_tf_dataset_factory_from_artifact(examples, [__name__])
         return cls(
-            [io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], split))],
+            [
+                io_utils.all_files_pattern(uri)
+                for uri in artifact_utils.get_split_uris(examples, split)
+            ],
             DataAccessor(factory, None, None),
             transform_output,
         )

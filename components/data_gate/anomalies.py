@@ -49,6 +49,8 @@ _KIND_OF = {type_name: kind for kind, names in _KINDS.items() for type_name in n
 
 _TOO_HIGH = (_Type.FLOAT_TYPE_BIG_FLOAT, _Type.INT_TYPE_BIG_INT)
 
+_ORDER = ("train", "eval", "test")
+
 _DISTANCES = {
     _Type.COMPARATOR_L_INFTY_HIGH: _Measured.L_INFTY,
     _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: _Measured.JENSEN_SHANNON_DIVERGENCE,
@@ -171,9 +173,16 @@ def read_distances(directory: Path) -> list[Distance]:
 
 
 def _read(directory: Path, prefix: str) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
-    for place in sorted(directory.glob(f"{prefix}*")):
-        content = (place / ANOMALIES_FILE).read_bytes()
-        yield place.name.removeprefix(prefix), anomalies_pb2.Anomalies.FromString(content)
+    found = {place.name.removeprefix(prefix): place for place in directory.glob(f"{prefix}*")}
+    for name in sorted(found, key=_place_of):
+        content = (found[name] / ANOMALIES_FILE).read_bytes()
+        yield name, anomalies_pb2.Anomalies.FromString(content)
+
+
+def _place_of(name: str) -> tuple[int, str]:
+    """By which a split, or a pair of them, comes in the order in which people name them."""
+    split = name.partition("_")[0]
+    return (_ORDER.index(split) if split in _ORDER else len(_ORDER)), name
 
 
 def _reasons(found: anomalies_pb2.Anomalies) -> Iterator[tuple[str, _Reason]]:

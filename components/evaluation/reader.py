@@ -1,7 +1,8 @@
 """Reads what the Evaluator wrote, through TFMA's own loaders."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +33,8 @@ _ALL = ()
 _REMEDY = "run the Evaluator again, with `--from-node Evaluator --no-cache`"
 
 # The files without which there is nothing to read; TFMA writes them last.
-_FILES = ("eval_config.json", "metrics", "plots", "validations")
+_FIGURES = ("eval_config.json", "metrics", "plots")
+_FILES = (*_FIGURES, "validations")
 
 
 def read_evaluation(directory: str) -> Evaluation:
@@ -47,9 +49,39 @@ def read_evaluation(directory: str) -> Evaluation:
     Raises:
         EvaluationError: the evaluation was cut off, or there was nothing to evaluate.
     """
-    _check_whole(directory)
-    try:
+    with _whole(directory, _FILES):
         return _read(directory)
+
+
+def read_figures(directory: str) -> Figures:
+    """Reads the figures of an evaluation that judges nothing.
+
+    Args:
+        directory: an `evaluation` artifact's.
+
+    Raises:
+        EvaluationError: as of `read_evaluation`.
+    """
+    with _whole(directory, _FIGURES):
+        [spec] = tfma.load_eval_result(directory).config.model_specs
+        return _read_figures(directory, spec.name)
+
+
+@contextmanager
+def _whole(directory: str, files: Sequence[str]) -> Iterator[None]:
+    """Within it, an evaluation is read that has these files.
+
+    Raises:
+        EvaluationError: it has not, or they can't be read.
+    """
+    # TFMA adds the number and the format of each file to these names.
+    missing = [name for name in files if not list(Path(directory).glob(f"{name}*"))]
+    if missing:
+        raise EvaluationError(
+            f"The evaluation in {directory} was cut off, it has no {missing[0]}: {_REMEDY}."
+        )
+    try:
+        yield
     except (KeyError, ValueError, json_format.Error, errors.OpError) as error:
         raise EvaluationError(
             f"The evaluation in {directory} is damaged, or of an earlier version of this project: "
@@ -70,15 +102,6 @@ def _read(directory: str) -> Evaluation:
         notes=list(_notes(candidate, has_baseline=True in names)),
         baseline=_read_figures(directory, names[True]) if True in names else None,
     )
-
-
-def _check_whole(directory: str) -> None:
-    # TFMA adds the number and the format of each file to these names.
-    missing = [name for name in _FILES if not list(Path(directory).glob(f"{name}*"))]
-    if missing:
-        raise EvaluationError(
-            f"The evaluation in {directory} was cut off, it has no {missing[0]}: {_REMEDY}."
-        )
 
 
 def _read_figures(directory: str, model_name: str) -> Figures:

@@ -33,7 +33,7 @@ from trainer_module.tfx_internals import io_utils
 
 @component
 def LearningRateFinder(  # noqa: N802
-    examples: InputArtifact[standard_artifacts.Examples],
+    examples: InputArtifact[list[standard_artifacts.Examples]],
     transform_graph: InputArtifact[standard_artifacts.TransformGraph],
     best_hyperparameters: OutputArtifact[standard_artifacts.HyperParameters],
     tuner_results: OutputArtifact[standard_artifacts.TunerResults],
@@ -42,7 +42,7 @@ def LearningRateFinder(  # noqa: N802
     """Runs a range test on the train split and picks the rate.
 
     Args:
-        examples: the raw examples.
+        examples: the raw examples, an artifact for each span.
         transform_graph: what Transform exported.
         best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
         tuner_results: gets the curve as data, as a picture and for TensorBoard.
@@ -52,7 +52,7 @@ def LearningRateFinder(  # noqa: N802
     settings = json.loads(config)
     results = Path(tuner_results.uri)
     results.mkdir(parents=True, exist_ok=True)
-    records = loading.Records.from_artifact(
+    records = loading.Records.from_artifacts(
         examples, "train", tft.TFTransformOutput(transform_graph.uri)
     )
     with tempfile.TemporaryDirectory(dir=results) as scratch:

@@ -26,6 +26,10 @@ class UnreachableError(UserError):
     """None of the addresses delivered the file."""
 
 
+class _RefusedError(Exception):
+    """What an address answers is not taken; why, a clause."""
+
+
 def download_missing(
     directory: Path,
     progress: Progress,
@@ -80,8 +84,12 @@ def _download(
             if attempt:
                 time.sleep(pause_s * 2 ** (attempt - 1))
             try:
-                _fetch(f"{address}/{file.name}", part, file.name, progress)
-            except requests.RequestException as error:
+                _fetch(f"{address}/{file.name}", part, file, progress)
+            except _RefusedError as error:
+                part.unlink(missing_ok=True)
+                reason = str(error)
+            # Of a header that can't be read, not all become errors of requests' own.
+            except (requests.RequestException, ValueError) as error:
                 reason = _describe(error)
             else:
                 if sha256(part) == file.sha256:
@@ -96,10 +104,15 @@ def _download(
     )
 
 
-def _fetch(url: str, part: Path, name: str, progress: Progress) -> None:
-    """Appends to the part what is still missing of it."""
+def _fetch(url: str, part: Path, file: OfficialFile, progress: Progress) -> None:
+    """Appends to the part what is still missing of it.
+
+    Raises:
+        _RefusedError: it is more than the file has, or comes without encryption where that was
+            asked for.
+    """
     start = part.stat().st_size if part.exists() else 0
-    progress(name, start, 0)
+    progress(file.name, start, 0)
     # The checksums are those of the gzipped bytes: no server may unpack them on the way.
     headers = {"Accept-Encoding": "identity"}
     if start:
@@ -108,21 +121,30 @@ def _fetch(url: str, part: Path, name: str, progress: Progress) -> None:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             return  # The part is complete; its checksum will tell whether it is right.
         response.raise_for_status()
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            raise _RefusedError("it redirects to an address without encryption")
         if response.status_code != requests.codes.partial_content:
             start = 0  # The server sends the whole file whatever it was asked for.
-        total = start + int(response.headers.get("Content-Length", 0))
+        length = response.headers.get("Content-Length", "")
+        total = start + (int(length) if length.isdecimal() else 0)
         with part.open("ab" if start else "wb") as out:
             for block in response.iter_content(_BLOCK):
-                out.write(block)
                 start += len(block)
-                progress(name, start, max(total, start))
+                if start > file.size:
+                    raise _RefusedError(f"it sends more than the {file.size:,} bytes of the file")
+                out.write(block)
+                progress(file.name, start, max(total, start))
 
 
-def _describe(error: requests.RequestException) -> str:
-    if error.response is not None:
+def _describe(error: Exception) -> str:
+    if isinstance(error, requests.TooManyRedirects):
+        return "it redirects without end"
+    if isinstance(error, requests.RequestException) and error.response is not None:
         return f"HTTP status {error.response.status_code}"
     if isinstance(error, requests.Timeout):
         return f"no answer within {_TIMEOUT_S} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
-    return "no connection"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return "its answer can't be read"

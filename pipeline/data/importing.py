@@ -78,7 +78,7 @@ def import_images(source: Path, directory: Path, drawing: Drawing) -> Imported:
         UserError: the source is not there, or of no known form, or not as it should be; or the
             directory has something in it, or can't be written.
     """
-    _check_empty(directory)
+    records.check_empty(directory)
     found = _recognise(source)
     there = _read(found)
     _check_brightness(source, there)
@@ -94,20 +94,6 @@ def import_images(source: Path, directory: Path, drawing: Drawing) -> Imported:
     written = records.write_splits(directory, splits, manifest, elsewhere="as DIR")
     examples = {split: written[split] for split in SPLITS}
     return Imported(origin, directory, examples, drawn)
-
-
-def _check_empty(directory: Path) -> None:
-    try:
-        if any(directory.iterdir()):
-            raise UserError(
-                f"{directory} is not empty: empty it, or name another directory for the records."
-            )
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise UserError(
-            f"{directory} can't get the records ({error.strerror}): name another directory."
-        ) from error
 
 
 def _recognise(source: Path) -> _Found:

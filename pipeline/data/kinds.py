@@ -40,6 +40,7 @@ _TFDS_INFO = "dataset_info.json"
 _WRITTEN = dict.fromkeys(
     (
         "dataset.pattern",
+        "dataset.window",
         "dataset.bad_examples",
         "dataset.max_bad_fraction",
         "dataset.max_bad_examples",
@@ -249,21 +250,42 @@ class OwnRecords(Source):
         unused = dict.fromkeys(
             ("dataset.eval_examples", "dataset.max_examples", "dataset.seed"), why
         )
+        if not patterns.has_spans(settings.pattern):
+            unused["dataset.window"] = "dataset.pattern has no spans"
         if settings.bad_examples == "refuse":
             limits = ("dataset.max_bad_fraction", "dataset.max_bad_examples")
             unused |= dict.fromkeys(limits, "dataset.bad_examples is refuse")
         return unused
 
     def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
-        """Checks every example of each split; writes nothing if none is bad."""
-        checked = self._check(settings)
+        """Checks every example of each split of the newest span; writes nothing if none is bad."""
+        return self.prepare_span(settings, parent, self.find_spans(settings.pattern)[-1])
+
+    def prepare_span(
+        self, settings: config.Dataset, parent: Path, edition: patterns.Edition
+    ) -> Prepared:
+        """Does as `prepare` for a span that is not the newest."""
+        pattern = patterns.ask_for(self.directory, settings.pattern, edition)
+        span = edition.span if patterns.has_spans(settings.pattern) else None
+        checked = self._check(settings.model_copy(update={"pattern": edition.pattern}))
         if not checked.bad_in_all:
             content = _hash(checked)
-            return Prepared(self, self.directory, settings.pattern, checked.examples, content)
+            return Prepared(self, self.directory, pattern, checked.examples, content, span)
         directory = parent / f"{self.dataset}-{quarantine.make_key(self.directory, checked)}"
         quarantine.write_copy(self.directory, checked, directory)
         set_aside = SetAside(checked.bad_in_all, checked.in_all, str(directory))
-        return Prepared(self, directory, settings.pattern, checked.examples, set_aside=set_aside)
+        return Prepared(self, directory, pattern, checked.examples, span=span, set_aside=set_aside)
+
+    def find_spans(self, pattern: str) -> list[patterns.Edition]:
+        """Finds the newest version of each span, the oldest first.
+
+        Raises:
+            UserError: as of `patterns.find_spans`.
+        """
+        try:
+            return patterns.find_spans(self.directory, pattern)
+        except OSError as error:
+            raise unreadable(self.directory, error) from error
 
     def count(self, settings: config.Dataset) -> Counted:
         """Checks and counts the newest span and version, by split and class."""

@@ -6,8 +6,8 @@ something else, is refused here.
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pipeline.data.preparation import SPLITS
@@ -15,7 +15,8 @@ from pipeline.data.shards import find_lost_shard
 from pipeline.errors import UserError
 
 _SPLIT = "{SPLIT}"
-_DATE = ("YYYY", "MM", "DD")
+_DATE = {"YYYY": 4, "MM": 2, "DD": 2}
+"""The placeholders of a date, and how many digits each has."""
 _PLACEHOLDER = re.compile(r"\{(?P<name>[^{}:]*)(?P<width>:[^{}]*)?\}")
 _KNOWN = "{SPLIT}, {SPAN}, {SPAN:n}, {VERSION}, {VERSION:n}, {YYYY}, {MM} and {DD}"
 
@@ -26,17 +27,39 @@ _UNALIKE = re.compile(r"\*\*|\[!|\[(?![^]]*\])|[|^$\\]")
 """What TFX, Beam and Python take for different things."""
 
 
+_NUMBER = r"\{(?:SPAN|VERSION)\}"
+_ENDLESS = re.compile(rf"{_NUMBER}(?=[*?[]|{_NUMBER})|(?<=[*?\]]){_NUMBER}")
+"""A number that touches what may be a digit as well."""
+
+_LARGEST = 2**31 - 1
+"""The largest span that TFX can be asked for."""
+
+_EPOCH = datetime.date(1970, 1, 1).toordinal()
+"""The day from which TFX counts the spans that are dates."""
+
+
 @dataclass(frozen=True, order=True)
 class Edition:
     """A span with its version.
 
     Attributes:
-        age: numbers of both, of which the newest is the largest; a date counts in days.
+        age: numbers of both as TFX counts them, of which the newest is the largest: a date is
+            days since 1970, and what the pattern does not have is 0.
         pattern: `dataset.pattern` with both filled in, so that `{SPLIT}` is left.
+        written: both as they are written, by their placeholders.
     """
 
     age: tuple[int, int]
     pattern: str
+    written: Mapping[str, str] = field(compare=False, repr=False)
+
+    @property
+    def span(self) -> int:
+        """The number of the span."""
+        return self.age[0]
+
+
+_BySplit = Mapping[str, Mapping[Edition, list[Path]]]
 
 
 def check(pattern: str) -> None:
@@ -67,6 +90,9 @@ def _find_fault(pattern: str) -> str | None:
         return "a {VERSION} is one of a span, so put in {SPAN} as well"
     if match := _UNALIKE.search(pattern):
         return f"{match[0]} in it is not understood alike by all that read it, so leave it out"
+    if match := _ENDLESS.search(pattern):
+        number = match[0].strip("{}")
+        return f"where {match[0]} ends nobody can tell, so write {{{number}:n}} for n digits"
     return _find_path_fault(pattern)
 
 
@@ -90,6 +116,17 @@ def matches_any(directory: Path, pattern: str) -> bool:
     return any(any(directory.glob(_to_glob(pattern, split))) for split in SPLITS)
 
 
+def has_spans(pattern: str) -> bool:
+    """Whether a pattern that `check` lets pass tells spans apart."""
+    return any(match["name"] in ("SPAN", "YYYY") for match in _PLACEHOLDER.finditer(pattern))
+
+
+def name_span(pattern: str, span: int) -> str:
+    """Names a span as a person does: by its number, or by its date."""
+    dated = "{YYYY}" in pattern
+    return f"span {datetime.date.fromordinal(span + _EPOCH) if dated else span}"
+
+
 def find_newest(directory: Path, pattern: str) -> dict[str, list[Path]]:
     """Finds the TFRecords of the newest span and its newest version.
 
@@ -105,12 +142,8 @@ def find_newest(directory: Path, pattern: str) -> dict[str, list[Path]]:
             missing by the names of the others.
         OSError: the directory can't be read.
     """
-    found = {split: find_editions(directory, pattern, split) for split in SPLITS}
+    found = _find_by_split(directory, pattern)
     editions = sorted({edition for one in found.values() for edition in one})
-    if not editions:
-        raise UserError(
-            f"{directory} has no TFRecords named {pattern}: write some, or set dataset.pattern."
-        )
     newest = editions[-1]
     same = [edition.pattern for edition in editions if edition.age == newest.age]
     if len(same) > 1:
@@ -128,6 +161,87 @@ def find_newest(directory: Path, pattern: str) -> dict[str, list[Path]]:
                 f"the name of {some[0].name} tells: copy or write it anew, or rename the others."
             )
     return files
+
+
+def find_spans(directory: Path, pattern: str) -> list[Edition]:
+    """Finds each span with its newest version, whether or not it is whole.
+
+    Args:
+        directory: where they are.
+        pattern: one that `check` lets pass.
+
+    Returns:
+        The oldest first; at least one.
+
+    Raises:
+        UserError: there is none, or a file has something else for a number.
+        OSError: the directory can't be read.
+    """
+    found = _find_by_split(directory, pattern)
+    newest = {edition.span: edition for edition in sorted(set().union(*found.values()))}
+    return [newest[span] for span in sorted(newest)]
+
+
+def ask_for(directory: Path, pattern: str, edition: Edition) -> str:
+    """Writes a pattern so that TFX, asked for the span of an edition, takes that edition.
+
+    TFX writes numbers without zeros in front unless the pattern says how many digits they have,
+    and then it refuses all others that it comes across.
+
+    Args:
+        directory: where the edition is.
+        pattern: the one by which it was found.
+        edition: with the newest version of its span.
+
+    Raises:
+        UserError: its versions are not written alike, so that TFX can't tell them.
+        OSError: the directory can't be read.
+    """
+    found = _find_by_split(directory, pattern)
+    same = [one for one in set().union(*found.values()) if one.span == edition.span]
+    versions = {one.written["VERSION"] for one in same if "VERSION" in one.written}
+    if edition.span > _LARGEST:
+        raise UserError(
+            f"{directory} has {edition.pattern}, and TFX knows no span above {_LARGEST:,}: count "
+            "them, or write their date and set dataset.pattern by {YYYY}, {MM} and {DD}."
+        )
+    if len(set(map(len, versions))) == 1:
+        pattern = pattern.replace("{VERSION}", f"{{VERSION:{len(min(versions))}}}")
+    elif versions and not (
+        edition.written["VERSION"] == str(edition.age[1])
+        and _tells_versions(directory, pattern, found, same)
+    ):
+        raise UserError(
+            f"{directory} has the versions {' and '.join(sorted(versions))} by {edition.pattern}, "
+            "which TFX can't tell apart: write them with as many digits each."
+        )
+    if "SPAN" in edition.written:
+        return pattern.replace("{SPAN}", f"{{SPAN:{len(edition.written['SPAN'])}}}")
+    return pattern
+
+
+def _tells_versions(
+    directory: Path, pattern: str, found: _BySplit, editions: Collection[Edition]
+) -> bool:
+    """Whether TFX, which takes all that it can for a version, takes just the numbers."""
+    for split, of_split in found.items():
+        regex = _to_regex(pattern.replace(_SPLIT, split), number=".*")
+        for edition in of_split.keys() & set(editions):
+            version = edition.written["VERSION"]
+            names = [file.relative_to(directory).as_posix() for file in of_split[edition]]
+            matches = filter(None, map(regex.fullmatch, names))
+            if any(match["VERSION"] != version for match in matches):
+                return False
+    return True
+
+
+def _find_by_split(directory: Path, pattern: str) -> _BySplit:
+    found = {split: find_editions(directory, pattern, split) for split in SPLITS}
+    if not any(found.values()):
+        raise UserError(
+            f"{directory} has no TFRecords named {pattern}: write some, or set dataset.pattern."
+        )
+    return found
 
 
 def _describe_missing(
@@ -166,8 +280,9 @@ def find_editions(directory: Path, pattern: str, split: str) -> dict[Edition, li
                 f"{file} has something else where dataset.pattern = {pattern!r} has a number or a "
                 "date: rename it, or move it out of the directory."
             )
-        filled = _fill(pattern, match.groupdict())
-        found.setdefault(Edition(age, filled), []).append(file)
+        written = match.groupdict()
+        filled = _fill(pattern, written)
+        found.setdefault(Edition(age, filled, written), []).append(file)
     return found
 
 
@@ -182,7 +297,8 @@ def _age(values: Mapping[str, str]) -> tuple[int, int] | None:
     if "YYYY" not in values:
         return int(values.get("SPAN", 0)), version
     try:
-        return datetime.date(*(int(values[name]) for name in _DATE)).toordinal(), version
+        day = datetime.date(*(int(values[name]) for name in _DATE)).toordinal()
+        return day - _EPOCH, version
     except ValueError:
         return None
 
@@ -192,15 +308,15 @@ def _to_glob(pattern: str, split: str) -> str:
     return re.sub(r"\*+", "*", _PLACEHOLDER.sub("*", pattern.replace(_SPLIT, split)))
 
 
-def _to_regex(named: str) -> re.Pattern:
-    return re.compile("".join(_translate(token) for token in _TOKEN.split(named)))
+def _to_regex(named: str, number: str = "[0-9]+") -> re.Pattern:
+    """Translates a pattern; `number` is what a number is of which no width is known."""
+    return re.compile("".join(_translate(token, number) for token in _TOKEN.split(named)))
 
 
-def _translate(token: str) -> str:
+def _translate(token: str, number: str) -> str:
     if match := _PLACEHOLDER.fullmatch(token):
-        width = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}.get(match["name"], "+")
-        width = f"{{{match['width'][1:]}}}" if match["width"] else width
-        return f"(?P<{match['name']}>[0-9]{width})"
+        width = (match["width"] and int(match["width"][1:])) or _DATE.get(match["name"])
+        return f"(?P<{match['name']}>{f'[0-9]{{{width}}}' if width else number})"
     if token in ("*", "?"):
         return "[^/]*" if token == "*" else "[^/]"
     return token if _TOKEN.fullmatch(token) else re.escape(token)

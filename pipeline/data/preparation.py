@@ -119,6 +119,19 @@ class SetAside:
 
 
 @dataclass(frozen=True)
+class Before:
+    """What there is of the accepted spans before one.
+
+    Attributes:
+        examples: whether there are those of one, to measure on.
+        statistics: whether there are those of one, to compare with.
+    """
+
+    examples: bool = False
+    statistics: bool = False
+
+
+@dataclass(frozen=True)
 class Prepared:
     """TFRecords, ready for ImportExampleGen.
 
@@ -128,6 +141,7 @@ class Prepared:
         pattern: their files below it, with `{SPAN}`, `{VERSION}` and `{SPLIT}`.
         examples: examples by split and class name.
         content: changes with what the records hold; empty where `directory` does.
+        span: the number of theirs, as TFX counts it; None where `pattern` tells it.
         set_aside: what is not among them, if some of the data is not.
     """
 
@@ -136,6 +150,7 @@ class Prepared:
     pattern: str
     examples: Mapping[str, Mapping[str, int]]
     content: str = ""
+    span: int | None = None
     set_aside: SetAside | None = None
 
     def describe_set_aside(self, root: Path) -> list[str]:

@@ -68,7 +68,7 @@ def write_splits(
     with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
         for name, split in splits.items():
-            _write_split(temporary / _FIRST_VERSION, name, split)
+            write_split(temporary / _FIRST_VERSION, name, split)
         counts = {name: count_classes(split.labels) for name, split in splits.items()}
         sums = {file.name: sha256(file) for file in sorted(_find_shards(temporary))}
         text = json.dumps({**manifest, "examples": counts, "sha256": sums}, indent=1)
@@ -114,6 +114,25 @@ def remove(directory: Path) -> None:
 
 def _find_shards(directory: Path) -> Iterator[Path]:
     return (directory / _FIRST_VERSION).glob("*-of-*")
+
+
+def check_empty(directory: Path) -> None:
+    """Checks that a directory which a person named is free to get records.
+
+    Raises:
+        UserError: there is something in it, or it can't be looked at.
+    """
+    try:
+        if any(directory.iterdir()):
+            raise UserError(
+                f"{directory} is not empty: empty it, or name another directory for the records."
+            )
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UserError(
+            f"{directory} can't get the records ({error.strerror}): name another directory."
+        ) from error
 
 
 @contextmanager
@@ -167,7 +186,8 @@ def count_classes(labels: np.ndarray | Sequence[int]) -> dict[str, int]:
     return dict(zip(features.CLASS_NAMES, counts.tolist(), strict=True))
 
 
-def _write_split(directory: Path, name: str, split: LabelledImages) -> None:
+def write_split(directory: Path, name: str, split: LabelledImages) -> None:
+    """Writes a split into a directory, as `<split>-<shard>-of-<shards>.tfrecord.gz`."""
     import tensorflow as tf
 
     shards = max(1, -(-len(split.labels) // EXAMPLES_PER_SHARD))

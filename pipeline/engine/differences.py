@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,10 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
 """The setting, or how its key begins, by how the parameter begins; the first that fits counts."""
 
 _COMPARISON = "distribution_validator_config"
-_COMPARED = {nodes.SKEW_VALIDATOR: "data_gate.max_skew"}
+_COMPARED = {
+    nodes.SKEW_VALIDATOR: "data_gate.max_skew",
+    nodes.DRIFT_VALIDATOR: "data_gate.max_drift",
+}
 """The setting by which TFX's DistributionValidator compares, by node."""
 
 _RECORDED = ("seed", "eval_examples", "max_examples")
@@ -114,7 +118,7 @@ def _read_data(wanted: Parameters, recorded: Parameters) -> tuple[dict[str, Any]
         for parameters in (wanted, recorded)
     ]
     # The driver fills in span and version.
-    wildcards = [one.replace("{SPAN}", "*").replace("{VERSION}", "*") for one in patterns[0]]
+    wildcards = [re.sub(r"\{[A-Z]+(?::\d+)?\}", "*", one) for one in patterns[0]]
     if all(map(fnmatch.fnmatch, patterns[1], wildcards)):
         return {}, {}
     return {"dataset.pattern": patterns[0]}, {"dataset.pattern": patterns[1]}

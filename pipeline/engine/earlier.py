@@ -17,9 +17,13 @@ _LIVE = metadata_store_pb2.Artifact.LIVE
 _ENDED_WELL = (_Execution.COMPLETE, _Execution.CACHED)
 
 
+OF_SPAN = ".span-"
+"""In the id of what a run did beforehand with a span before the newest."""
+
+
 def find_latest_run(store: mlmd.MetadataStore) -> str | None:
     """Finds the last run that began a node; None where there was none."""
-    runs = store.get_contexts_by_type("pipeline_run")
+    runs = [one for one in store.get_contexts_by_type("pipeline_run") if OF_SPAN not in one.name]
     for run in sorted(runs, key=lambda one: one.id, reverse=True):
         if store.get_executions_by_context(run.id):
             return run.name

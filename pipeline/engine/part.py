@@ -33,7 +33,7 @@ class Part:
 def select(graph: Graph, from_node: str | None, to_node: str | None) -> frozenset[str]:
     """Selects what lies between two nodes, both included.
 
-    The baseline is resolved in each part that evaluates: it is the model in service now.
+    What is read through a resolver is resolved anew: the baseline is the model in service now.
 
     Args:
         graph: the whole.
@@ -46,9 +46,8 @@ def select(graph: Graph, from_node: str | None, to_node: str | None) -> frozense
     wanted = _upstream(graph, [to_node] if to_node else graph)
     if from_node:
         wanted &= _downstream(graph, [from_node])
-    if nodes.EVALUATOR in wanted and nodes.BASELINE_RESOLVER in graph:
-        wanted |= {nodes.BASELINE_RESOLVER}
-    return wanted
+    read = frozenset(name for node in wanted for name in graph[node])
+    return wanted | (read & nodes.RESOLVERS)
 
 
 def check_selection(from_node: str | None, to_node: str | None) -> None:

@@ -15,7 +15,14 @@ from components.evaluation.figures import Evaluation
 from pipeline.config import Config
 from pipeline.data.kinds import AnySource
 from pipeline.data.preparation import SetAside
-from pipeline.runs.run_result import Failure, NodeState, Pushed, ServingResult, TrainingResult
+from pipeline.runs.run_result import (
+    Failure,
+    FirstTest,
+    NodeState,
+    Pushed,
+    ServingResult,
+    TrainingResult,
+)
 
 GRACE_S = 20.0
 """How long a worker that was asked to stop may clean up before it is killed."""
@@ -100,7 +107,9 @@ class Finished(_Message):
     data_findings: list[Finding] = []
     set_aside: SetAside | None = None
     training: TrainingResult | None = None
+    spans: list[str] = []
     evaluation: Evaluation | None = None
+    first_test: FirstTest | None = None
     serving: ServingResult | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []

@@ -25,7 +25,9 @@ from components.model_store.manifest import StoreError
 from components.model_store.store import Store
 from pipeline import effect, nodes
 from pipeline.causes import describe_cause
-from pipeline.data import preparation
+from pipeline.data import patterns, preparation
+from pipeline.data.kinds import OwnRecords
+from pipeline.engine import window
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -42,6 +44,8 @@ from pipeline.runs.run_result import Failure
 from pipeline.workspace import Workspace, serving_flags, workspace
 
 if TYPE_CHECKING:
+    from tfx import v1 as tfx
+
     from pipeline.runs.outcome import Outcome
 
 Emit = Callable[[Event], None]
@@ -149,7 +153,16 @@ def _run_graph(
     # One of another version of ML Metadata is refused before anything runs.
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
-    pipeline = graph.create_pipeline(request.config, data, place, fingerprints(versions))
+    source = fingerprints(versions)
+
+    def create(data: preparation.Prepared) -> "tfx.dsl.Pipeline":
+        before = window.find_before(place.metadata, data)
+        return graph.create_pipeline(request.config, data, place, source, before=before)
+
+    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts)
+    pipeline = create(data)
+    made = {component.id for component in pipeline.components}
+    _check_ends(request, made)
     part = None
     if request.from_node or request.to_node:
         part = tfx_pipeline.RunOptions(
@@ -164,7 +177,7 @@ def _run_graph(
         interrupts=interrupts,
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
-    for node in set(nodes.NODES) - {component.id for component in pipeline.components}:
+    for node in set(nodes.NODES) - nodes.OF_SPANS - made:
         emit(NodeEvent(node=node, state="left out"))
     ended = Finished()
     findings: Sequence[Finding] = ()
@@ -186,11 +199,12 @@ def _run_graph(
     if not ended.failure:
         with _logged("the versions of the libraries could not be noted"):
             remember_versions(place.versions, versions)
-    ended = _read_outcome(request, place, ended)
+    ended = _read_outcome(request, data, place, ended)
     notes = [
         *data.describe_set_aside(place.root),
         *effect.find_without_effect(request.config, data),
         *version_notes,
+        *span_notes,
         *cache_notes,
         *ended.notes,
     ]
@@ -218,14 +232,55 @@ def _failure_with_findings(ended: Finished, findings: Sequence[Finding]) -> verd
     )
 
 
-def _read_outcome(request: Request, place: Workspace, ended: Finished) -> Finished:
+def _look_at_earlier_spans(
+    request: Request,
+    place: Workspace,
+    create: window.Create,
+    emit: Emit,
+    interrupts: Interrupts,
+) -> list[str]:
+    """Has the data gate look at what the window needs; returns what is left out of it."""
+    from pipeline.engine.cache import checked_cache
+
+    if not window.is_wanted(request) or not isinstance(request.source, OwnRecords):
+        return []
+
+    def look_at(name: str, data: preparation.Prepared) -> str:
+        emit(StepEvent(text=f"looking at {name}"))
+        return window.ask_gate(
+            request.run_id, data, create, cache=request.cache, interrupts=interrupts
+        )
+
+    with checked_cache(place.root, place.serving_model_dir) as notes:
+        left_out = window.take_in(request.source, request.config.dataset, place.records, look_at)
+    return [*left_out, *notes]
+
+
+def _check_ends(request: Request, made: Collection[str]) -> None:
+    """Checks that the nodes are in the graph between which a part is to run.
+
+    Raises:
+        UserError: one is there only where spans came before.
+    """
+    for flag, node in (("--from-node", request.from_node), ("--to-node", request.to_node)):
+        if node in nodes.OF_SPANS and node not in made:
+            raise UserError(
+                f"{flag} {node} is there only where a span came before the newest, or where "
+                "dataset.window is more than 1: name another node."
+            )
+
+
+def _read_outcome(
+    request: Request, data: preparation.Prepared, place: Workspace, ended: Finished
+) -> Finished:
     """Adds what there is to tell of the model to how the run ended."""
     from pipeline.runs.outcome import find_unfit_version, read_outcome
 
     flags = serving_flags(request.config.paths, place)
+    name_span = None if data.span is None else partial(patterns.name_span, data.pattern)
     store = Store(place.serving_model_dir)
     try:
-        outcome = read_outcome(place.metadata, request.run_id, flags)
+        outcome = read_outcome(place.metadata, request.run_id, flags, name_span)
         unfit = None
         if outcome.evaluation and not outcome.evaluation.blessed:
             unfit = find_unfit_version(place.metadata, request.run_id, store)
@@ -239,7 +294,9 @@ def _read_outcome(request: Request, place: Workspace, ended: Finished) -> Finish
         update={
             "data_findings": outcome.data_findings,
             "training": outcome.training,
+            "spans": outcome.spans,
             "evaluation": outcome.evaluation,
+            "first_test": outcome.first_test,
             "serving": outcome.serving,
             "pushed": outcome.pushed,
             "pictures": _copy_pictures(outcome, place.run_dir(request.run_id)),

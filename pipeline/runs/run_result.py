@@ -9,7 +9,7 @@ import pydantic
 
 from components import verdict
 from components.data_gate.findings import Finding
-from components.evaluation.figures import Evaluation
+from components.evaluation.figures import Evaluation, Figures
 from components.verdict import (
     RUNNING,
     Standing,
@@ -119,6 +119,13 @@ class Pushed(_Result):
     live_version: Version | None = None
 
 
+class FirstTest(_Result):
+    """The figures on the test split of the first span ever, to compare models of all spans by."""
+
+    span: str
+    figures: Figures
+
+
 class Failure(_Result):
     """What went wrong, in a sentence, and in which node if in one."""
 
@@ -136,7 +143,9 @@ class RunResult(_Result):
     `running` says that it has not ended yet. `settings` are those that are not the default's, by
     `group.key`, and `code` is None where it is in no checkout. `set_aside`
     says how much of the data was left out, where some was. `notes` are things to know that are
-    no refusal, a sentence each. `serving_flags` are those of `python -m pipeline.serving`, to name
+    no refusal, a sentence each. `spans` are those that the model was trained on, by name, none
+    where the data has no spans; `first_test` is None where this span was the first, or has none
+    before it. `serving_flags` are those of `python -m pipeline.serving`, to name
     the serving directory. `unfit_version` is the live version, if it is the very model that this
     run did not bless. `readable` is False of a file that is
     damaged, or that a later version wrote.
@@ -154,7 +163,9 @@ class RunResult(_Result):
     components: dict[str, NodeResult] = {}
     data_findings: list[Finding] = []
     training: TrainingResult | None = None
+    spans: list[str] = []
     evaluation: Evaluation | None = None
+    first_test: FirstTest | None = None
     serving: ServingResult | None = None
     pushed: Pushed | None = None
     pictures: list[str] = []
@@ -173,8 +184,8 @@ class RunResult(_Result):
         return bool(self.components) and all(
             result.state in ("cached", "left out")
             for node, result in self.components.items()
-            # It looks for the baseline anew in each run, and is never cached.
-            if node != nodes.BASELINE_RESOLVER
+            # They look anew in each run, and are never cached.
+            if node not in nodes.RESOLVERS
         )
 
     @property

@@ -228,6 +228,18 @@ def positive_number(text: str) -> int:
     return int(text)
 
 
+def positive_seconds(text: str) -> float:
+    """Reads the value of a flag that is a time above 0, in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    # Nor what is no number, or has no end.
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"takes a number of seconds, and got {text!r}")
+    return seconds
+
+
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
     """Makes what reads the value of a flag that is one of these names."""
 

@@ -18,7 +18,7 @@ from pipeline.engine.protocol import (
     StepEvent,
     TrainingEvent,
 )
-from pipeline.nodes import NODES
+from pipeline.nodes import NODES, OF_SPANS
 from pipeline.runs.run_result import NodeResult, NodeState
 
 _MARKS: Mapping[NodeState, tuple[str, str]] = {
@@ -40,8 +40,9 @@ class NodeClock:
     """Follows the nodes' states and times them."""
 
     def __init__(self) -> None:
-        """Starts with every node waiting."""
-        self._states: dict[str, NodeState] = dict.fromkeys(NODES, "waiting")
+        """Starts with the nodes of every graph waiting; those of spans come when they run."""
+        always = [node for node in NODES if node not in OF_SPANS]
+        self._states: dict[str, NodeState] = dict.fromkeys(always, "waiting")
         self._seconds = dict.fromkeys(NODES, 0.0)
         self._notes = dict.fromkeys(NODES, "")
         self._started: dict[str, float] = {}
@@ -67,7 +68,7 @@ class NodeClock:
             node: NodeResult(
                 state=state, seconds=round(self._elapsed(node), 2), note=self._notes[node]
             )
-            for node, state in self._states.items()
+            for node, state in sorted(self._states.items(), key=lambda one: NODES.index(one[0]))
         }
 
     def _stop(self, node: str) -> None:

@@ -1,13 +1,13 @@
 """What a person sees when a run has ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 
 from components.evaluation.figures import Evaluation
 from components.verdict import State
-from pipeline.runs.run_result import RunResult, TrainingResult
+from pipeline.runs.run_result import FirstTest, RunResult, TrainingResult
 from pipeline.screen.tables import Column, Table
 
 _STYLES: Mapping[State, str] = {
@@ -26,12 +26,12 @@ def print_summary(console: Console, result: RunResult) -> None:
     """Prints how it trained, the figures on `test`, the verdict, and where everything is."""
     if result.training:
         console.print()
-        for line in _describe_training(result.training):
+        for line in [*_describe_training(result.training), *_describe_spans(result.spans)]:
             console.print(line, soft_wrap=True)
     if result.evaluation:
         console.print()
         _class_table(result.evaluation).print(console)
-        for line in _describe_overall(result.evaluation):
+        for line in [*_describe_overall(result.evaluation), *_describe_first(result.first_test)]:
             console.print(line, soft_wrap=True, highlight=False)
     console.print()
     for line in describe_verdict(result):
@@ -84,6 +84,20 @@ def _describe_overall(evaluation: Evaluation) -> list[str]:
         lines.append(f"baseline: accuracy {baseline.accuracy:.4f}, loss {baseline.loss:.4f}")
     lines.extend(f"[dim]note: {escape(note)}[/]" for note in evaluation.notes)
     return lines
+
+
+def _describe_spans(spans: Sequence[str]) -> list[str]:
+    return [f"trained on {escape(', '.join(spans))}"] if spans else []
+
+
+def _describe_first(first: FirstTest | None) -> list[str]:
+    if first is None:
+        return []
+    overall = first.figures.overall
+    return [
+        f"on the test split of the first one, {escape(first.span)}: accuracy "
+        f"{overall.accuracy:.4f}, loss {overall.loss:.4f} on {overall.examples:,} images"
+    ]
 
 
 def _class_table(evaluation: Evaluation) -> Table:

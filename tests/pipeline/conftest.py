@@ -95,6 +95,7 @@ def make_official(tmp_path, monkeypatch) -> Callable[..., Path]:
         files = tuple(
             OfficialFile(
                 name,
+                (directory / name).stat().st_size,
                 hashlib.sha256((directory / name).read_bytes()).hexdigest(),
                 hashlib.sha256(gzip.decompress((directory / name).read_bytes())).hexdigest(),
             )

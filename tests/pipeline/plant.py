@@ -5,14 +5,14 @@ import io
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfx.dsl.components.base import base_executor, executor_spec
 
 from components import blessings
 from components.atomic_pusher import executor as pusher
-from components.data_gate.findings import write_findings
+from components.data_gate.findings import DataRefusedError, Finding, write_findings
 from components.model_store.store import Store
 from components.report.contents import REPORT_FILE
 from components.serving_check import executor as serving_check
@@ -36,6 +36,7 @@ class StandIn(base_executor.BaseExecutor):
         if (root / f"{node}.broken").exists():
             raise RuntimeError("it broke")
         if node == nodes.DATA_GATE:
+            self._judge(root, input_dict["examples"][0])
             write_findings(made["blessing"], [])
         elif node == nodes.LEARNING_RATE_FINDER:
             (made["tuner_results"] / "curve.json").write_text("{}")
@@ -46,6 +47,11 @@ class StandIn(base_executor.BaseExecutor):
             self._evaluate(input_dict, output_dict, exec_properties)
         elif node == nodes.REPORT:
             (made["report"] / REPORT_FILE).touch()
+
+    def _judge(self, root, examples):
+        span = examples.get_int_custom_property("span")
+        if (root / f"span-{span}.refused").exists():
+            raise DataRefusedError([Finding("drift", "stop", "ink", "train", "it is inverted")] * 2)
 
     def _train(self, made, exec_properties):
         config = json.loads(exec_properties["custom_config"])
@@ -83,6 +89,7 @@ class Answer:
     verdict: dict
     states: dict
     cause: str
+    result: dict = field(repr=False)
 
     @property
     def judged(self):
@@ -97,10 +104,10 @@ class Plant:
         self.root = directory / "root"
         self.kept = directory / "kept"
         self.data = directory / "data"
-        for split in ("train", "eval", "test"):
-            write_records(self.data / "span-1" / "version-1" / f"{split}-0.tfrecord.gz", [1])
+        self._write_records = write_records
+        self.put(1)
         create = graph.create_pipeline
-        self.build = lambda *arguments: self._stand_in(create(*arguments))
+        self.build = lambda *arguments, **options: self._stand_in(create(*arguments, **options))
         monkeypatch.setattr(graph, "create_pipeline", self.build)
         monkeypatch.setattr(pages, "write_report", lambda *_, **__: None)
         monkeypatch.setattr(local_runner, "run_worker", self._work)
@@ -108,12 +115,24 @@ class Plant:
         # A stand-in for a model has no graph, and is told by its files.
         monkeypatch.setattr(pusher, "model_identity", lambda model: "")
         monkeypatch.setattr(outcome, "read_evaluation", read_evaluation)
+        monkeypatch.setattr(outcome, "read_figures", lambda uri: evaluation())
         monkeypatch.setattr(serving_check, "_check", self._check)
+
+    def put(self, span, label=1):
+        """Has a span arrive, with one image of a class in each split."""
+        for split in ("train", "eval", "test"):
+            file = self.data / f"span-{span}" / "version-1" / f"{split}-0.tfrecord.gz"
+            self._write_records(file, [label])
+
+    def refuse(self, span):
+        """Has the data gate refuse a span from now on."""
+        self.root.mkdir(exist_ok=True)
+        (self.root / f"span-{span}.refused").touch()
 
     @staticmethod
     def _stand_in(pipeline):
         for component in pipeline.components:
-            if component.id not in (nodes.SERVING_CHECK, nodes.PUSHER, nodes.BASELINE_RESOLVER):
+            if component.id not in (nodes.SERVING_CHECK, nodes.PUSHER, *nodes.RESOLVERS):
                 component.executor_spec = executor_spec.ExecutorClassSpec(StandIn)
         return pipeline
 
@@ -151,6 +170,7 @@ class Plant:
             result["verdict"],
             {node: one["state"] for node, one in result["components"].items()},
             result["failure"]["cause"] if result["failure"] else "",
+            result,
         )
 
     def served(self) -> str | None:

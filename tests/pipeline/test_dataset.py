@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import config, dataset
-from pipeline.data import download, idx, sources
+from pipeline.data import demo_spans, download, idx, sources
 from tests.pipeline.data.test_preparation import sums
 from trainer_module import features
 
@@ -92,6 +92,29 @@ def test_prepare_of_records_of_ones_own_counts_them_and_writes_nothing(
     assert not (tmp_path / "root").exists()
 
 
+def test_demo_spans_says_what_is_in_them_and_how_each_arrives(
+    command, make_official, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(demo_spans, "SIZES", {"train": 50, "eval": 10, "test": 10})
+    files = make_official([*range(10)] * 600, [*range(10)] * 10)
+    assert command("demo-spans", tmp_path / "demo", "--data-dir", files) == 0
+    screen = capsys.readouterr().out
+    assert "span 3: inverted images, dark on white\n" in screen
+    [run] = [line.strip() for line in screen.splitlines() if "local_runner" in line]
+    assert run.endswith(f"--data-dir {tmp_path}/demo/spans --root {tmp_path}/demo/output")
+    moves = [line.split() for line in screen.splitlines() if line.strip().startswith("mv ")]
+    for move in moves:
+        subprocess.run(move, check=True)
+    arrived = sorted(path.name for path in (tmp_path / "demo" / "spans").iterdir())
+    assert arrived == ["span-1", "span-2", "span-3", "span-4"]
+
+
+def test_demo_spans_of_other_data_are_refused(command, own, tmp_path, refusal):
+    with refusal("drawn from Fashion-MNIST itself", f"the TFRecords in {own.directory}"):
+        command("demo-spans", tmp_path / "demo", "--data-dir", own.directory)
+    assert not (tmp_path / "demo").exists()
+
+
 def test_info_says_what_the_official_files_hold_and_writes_nothing(
     command, official, tmp_path, capsys
 ):
@@ -157,7 +180,7 @@ def test_the_command_asks_for_one_of_its_commands(arguments, capsys):
         dataset.main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    known = "there are prepare, info, quarantine, import."
+    known = "there are prepare, info, quarantine, import, demo-spans."
     assert "COMMAND is missing" in lines[0] or known in lines[0]
 
 

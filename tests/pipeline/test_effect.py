@@ -1,5 +1,6 @@
 """Trainer, finder and records follow what has an effect, of all settings, and nothing else."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,19 @@ def test_images_that_do_not_fit_keep_the_budget_as_it_is():
     assert told(many, ["training.memory_mb=500"]) == []
 
 
+def test_of_a_window_nobody_knows_whether_it_fits_or_how_many_batches_it_has():
+    data = dataclasses.replace(prepared("own"), span=2)
+    window = "dataset.window=2"
+    for one, other in (
+        ("training.memory_mb=500", "training.memory_mb=600"),
+        # An epoch of the newest span alone has 430 batches.
+        ("learning_rate_finder.points=450", "learning_rate_finder.points=440"),
+    ):
+        assert both(data, [one]) == both(data, [other])
+        assert both(data, [one, window]) != both(data, [other, window])
+        assert told(data, [one, window]) == []
+
+
 RECORDS = [
     ("sample", "dataset.eval_examples=10", "the sample is generated"),
     ("sample", "dataset.dir=/data", "the sample is generated"),
@@ -171,6 +185,7 @@ RECORDS = [
     ("sample", "paths.serving_dir=/served", "the sample has a serving directory of its own"),
     ("fashion_mnist", "dataset.pattern='{SPLIT}'", "it is for TFRecords of one's own"),
     ("fashion_mnist", "dataset.max_examples=55000", "no split has more than 55,000"),
+    ("fashion_mnist", "dataset.window=3", "it is for TFRecords of one's own"),
     *(
         (kind, f"dataset.{one}", "it is for TFRecords of one's own")
         for kind in ("fashion_mnist", "sample")

@@ -77,6 +77,16 @@ def test_every_threshold_is_there_with_its_bound(built):
     assert found["Shirt", "f1", "bound"].lower_bound.value == 0.3
 
 
+def test_the_same_figures_can_be_had_without_a_threshold(built):
+    settings = config.Evaluation(confidence_intervals="jackknife")
+    figures = evaluation.build_figures_config(settings)
+    assert "threshold" not in str(figures)
+    names = [[one.config for one in spec.metrics] for spec in figures.metrics_specs]
+    assert names == [[one.config for one in spec.metrics] for spec in built.metrics_specs]
+    assert figures.slicing_specs == built.slicing_specs
+    assert figures.options.compute_confidence_intervals.value
+
+
 def test_a_floor_of_zero_is_no_threshold(built):
     floors = {key[0] for key in thresholds(built) if key[1:] == ("recall", "bound")}
     assert floors == set(features.CLASS_NAMES) - {"Bag"}

@@ -12,7 +12,10 @@ from pipeline.config import PROJECT_DIRECTORY
 from pipeline.fingerprint import find_sources, fingerprint, fingerprints, sha256
 from pipeline.nodes import (
     CODE,
+    DATA_GATE,
     EVALUATOR,
+    FIRST_TEST_EVALUATOR,
+    IMAGE_STATISTICS,
     LEARNING_RATE_FINDER,
     PUSHER,
     REPORT,
@@ -23,6 +26,8 @@ from pipeline.nodes import (
 )
 
 VERSIONS = {name: "1.0" for code in CODE.values() for name in code.libraries}
+
+EVALUATORS = {EVALUATOR, FIRST_TEST_EVALUATOR}
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +67,25 @@ def edit(root, path):
         ("components/serving_check/probe/loaders.py", {SERVING_CHECK}),
         ("components/serving_check/runner.py", {SERVING_CHECK}),
         ("components/model_store/store.py", {PUSHER}),
-        ("components/evaluation/extractors.py", {EVALUATOR}),
+        ("components/evaluation/extractors.py", EVALUATORS),
         # The Pusher and the page read the figures by the metrics' names.
-        ("components/evaluation/metrics.py", {EVALUATOR, PUSHER, REPORT}),
+        ("components/evaluation/metrics.py", {*EVALUATORS, PUSHER, REPORT}),
         ("components/verdict.py", {REPORT}),
         ("trainer_module/model.py", {TRAINER, LEARNING_RATE_FINDER}),
         ("trainer_module/learning_rate_finder.py", {TRAINER, LEARNING_RATE_FINDER}),
         ("trainer_module/run_fn.py", {TRAINER}),
         ("trainer_module/signatures.py", {TRAINER}),
         ("trainer_module/warmup.py", {TRAINER, SERVING_CHECK}),
-        ("trainer_module/preprocessing.py", {TRANSFORM, TRAINER, EVALUATOR}),
+        (
+            "trainer_module/preprocessing.py",
+            {*(IMAGE_STATISTICS, DATA_GATE, TRANSFORM, TRAINER), *EVALUATORS, REPORT},
+        ),
         (
             "trainer_module/features.py",
-            {*(TRANSFORM, LEARNING_RATE_FINDER, TRAINER, EVALUATOR), SERVING_CHECK, PUSHER, REPORT},
+            {
+                *(IMAGE_STATISTICS, DATA_GATE, TRANSFORM, LEARNING_RATE_FINDER, TRAINER),
+                *(*EVALUATORS, SERVING_CHECK, PUSHER, REPORT),
+            },
         ),
         # Commands run these, and no node does.
         ("components/model_formats/export.py", set()),
@@ -112,8 +123,8 @@ def test_fingerprint_is_sixteen_hexadecimal_digits(checkout):
         assert int(one, base=16) >= 0
 
 
-def test_every_node_has_code_but_the_one_that_is_never_cached():
-    assert CODE.keys() == set(nodes.NODES) - {nodes.BASELINE_RESOLVER}
+def test_every_node_has_code_but_those_that_are_never_cached():
+    assert CODE.keys() == set(nodes.NODES) - nodes.RESOLVERS
 
 
 def test_upgraded_library_changes_the_fingerprints_of_the_nodes_that_stand_on_it(monkeypatch):
@@ -123,7 +134,7 @@ def test_upgraded_library_changes_the_fingerprints_of_the_nodes_that_stand_on_it
     installed["keras"] = "2.0"
     assert changed(before, fingerprints()) == {LEARNING_RATE_FINDER, TRAINER}
     installed["tensorflow-model-analysis"] = "2.0"
-    assert changed(before, fingerprints()) == {LEARNING_RATE_FINDER, TRAINER, EVALUATOR, REPORT}
+    assert changed(before, fingerprints()) == {LEARNING_RATE_FINDER, TRAINER, *EVALUATORS, REPORT}
     installed["tfx"] = "2.0"
     assert changed(before, fingerprints()) == set(CODE)
 

@@ -1,3 +1,5 @@
+import dataclasses
+import functools
 import importlib
 import importlib.util
 import json
@@ -8,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from apache_beam.options.pipeline_options import SetupOptions
 from tfx.dsl.compiler import compiler
 from tfx.orchestration.local import runner_utils
@@ -15,11 +18,13 @@ from tfx.orchestration.pipeline import RunOptions
 from tfx.utils import dependency_utils
 
 import schema
+from components.report.contents import Artifact
 from pipeline import config, data_nodes, effect, graph, nodes
 from pipeline.data import preparation
-from pipeline.data.kinds import Sample
+from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import dag_runner
 from pipeline.fingerprint import find_sources, fingerprints, installed_versions
+from pipeline.runs.metadata import find_output, open_store
 from pipeline.workspace import Workspace
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
@@ -37,16 +42,27 @@ def data(tmp_path):
         directory=tmp_path / "records",
         pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
         examples={"train": {"Bag": 55_000}, "eval": {"Bag": 5000}, "test": {"Bag": 10_000}},
+        span=7,
     )
 
 
 @pytest.fixture
 def build(place, data):
-    """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`."""
+    """Builds the pipeline, with a workspace of its own or another: `build(settings, place)`.
 
-    def build(settings=None, place=place, source=None):
+    It has all nodes, as where spans came before, unless it is told that there are no spans.
+    """
+
+    def build(settings=None, place=place, source=None, spans=True):
         known = source or fingerprints(installed_versions())
-        return graph.create_pipeline(settings or config.Config(), data, place, known)
+        asked = settings or config.Config()
+        if spans:
+            windowed = asked.dataset.model_copy(update={"window": 3})
+            asked = asked.model_copy(update={"dataset": windowed})
+        taken = data if spans else dataclasses.replace(data, span=None)
+        return graph.create_pipeline(
+            asked, taken, place, known, before=preparation.Before(spans, spans)
+        )
 
     return build
 
@@ -278,7 +294,7 @@ def test_preset_builds_the_graph_with_its_settings(build, preset, data):
     assert effect.find_without_effect(settings, data) == []
 
 
-CACHED = set(nodes.NODES) - {nodes.BASELINE_RESOLVER}
+CACHED = set(nodes.NODES) - nodes.RESOLVERS
 
 
 @pytest.mark.parametrize("check", ["process", "infra_validator"])
@@ -369,6 +385,38 @@ def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_o
 
 
 @pytest.mark.parametrize(
+    ("pattern", "places", "span", "version"),
+    [
+        (
+            "span-{SPAN}/version-{VERSION}/{SPLIT}-*",
+            ["span-9/version-12", "span-010/version-03"],
+            *(10, 3),
+        ),
+        ("{YYYY}-{MM}-{DD}/{SPLIT}-*", ["2025-01-31", "2025-02-01"], 20_120, None),
+    ],
+)
+def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
+    tmp_path, place, write_records, pattern, places, span, version
+):
+    place.artifacts.mkdir(parents=True)
+    for number, below in enumerate(places):
+        for split in ("train", "eval", "test"):
+            write_records(tmp_path / "own" / below / f"{split}-0.gz", [number] * (number + 1))
+    settings = config.load_config(assignments=[f"dataset.pattern='{pattern}'"])
+    data = OwnRecords(tmp_path / "own").prepare(settings.dataset, place.root)
+    pipeline = graph.create_pipeline(settings, data, place, fingerprints())
+    runner = dag_runner.ObservedDagRunner("first", lambda node, state, note: None)
+    runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
+    store = open_store(place.metadata)
+    examples = find_output(store, "first", nodes.IMPORT_EXAMPLE_GEN, "examples")
+    properties = Artifact.of(examples, examples.type).properties
+    assert (properties["span"], properties.get("version")) == (span, version)
+    [file] = Path(examples.uri, "Split-train").iterdir()
+    records = tf.data.TFRecordDataset(str(file), "GZIP")
+    assert len(list(records)) == len(places)
+
+
+@pytest.mark.parametrize(
     ("assignment", "changed"),
     [
         ("model.filters=[4, 4]", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
@@ -390,8 +438,62 @@ def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_o
 )
 def test_knob_changes_what_its_own_node_is_cached_by_and_no_other(build, assignment, changed):
     settings = config.load_config(assignments=[assignment])
+    whole = functools.partial(build, spans=False)
     # The page tells of every setting.
-    assert changed_nodes(build(), build(settings)) == changed | {nodes.REPORT}
+    assert changed_nodes(whole(), whole(settings)) == changed | {nodes.REPORT}
+
+
+def test_with_a_window_nobody_knows_what_fits_into_memory(build):
+    settings = config.load_config(assignments=["training.memory_mb=500"])
+    learning = {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
+    assert changed_nodes(build(), build(settings)) == {*learning, nodes.REPORT}
+
+
+def test_without_spans_there_is_none_of_the_nodes_that_look_for_others(build):
+    assert set(compile_nodes(build(spans=False))) == set(nodes.NODES) - nodes.OF_SPANS
+
+
+def test_the_first_span_of_all_is_compared_with_nothing(data, place):
+    settings = config.load_config(assignments=["dataset.window=2"])
+    first = graph.create_pipeline(settings, data, place, fingerprints(installed_versions()))
+    assert set(compile_nodes(first)) & nodes.OF_SPANS == {nodes.SPAN_WINDOW}
+
+
+def test_a_window_of_one_is_the_newest_span_itself(data, place):
+    source = fingerprints(installed_versions())
+    compiled = compile_nodes(
+        graph.create_pipeline(
+            config.Config(), data, place, source, before=preparation.Before(True, True)
+        )
+    )
+    assert nodes.SPAN_WINDOW not in compiled
+    [channel] = compiled[nodes.TRAINER].inputs.inputs["examples"].channels
+    assert channel.producer_node_query.id == nodes.IMPORT_EXAMPLE_GEN
+
+
+@pytest.mark.parametrize(
+    ("reader", "key", "producer"),
+    [
+        (nodes.TRANSFORM, "examples", nodes.SPAN_WINDOW),
+        (nodes.LEARNING_RATE_FINDER, "examples", nodes.SPAN_WINDOW),
+        (nodes.TRAINER, "examples", nodes.SPAN_WINDOW),
+        (nodes.EVALUATOR, "examples", nodes.IMPORT_EXAMPLE_GEN),
+        (nodes.FIRST_TEST_EVALUATOR, "examples", nodes.FIRST_SPAN),
+        (nodes.DRIFT_VALIDATOR, "baseline_statistics", nodes.DRIFT_BASELINE),
+        (nodes.DATA_GATE, "drift", nodes.DRIFT_VALIDATOR),
+    ],
+)
+def test_what_is_learnt_is_the_window_and_what_is_judged_the_newest_span(
+    build, reader, key, producer
+):
+    [channel] = compile_nodes(build())[reader].inputs.inputs[key].channels
+    assert channel.producer_node_query.id == producer
+
+
+def test_the_figures_on_the_first_test_split_decide_nothing(build):
+    given = parameters(compile_nodes(build())[nodes.FIRST_TEST_EVALUATOR])
+    assert "hreshold" not in given["eval_config"]
+    assert json.loads(given["example_splits"]) == ["test"]
 
 
 def test_other_serving_directory_pushes_and_reports_anew_and_changes_nothing_else(

@@ -93,6 +93,26 @@ def test_a_split_longer_than_a_reading_batch_is_read_whole(monkeypatch, load, sp
     assert split.size == 60
 
 
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_splits_of_several_spans_are_one_in_an_order_that_none_of_them_decides(
+    write_artifact, examples_artifact, transform_output, tmp_path, memory_mb
+):
+    (tmp_path / "other").mkdir()
+    both = [write_artifact(tmp_path / "other", shards=2, seed=3), examples_artifact]
+    loaded = [
+        loading.load_splits(
+            [loading.Records.from_artifacts(some, "eval", transform_output)], memory_mb, tmp_path
+        )[0]
+        for some in (both, both[::-1])
+    ]
+    assert [split.size for split in loaded] == [120, 120]
+    assert_equal(loaded[0].batches(BATCH).as_numpy_iterator(), loaded[1].batches(BATCH))
+    # The two spans have the same examples here.
+    [[images, labels]] = loaded[0].batches(120).as_numpy_iterator()
+    np.testing.assert_array_equal(images[::2], images[1::2])
+    np.testing.assert_array_equal(labels[::2], labels[1::2])
+
+
 @pytest.mark.parametrize("memory_mb", [0, 1000])
 def test_an_empty_split_is_an_error_that_names_its_files(load, memory_mb):
     with pytest.raises(ValueError, match=r"no examples in .*Split-empty"):

@@ -153,3 +153,9 @@ def test_what_could_not_be_compared_is_told(tmp_path):
 
 def test_where_there_was_nothing_to_compare_with_nothing_differs(tmp_path):
     assert read_differences(tmp_path, "drift") == []
+
+
+def test_splits_come_in_the_order_in_which_people_name_them(tmp_path):
+    for split in ("eval", "extra", "test", "train"):
+        write(tmp_path, f"Split-{split}", anomalies_pb2.Anomalies(data_missing=True))
+    assert [one.split for one in read_anomalies(tmp_path)] == ["train", "eval", "test", "extra"]

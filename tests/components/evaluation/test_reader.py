@@ -17,7 +17,7 @@ from tfx.types import artifact_utils, standard_artifacts
 import schema
 from components.evaluation import extractors, tally
 from components.evaluation.figures import EvaluationError
-from components.evaluation.reader import read_evaluation
+from components.evaluation.reader import read_evaluation, read_figures
 from pipeline import config, evaluation
 from trainer_module import features
 
@@ -55,7 +55,15 @@ def png(label):
     return file.getvalue()
 
 
-def evaluate(directory, truth, settings, *, candidate, baseline=None):
+def evaluate(
+    directory,
+    truth,
+    settings,
+    *,
+    candidate,
+    baseline=None,
+    build=evaluation.build_eval_config,
+):
     """Runs the Evaluator of TFX on such models; returns the directory of its `evaluation`."""
     models = {"candidate": candidate}
     if baseline is not None:
@@ -105,7 +113,7 @@ def evaluate(directory, truth, settings, *, candidate, baseline=None):
         outputs,
         {
             "eval_config": json_format.MessageToJson(
-                evaluation.build_eval_config(settings), preserving_proto_field_name=True
+                build(settings), preserving_proto_field_name=True
             ),
             "example_splits": json.dumps(["test"]),
             "module_path": extractors.__name__,
@@ -369,6 +377,26 @@ def test_an_evaluation_that_was_cut_off_is_refused_in_a_sentence(
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(EvaluationError, match=f"^The evaluation in {copy} .*: run the Evaluator"):
         read_evaluation(str(copy))
+
+
+def test_figures_are_read_of_an_evaluation_that_judges_nothing(tmp_path, blessed):
+    figures = read_figures(
+        evaluate(
+            tmp_path,
+            GOOD_TRUTH,
+            config.Evaluation(max_loss=1),
+            candidate=predict(GOOD_TRUTH, GOOD_GUESSES),
+            build=evaluation.build_figures_config,
+        )
+    )
+    assert dict(figures) == {name: getattr(blessed, name) for name in type(figures).model_fields}
+    # Nothing that looks for a blessed model can take it for one.
+    assert not list((tmp_path / "blessing").iterdir())
+
+
+def test_figures_that_were_cut_off_are_refused_in_a_sentence(tmp_path):
+    with pytest.raises(EvaluationError, match=r"was cut off, it has no eval_config.json"):
+        read_figures(str(tmp_path))
 
 
 def test_an_empty_test_split_is_refused_in_a_sentence(tmp_path):

@@ -45,7 +45,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
     transform_graph = standard_artifacts.TransformGraph()
     transform_graph.uri = transformed[0]
 
-    def find(directory, seed=5, memory_mb=1000, examples=examples_artifact, **finder) -> Found:
+    def find(directory, seed=5, memory_mb=1000, examples=(examples_artifact,), **finder) -> Found:
         hyperparameters = standard_artifacts.HyperParameters()
         results = standard_artifacts.TunerResults()
         hyperparameters.uri = str(directory / "hyperparameters")
@@ -70,7 +70,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
             "source": "0123456789abcdef",
         }
         component.LearningRateFinder.EXECUTOR_SPEC.executor_class().Do(
-            {"examples": [examples], "transform_graph": [transform_graph]},
+            {"examples": list(examples), "transform_graph": [transform_graph]},
             {"best_hyperparameters": [hyperparameters], "tuner_results": [results]},
             {"config": json.dumps(config)},
         )
@@ -159,7 +159,7 @@ def test_the_curve_follows_from_the_examples_and_not_from_how_their_files_have_t
         directory = tmp_path / name
         directory.mkdir()
         examples = write_artifact(directory, shards, seed)
-        curves.append(find(directory, memory_mb=memory_mb, examples=examples).curve)
+        curves.append(find(directory, memory_mb=memory_mb, examples=[examples]).curve)
     assert curves[0] == curves[1]
 
 

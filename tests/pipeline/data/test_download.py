@@ -26,6 +26,20 @@ class Server:
     ending: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass(frozen=True)
+class Redirect:
+    """A fault: another address, which may name the path that was asked for."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Length:
+    """A fault: what is said to be the length."""
+
+    said: str
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves files by name, with ranges; the faults come first, one a request."""
 
@@ -38,6 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send_error(fault)
         if fault == "stall":
             return plan.ending.wait(5)
+        if isinstance(fault, Redirect):
+            self.send_response(302)
+            self.send_header("Location", fault.target.format(path=self.path))
+            return self.end_headers()
         if name not in plan.files:
             return self.send_error(404)
         content, start = plan.files[name], 0
@@ -48,7 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         rest = content[start:]
         self.send_response(206 if asked and plan.ranges else 200)
         if plan.length:
-            self.send_header("Content-Length", str(len(rest)))
+            said = fault.said if isinstance(fault, Length) else str(len(rest))
+            self.send_header("Content-Length", said)
         self.end_headers()
         self.wfile.write(rest[:HALF] if fault in ("break", "stall halfway") else rest)
         if fault == "stall halfway":
@@ -371,3 +390,59 @@ def test_a_full_disk_is_refused_and_nothing_takes_the_final_name(
     assert first not in contents(target)
     fetch(target, server.address)
     assert contents(target) == files
+
+
+@pytest.mark.parametrize("said", ["many", "-3", "1e9", "", "²"])
+def test_a_length_that_is_none_is_passed_over(files, serve, target, said):
+    fetch(target, serve(files, Length(said)).address)
+    assert contents(target) == files
+
+
+@pytest.mark.parametrize("to", ["http://[", "ftp://127.0.0.1/x", "http://\udcff/", "//"])
+def test_a_redirect_that_leads_nowhere_is_no_traceback(files, serve, target, to):
+    broken = serve(files, *[Redirect(to)] * 3)
+    fetch(target, broken.address, serve(files).address)
+    assert contents(target) == files
+
+
+def test_redirects_without_end_are_told(files, first, serve, target, refusal):
+    server = serve(files, *[Redirect("{path}")] * 200)
+    with refusal(first, f"{server.address} (it redirects without end)"):
+        fetch(target, server.address)
+
+
+def test_more_bytes_than_the_file_has_are_refused_before_they_fill_the_disk(
+    files, first, serve, target, refusal
+):
+    written = []
+    server = serve(files | {first: files[first] * 50})
+    size = len(files[first])
+    with refusal(first, f"(it sends more than the {size:,} bytes of the file)"):
+        fetch(
+            target, server.address, progress=lambda name, received, total: written.append(received)
+        )
+    assert max(written) <= size
+    assert contents(target) == {}
+
+
+def test_a_redirect_away_from_encryption_is_refused(files, first, target, monkeypatch, refusal):
+    class Answer:
+        status_code, headers, url = 200, {}, f"http://elsewhere.example/{first}"
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def raise_for_status(self):
+            pass
+
+    monkeypatch.setattr(download.requests, "get", lambda *_, **__: Answer())
+    with refusal(first, "(it redirects to an address without encryption)"):
+        fetch(target, "https://here.example")
+
+
+def test_the_official_files_are_asked_for_with_encryption():
+    assert download.OFFICIAL_ADDRESSES
+    assert all(address.startswith("https://") for address in download.OFFICIAL_ADDRESSES)

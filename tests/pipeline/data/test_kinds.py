@@ -61,6 +61,25 @@ def test_the_same_records_elsewhere_and_later_are_the_same_data(own, tmp_path):
     assert content(OwnRecords(own.directory.rename(tmp_path / "moved")), tmp_path) == before
 
 
+def test_a_window_has_an_effect_where_there_are_spans(own):
+    spans, none = (
+        own.find_without_effect(config.Dataset(pattern=pattern)) for pattern in (PATTERN, "{SPLIT}")
+    )
+    assert "dataset.window" not in spans
+    assert none["dataset.window"] == "dataset.pattern has no spans"
+
+
+def test_an_older_span_can_be_prepared_by_itself(own, write_records, tmp_path):
+    for split in ("train", "eval", "test"):
+        write_records(own.directory / "span-1" / "version-9" / f"{split}-0.gz", [5])
+    older, newest = own.find_spans(PATTERN)
+    settings = config.Dataset()
+    prepared = own.prepare_span(settings, tmp_path, older)
+    assert (prepared.span, prepared.examples["train"]["Sandal"]) == (1, 1)
+    assert own.prepare(settings, tmp_path) == own.prepare_span(settings, tmp_path, newest)
+    assert own.prepare(settings, tmp_path).content != prepared.content
+
+
 def test_an_older_span_has_no_say(own, write_records, tmp_path):
     before = content(own, tmp_path)
     write_records(own.directory / "span-1" / "version-9" / "train-0.gz", [5])

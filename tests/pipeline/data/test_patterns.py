@@ -1,4 +1,5 @@
 import pytest
+from tfx.components.example_gen.utils import date_to_span_number
 
 from pipeline import config
 from pipeline.data import patterns
@@ -57,6 +58,9 @@ def test_a_pattern_that_all_understand_alike_passes(pattern):
         ("/data/{SPLIT}", "it must stay below the directory with the data"),
         ("../{SPLIT}", "it must stay below the directory with the data"),
         ("./{SPLIT}/", "write it as '{SPLIT}'"),
+        ("{SPAN}*/{SPLIT}", "where {SPAN} ends nobody can tell, so write {SPAN:n} for n digits"),
+        ("{SPAN}/*{VERSION}/{SPLIT}", "where {VERSION} ends nobody can tell"),
+        ("{SPAN}{VERSION}/{SPLIT}", "where {SPAN} ends nobody can tell"),
     ],
 )
 def test_a_pattern_that_would_be_misunderstood_is_refused(refusal, pattern, reason):
@@ -159,3 +163,78 @@ def test_a_shard_that_the_others_tell_of_is_missed(tmp_path, refusal):
     put(tmp_path, "span-1/version-1/{SPLIT}-00001-of-00002.gz")
     with refusal(f"{tmp_path} lacks span-1/version-1/train-00000-of-00002.gz"):
         patterns.find_newest(tmp_path, PATTERN)
+
+
+def test_spans_are_found_with_their_newest_versions_in_the_order_of_their_numbers(tmp_path):
+    for place in ("span-10/version-1", "span-9/version-9", "span-9/version-10", "span-0/version-1"):
+        put(tmp_path, f"{place}/{{SPLIT}}-0")
+    found = patterns.find_spans(tmp_path, PATTERN)
+    assert [edition.age for edition in found] == [(0, 1), (9, 10), (10, 1)]
+
+
+def test_a_span_that_is_a_date_counts_as_tfx_counts_it_and_has_the_name_of_the_day(tmp_path):
+    pattern = "{YYYY}-{MM}-{DD}/{SPLIT}"
+    put(tmp_path, "2025-02-01/{SPLIT}")
+    [edition] = patterns.find_spans(tmp_path, pattern)
+    assert edition.span == date_to_span_number(2025, 2, 1)
+    assert patterns.name_span(pattern, edition.span) == "span 2025-02-01"
+    assert patterns.name_span(PATTERN, 7) == "span 7"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files", "asked"),
+    [
+        # Without the number of digits, TFX would look for span-7 and version-2.
+        (PATTERN, ["span-007/version-02"], "span-{SPAN:3}/version-{VERSION:2}/{SPLIT}-*"),
+        (PATTERN, ["span-7/version-2"], "span-{SPAN:1}/version-{VERSION:1}/{SPLIT}-*"),
+        # With it, TFX would refuse version-9.
+        (
+            PATTERN,
+            ["span-7/version-9", "span-7/version-10"],
+            "span-{SPAN:1}/version-{VERSION}/{SPLIT}-*",
+        ),
+        ("{SPAN:3}/{SPLIT}", ["007"], "{SPAN:3}/{SPLIT}"),
+        ("{SPLIT}-*", [], "{SPLIT}-*"),
+    ],
+)
+def test_tfx_is_told_how_many_digits_the_numbers_have(tmp_path, pattern, files, asked):
+    for place in files or ["."]:
+        put(tmp_path, f"{place}/{{SPLIT}}-0" if pattern.endswith("*") else f"{place}/{{SPLIT}}")
+    newest = patterns.find_spans(tmp_path, pattern)[-1]
+    assert patterns.ask_for(tmp_path, pattern, newest) == asked
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        (PATTERN, ["span-7/version-1/{SPLIT}-0", "span-7/version-02/{SPLIT}-0"]),
+        # TFX takes "9-a" for a version.
+        ("{SPLIT}-{SPAN}-{VERSION}-*", ["{SPLIT}-7-9-a-b", "{SPLIT}-7-10-a"]),
+    ],
+)
+def test_versions_that_tfx_cannot_tell_are_refused(tmp_path, refusal, pattern, files):
+    for name in files:
+        put(tmp_path, name)
+    newest = patterns.find_spans(tmp_path, pattern)[-1]
+    with refusal(f"{tmp_path} has the versions", newest.pattern, "write them with as many digits"):
+        patterns.ask_for(tmp_path, pattern, newest)
+
+
+def test_a_span_that_tfx_cannot_count_is_refused(tmp_path, refusal):
+    put(tmp_path, "202501311200/{SPLIT}")
+    [edition] = patterns.find_spans(tmp_path, "{SPAN}/{SPLIT}")
+    with refusal(f"{tmp_path} has 202501311200/{{SPLIT}}", "write their date"):
+        patterns.ask_for(tmp_path, "{SPAN}/{SPLIT}", edition)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "spans"),
+    [
+        (PATTERN, True),
+        ("{YYYY}{MM}{DD}/{SPLIT}", True),
+        ("{SPAN:2}-{SPLIT}", True),
+        ("{SPLIT}", False),
+    ],
+)
+def test_a_pattern_says_whether_there_are_spans(pattern, spans):
+    assert patterns.has_spans(pattern) == spans

@@ -206,9 +206,10 @@ def test_records_of_ones_own_are_taken_as_they_are(own, parent):
     assert prepared == preparation.Prepared(
         source=own,
         directory=own.directory,
-        pattern="span-{SPAN}/version-{VERSION}/{SPLIT}-*",
+        pattern="span-{SPAN:1}/version-{VERSION:1}/{SPLIT}-*",
         examples=dict.fromkeys(SPLITS, records.count_classes([1, 2])),
         content=prepared.content,
+        span=2,
     )
     assert len(prepared.content) == 64
     assert sums(own.directory) == before

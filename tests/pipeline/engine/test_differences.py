@@ -188,6 +188,18 @@ def test_other_data_is_named_by_its_directory():
     assert told == 'dataset.dir = "/new", where the run before had "/old"'
 
 
+@pytest.mark.parametrize(
+    ("asked", "taken"),
+    [
+        ("span-{SPAN:3}/v{VERSION:2}/train-*", "span-007/v02/train-*"),
+        ("{YYYY}-{MM}-{DD}/train", "2025-02-01/train"),
+    ],
+)
+def test_the_numbers_that_were_taken_are_no_other_pattern(asked, taken):
+    now, then = examples("data", asked), examples("data", taken)
+    assert find_differences(nodes.IMPORT_EXAMPLE_GEN, now, then) == []
+
+
 def test_other_pattern_is_named():
     now, then = examples("/d", "new-{SPAN}-*"), examples("/d", "old-1-*")
     [told] = find_differences(nodes.IMPORT_EXAMPLE_GEN, now, then)

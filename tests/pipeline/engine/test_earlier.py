@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline import fingerprint, graph, nodes
+from pipeline import data_nodes, fingerprint, nodes
 from pipeline.engine import versions
 from pipeline.runs.metadata import open_store
 from tests.pipeline.plant import Plant
@@ -78,7 +78,7 @@ def test_other_data_under_what_a_part_takes_over_is_refused_by_name(pushed, writ
 
 @pytest.mark.parametrize("start", [nodes.TRAINER, nodes.PUSHER])
 def test_edited_schema_under_what_a_part_takes_over_is_refused_by_name(pushed, monkeypatch, start):
-    monkeypatch.setattr(graph, "sha256", lambda file: "edited")
+    monkeypatch.setattr(data_nodes, "sha256", lambda file: "edited")
     answer = pushed.run(from_node=start)
     assert answer.code == 2
     assert 'ImportSchemaGen makes: the schema\'s SHA-256 = "edited", where' in answer.cause

@@ -334,7 +334,7 @@ def test_outcome_that_can_not_be_read_hides_no_failure_and_passes_for_none(
 def test_picture_that_can_not_be_copied_costs_nothing_else(run_graph, monkeypatch, tmp_path):
     there = tmp_path / "curve.png"
     there.touch()
-    outcome = Outcome([], None, None, None, None, [tmp_path / "none.png", there])
+    outcome = Outcome([], None, [], None, None, None, None, [tmp_path / "none.png", there])
     monkeypatch.setattr("pipeline.runs.outcome.read_outcome", lambda *arguments: outcome)
     finished, _ = run_graph()
     assert finished.failure is None

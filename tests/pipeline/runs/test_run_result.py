@@ -94,7 +94,9 @@ def test_json_has_everything_of_a_run():
                 "pictures": [],
             }
         ],
+        "spans": [],
         "evaluation": judged().model_dump(mode="json"),
+        "first_test": None,
         "blessed": False,
         "reasons": [LOW_RECALL.sentence],
         "verdict": {

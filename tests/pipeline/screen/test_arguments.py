@@ -169,7 +169,11 @@ COMMANDS = {
             ["export", "1", "d", "--format", "onx"],
             "--format can't be 'onx': did you mean onnx?",
         ),
-        ("dataset", ["zzz"], "There is no command 'zzz': there are prepare, info, import."),
+        (
+            "dataset",
+            ["zzz"],
+            "There is no command 'zzz': there are prepare, info, quarantine, import, demo-spans.",
+        ),
         ("inspect", ["--json", "--format", "csv"], "--format does not go with --json; see --help."),
         (
             "inspect",

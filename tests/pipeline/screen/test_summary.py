@@ -8,6 +8,7 @@ from pipeline.errors import ExitCode
 from pipeline.nodes import BASELINE_RESOLVER, NODES
 from pipeline.runs.run_result import (
     Failure,
+    FirstTest,
     NodeResult,
     Pushed,
     RunResult,
@@ -22,6 +23,7 @@ from tests.evaluations import (
     evaluation,
     overall_metrics,
 )
+from tests.pipeline.mill import TRAINED
 
 BLESSED = evaluation(classes={})
 PUSHED = Pushed(path="/served/tinyvgg/7", version="7")
@@ -43,6 +45,23 @@ def figures(
 ) -> ClassMetrics:
     return class_metrics(
         accuracy=0.71239, loss=0.75, precision=precision, f1=f1, most_confused_with=confused
+    )
+
+
+def test_spans_that_were_learnt_from_are_named_beside_the_training():
+    training = TrainingResult(**TRAINED)
+    lines = printed(run_result(training=training, spans=["span 2025-02-01", "span 2025-01-31"]))
+    assert lines[1] == "trained on span 2025-02-01, span 2025-01-31"
+    assert "trained on span" not in "\n".join(printed(run_result(training=training)))
+
+
+def test_the_figures_on_the_first_test_split_are_a_line_of_their_own():
+    first = evaluation(overall=overall_metrics(accuracy=0.90126, loss=0.27654), classes={})
+    told = FirstTest(span="span 1", figures=first)
+    lines = printed(run_result(evaluation=BLESSED, first_test=told))
+    [line] = [line for line in lines if "span 1" in line]
+    assert line == (
+        "on the test split of the first one, span 1: accuracy 0.9013, loss 0.2765 on 10,000 images"
     )
 
 

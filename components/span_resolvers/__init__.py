@@ -1,0 +1,1 @@
+"""Resolves spans of the data by what the data gate said of them."""
