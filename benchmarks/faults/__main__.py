@@ -13,45 +13,52 @@ import dataclasses
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.faults.cases import cases
-from benchmarks.faults.trial import HEAD, Bench, HopelessError, measure
+from benchmarks.faults.trial import HEAD, Bench, Case, HopelessError, measure
 from pipeline.screen.arguments import whole_number
 
 
 def main() -> int:
-    """Prints the table; returns 1 if something did not survive."""
+    """Prints the table; returns 1 if not all is as if nothing had happened."""
     parsed = _parse()
-    chosen = cases(parsed.days_loop)
-    if parsed.only:
-        chosen = {
-            name: case
-            for name, case in chosen.items()
-            if any(part.lower() in name.lower() for part in parsed.only)
-        }
-    if not chosen:
-        sys.exit(f"There is no fault {' or '.join(parsed.only)}: --list names all.")
+    chosen = _choose(parsed)
     if parsed.list:
         print("\n".join(chosen))
         return 0
-    settings = [part for one in parsed.set for part in ("--set", one)]
-    flags = ["--config", "smoke", "--set", 'learning_rate.source="fixed"', *settings]
     with tempfile.TemporaryDirectory(prefix="faults-", dir=parsed.scratch) as scratch:
-        epochs = ["--epochs", str(parsed.epochs)]
-        bench = Bench(Path(scratch), [*flags, *epochs], parsed.limit)
+        bench = Bench(Path(scratch), _flags(parsed), parsed.limit)
         try:
             bench.prepare()
         except HopelessError as error:
             sys.exit(str(error))
-        well = True
-        if not parsed.json:
-            print(HEAD, flush=True)
-        for row in measure(bench, chosen, parsed.tries, parsed.seed):
-            well = well and all(one.survived and one.same for one in row.trials)
-            told = json.dumps(dataclasses.asdict(row)) if parsed.json else row.to_markdown()
-            print(told, flush=True)
-    return 0 if well else 1
+        return 0 if _print_rows(bench, chosen, parsed) else 1
+
+
+def _choose(parsed: argparse.Namespace) -> dict[str, Case]:
+    parts = [part.lower() for part in parsed.only] or [""]
+    found = cases(parsed.days_loop)
+    chosen = {name: found[name] for name in found if any(part in name.lower() for part in parts)}
+    if not chosen:
+        sys.exit(f"There is no fault {' or '.join(parsed.only)}: --list names all.")
+    return chosen
+
+
+def _flags(parsed: argparse.Namespace) -> list[str]:
+    settings = ['learning_rate.source="fixed"', f"training.epochs={parsed.epochs}", *parsed.set]
+    return ["--config", "smoke", *(part for one in settings for part in ("--set", one))]
+
+
+def _print_rows(bench: Bench, chosen: Mapping[str, Case], parsed: argparse.Namespace) -> bool:
+    well = True
+    if not parsed.json:
+        print(HEAD, flush=True)
+    for row in measure(bench, chosen, parsed.tries, parsed.seed):
+        well = well and all(trial.well for trial in row.trials)
+        print(json.dumps(dataclasses.asdict(row)) if parsed.json else row.to_markdown(), flush=True)
+    return well
 
 
 def _parse() -> argparse.Namespace:
@@ -60,6 +67,7 @@ def _parse() -> argparse.Namespace:
     add(
         "--only",
         action="append",
+        default=[],
         metavar="NAME",
         help="faults with this in their name; again for more",
     )

@@ -163,6 +163,11 @@ class Trial:
     left: Sequence[str] = ()
     trouble: str = ""
 
+    @property
+    def well(self) -> bool:
+        """Whether all is as if nothing had happened."""
+        return self.survived and self.same and not self.left
+
 
 def attempt(bench: Bench, case: Case, number: int, chance: random.Random) -> Trial:
     """Tries a fault once, in a root that is deleted afterwards."""

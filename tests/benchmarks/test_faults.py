@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults import trial
+from benchmarks.faults.__main__ import main
 from benchmarks.faults.cases import NODES, cases
 from benchmarks.faults.trial import Bench, Case, HopelessError, Row, Trial, measure
 from pipeline import nodes
@@ -84,15 +85,15 @@ def at_trainer(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        *("SIGTERM", "SIGSTOP, then SIGCONT", "Ctrl-C", "64 descriptors"),
-        *(f"files of {nodes.TRAINER} deleted", "all artifacts deleted", "root moved"),
+        *("SIGSTOP, then SIGCONT", "Ctrl-C", "64 descriptors"),
+        *(f"files of {nodes.TRAINER} deleted", "root moved"),
         *("metadata.db garbled", "metadata.db locked", "clock put back a day"),
         "two runs in two roots",
     ],
 )
 def test_a_command_that_recovers_survives(attempt, at_trainer, name):
     found = attempt(name)
-    assert (found.survived, found.same, list(found.left)) == (True, True, [])
+    assert found.well, found
 
 
 @pytest.mark.parametrize("number", range(3), ids=["first", "second", "third"])
@@ -117,6 +118,7 @@ def test_kills_go_round_the_command_the_worker_and_both(attempt, at_trainer, num
 def test_what_is_wrong_after_a_fault_is_told(attempt, at_trainer, defect, told):
     found = attempt(KILL, defect)
     assert {name: getattr(found, name) for name in told} == told
+    assert not found.well
 
 
 def test_a_pipeline_that_fails_undisturbed_is_not_measured(make_bench):
@@ -138,6 +140,30 @@ def test_a_row_counts_the_tries_and_names_what_went_wrong():
     assert Row("SIGKILL", [good, bad]).to_markdown() == (
         "| SIGKILL | 2 | 1; lost | 1 | 1 × process | Killed; a\\|b |"
     )
+
+
+def test_a_name_chooses_faults_and_one_that_is_none_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["faults", "--list", "--only", "ctrl-c"])
+    assert main() == 0
+    assert capsys.readouterr().out.splitlines() == ["Ctrl-C", "Ctrl-C twice"]
+    monkeypatch.setattr(sys, "argv", ["faults", "--only", "flood"])
+    with pytest.raises(SystemExit, match="There is no fault flood"):
+        main()
+
+
+def test_the_table_is_printed_and_says_by_the_exit_code_whether_all_is_well(monkeypatch, capsys):
+    monkeypatch.setattr(Bench, "prepare", lambda bench: None)
+    ends = iter([True, False])
+    monkeypatch.setattr(trial, "attempt", lambda *one: Trial("moved", next(ends), True))
+    for code in (0, 1):
+        monkeypatch.setattr(sys, "argv", ["faults", "--only", "root moved"])
+        assert main() == code
+    assert capsys.readouterr().out.splitlines() == [
+        *trial.HEAD.splitlines(),
+        "| root moved | 1 | 1 | 1 | nothing | moved |",
+        *trial.HEAD.splitlines(),
+        "| root moved | 1 | 0 | 1 | nothing | moved |",
+    ]
 
 
 def test_every_component_that_runs_is_killed_and_robbed():
