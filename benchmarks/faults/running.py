@@ -1,5 +1,6 @@
 """Calls of the commands, watched while they run, and what they leave in a root."""
 
+import math
 import os
 import resource
 import signal
@@ -7,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.runs.run_result import RunResult
 
 RUN = "pipeline.local_runner"
 _POLL_S = 0.05
+_RELATIVE, _ABSOLUTE = 1e-6, 1e-7
+"""How far figures may be apart: Beam makes its batches by how fast it is, and float32 shows it."""
 _RUNNING = 2
 """As ML Metadata numbers it."""
 
@@ -47,12 +50,12 @@ class Ended:
         return None
 
     @property
-    def figures(self) -> str | None:
-        """The figures on the test split, in JSON; None where there are none."""
+    def figures(self) -> Mapping[str, object] | None:
+        """The figures on the test split, as JSON has them; None where there are none."""
         result = self.result
         if result is None or result.evaluation is None:
             return None
-        return result.evaluation.model_dump_json(include={*Figures.model_fields})
+        return result.evaluation.model_dump(mode="json", include={*Figures.model_fields})
 
     @property
     def sentence(self) -> str:
@@ -63,6 +66,18 @@ class Ended:
         if result is None:
             return f"it ended by {signal.Signals(-self.code).name if self.code < 0 else self.code}"
         return result.failure.cause if result.failure else result.verdict.state
+
+
+def is_alike(one: object, other: object) -> bool:
+    """Whether figures are the same, but for what a sum in another order makes of them."""
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(is_alike(one[key], other[key]) for key in one)
+        case list(), list():
+            return len(one) == len(other) and all(map(is_alike, one, other))
+        case float(), float():
+            return math.isclose(one, other, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+    return one == other
 
 
 class Running:

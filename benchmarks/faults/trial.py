@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from benchmarks.faults.running import RUN, Ended, Running, find_left, find_processes, python, send
+from benchmarks.faults.running import (
+    RUN,
+    Ended,
+    Running,
+    find_left,
+    find_processes,
+    is_alike,
+    python,
+    send,
+)
 
 Start = Literal["empty", "prepared"]
 """A root with nothing in it, or one in which another model is served."""
@@ -179,7 +188,7 @@ def attempt(bench: Bench, case: Case, number: int, chance: random.Random) -> Tri
         return Trial(
             said,
             survived=not trouble,
-            same=again.figures == expected.figures,
+            same=is_alike(again.figures, expected.figures),
             left=find_left(scene.root),
             trouble=trouble,
         )

@@ -1,6 +1,7 @@
 """The table of faults, with a program in place of the commands that recovers within a second."""
 
 import dataclasses
+import math
 import random
 import shutil
 import sys
@@ -11,11 +12,12 @@ import pytest
 from benchmarks.faults import trial
 from benchmarks.faults.__main__ import main
 from benchmarks.faults.cases import NODES, cases
+from benchmarks.faults.running import Ended, is_alike
 from benchmarks.faults.trial import Bench, Case, HopelessError, Row, Trial, measure
 from pipeline import nodes
 from pipeline.errors import ExitCode
 from pipeline.runs.run_result import Failure, NodeResult, Pushed, RunResult
-from tests.evaluations import evaluation
+from tests.evaluations import evaluation, overall_metrics
 
 PLANT = Path(__file__).with_name("plant.py")
 
@@ -127,6 +129,19 @@ def test_a_pipeline_that_fails_undisturbed_is_not_measured(make_bench):
     )
     with pytest.raises(HopelessError, match="ended with 2: no data"):
         make_bench(result=failed).prepare()
+
+
+@pytest.mark.parametrize(
+    ("loss", "alike"), [(0.25 + 1e-9, True), (0.2501, False), (math.nan, False)], ids=str
+)
+def test_figures_may_differ_by_the_order_of_a_sum_and_no_more(loss, alike):
+    changed = RESULT.model_copy(
+        update={"evaluation": evaluation(overall=overall_metrics(loss=loss))}
+    )
+    one, other = (Ended(0, result.to_json(), "").figures for result in (RESULT, changed))
+    assert is_alike(one, one)
+    assert is_alike(one, other) is alike
+    assert not is_alike(one, None)
 
 
 def test_a_row_that_can_not_be_tried_says_why(make_bench):
