@@ -8,6 +8,9 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 STATISTICS_FILE = "FeatureStats.pb"
 """In the directory of each split of an `ExampleStatistics`: TFX names it so."""
 
+ANOMALIES_FILE = "SchemaDiff.pb"
+"""In the directory of each split, or pair of them, of an `ExampleAnomalies`: likewise."""
+
 SPLIT, PAIR = "Split-", "SplitPair-"
 """How the directory of a split begins, and that of two that were compared."""
 

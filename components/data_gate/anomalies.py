@@ -10,10 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.image_statistics.distances import JENSEN_SHANNON, L_INFINITY
 from components.image_statistics.labels import CLASS_SHARE
-from components.split_files import PAIR, SPLIT, find_splits
-
-ANOMALIES_FILE = "SchemaDiff.pb"
-"""In the directory of each split of an `ExampleAnomalies`: TFX names it so."""
+from components.split_files import ANOMALIES_FILE, PAIR, SPLIT, find_splits
 
 _Reason: TypeAlias = anomalies_pb2.AnomalyInfo.Reason
 _Type = anomalies_pb2.AnomalyInfo.Type

@@ -1,12 +1,11 @@
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from components.data_gate.anomalies import ANOMALIES_FILE
 from components.data_gate.findings import Picture
 from components.data_gate.judging import Bounds, Shown, judge
 from components.image_statistics import findings as image_findings
 from components.image_statistics.findings import Sample
-from components.split_files import STATISTICS_FILE
+from components.split_files import ANOMALIES_FILE, STATISTICS_FILE
 from trainer_module import features
 
 BOUNDS = Bounds({"default": "stop", "new_feature": "warn", "repeat": "ignore"}, 0.1, 0.1)
