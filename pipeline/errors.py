@@ -1,7 +1,11 @@
 """How a command ends: its exit codes, and the error that a person can mend."""
 
 import enum
+import re
 from pathlib import Path
+
+# But for the end of a line, which sentences of several lines have.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 class ExitCode(enum.IntEnum):
@@ -18,8 +22,19 @@ class ExitCode(enum.IntEnum):
 class UserError(Exception):
     """Wrong use, configuration or data: one sentence that says what, where and what to do.
 
-    Commands print it without a traceback and exit with `ExitCode.USAGE`.
+    Commands print it without a traceback and exit with `ExitCode.USAGE`. As text, it has no
+    characters that would do something to a terminal: names of files may hold any.
     """
+
+    def __str__(self) -> str:
+        """The sentence, with control characters and bytes that are no UTF-8 written out."""
+        return make_visible(super().__str__())
+
+
+def make_visible(text: str) -> str:
+    r"""Writes out what a terminal would obey, and what is not UTF-8, as `\x1b` and the like."""
+    text = text.encode(errors="backslashreplace").decode()
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def unreadable(directory: Path, error: OSError) -> UserError:

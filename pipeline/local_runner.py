@@ -105,8 +105,7 @@ def _try(parsed: argparse.Namespace, ignore_interrupts: Callable[[], None]) -> R
     try:
         return _run(parsed, console, started, ignore_interrupts)
     except UserError as error:
-        # A path may hold bytes that are not UTF-8, and JSON may not.
-        cause = str(error).encode(errors="backslashreplace").decode()
+        cause = str(error)
         print(f"error: {cause}", file=sys.stderr)
         return _not_started(started, cause, ExitCode.USAGE)
     except KeyboardInterrupt:

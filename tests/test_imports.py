@@ -55,7 +55,15 @@ ORDER = {
         ("listing", "verdict"),
         ("data_gate",),
         ("evaluation", "image_statistics", "model_formats", "model_server", "model_store"),
-        ("blessings", "image_measures", "programs", "properties", "quiet", "tfx_public"),
+        (
+            "blessings",
+            "image_measures",
+            "programs",
+            "properties",
+            "quiet",
+            "split_files",
+            "tfx_public",
+        ),
     ),
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""

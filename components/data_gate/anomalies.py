@@ -10,9 +10,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from components.image_statistics.distances import JENSEN_SHANNON, L_INFINITY
 from components.image_statistics.labels import CLASS_SHARE
-
-ANOMALIES_FILE = "SchemaDiff.pb"
-"""In the directory of each split of an `ExampleAnomalies`: TFX names it so."""
+from components.split_files import ANOMALIES_FILE, PAIR, SPLIT, find_splits
 
 _Reason: TypeAlias = anomalies_pb2.AnomalyInfo.Reason
 _Type = anomalies_pb2.AnomalyInfo.Type
@@ -48,8 +46,6 @@ _KINDS = {
 _KIND_OF = {type_name: kind for kind, names in _KINDS.items() for type_name in names.split()}
 
 _TOO_HIGH = (_Type.FLOAT_TYPE_BIG_FLOAT, _Type.INT_TYPE_BIG_INT)
-
-_ORDER = ("train", "eval", "test")
 
 _DISTANCES = {
     _Type.COMPARATOR_L_INFTY_HIGH: _Measured.L_INFTY,
@@ -101,7 +97,7 @@ def read_anomalies(directory: Path) -> list[Anomaly]:
             too_high=reason.type in _TOO_HIGH,
             bound=_find_bound(reason),
         )
-        for split, found in _read(directory, "Split-")
+        for split, found in _read(directory, SPLIT)
         for feature, reason in _reasons(found)
     ]
 
@@ -116,7 +112,7 @@ def read_differences(directory: Path, kind: str, before: str = "") -> list[Anoma
         before: whose split it was compared with, a genitive; that of the same data if empty.
     """
     anomalies = []
-    for pair, found in _read(directory, "SplitPair-"):
+    for pair, found in _read(directory, PAIR):
         split, _, baseline = pair.partition("_")
         other = f"{before} {baseline}".strip()
         for feature, reason in _reasons(found):
@@ -166,23 +162,16 @@ def read_distances(directory: Path) -> list[Distance]:
             value=one.value,
             bound=one.threshold,
         )
-        for pair, found in _read(directory, "SplitPair-")
+        for pair, found in _read(directory, PAIR)
         for info in found.drift_skew_info
         for one in info.drift_measurements
     ]
 
 
 def _read(directory: Path, prefix: str) -> Iterator[tuple[str, anomalies_pb2.Anomalies]]:
-    found = {place.name.removeprefix(prefix): place for place in directory.glob(f"{prefix}*")}
-    for name in sorted(found, key=_place_of):
-        content = (found[name] / ANOMALIES_FILE).read_bytes()
+    for name, place in find_splits(directory, prefix).items():
+        content = (place / ANOMALIES_FILE).read_bytes()
         yield name, anomalies_pb2.Anomalies.FromString(content)
-
-
-def _place_of(name: str) -> tuple[int, str]:
-    """By which a split, or a pair of them, comes in the order in which people name them."""
-    split = name.partition("_")[0]
-    return (_ORDER.index(split) if split in _ORDER else len(_ORDER)), name
 
 
 def _reasons(found: anomalies_pb2.Anomalies) -> Iterator[tuple[str, _Reason]]:

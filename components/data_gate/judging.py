@@ -8,7 +8,9 @@ from components import image_measures
 from components.data_gate.anomalies import Anomaly, read_anomalies, read_differences
 from components.data_gate.findings import Finding, Picture, Severity
 from components.image_statistics import findings as image_findings
+from components.image_statistics.description import describe
 from components.image_statistics.labels import CLASS_SHARE
+from components.split_files import read_datasets
 from trainer_module import features
 
 DEFAULT = "default"
@@ -85,6 +87,8 @@ def _judge_anomalies(
     for one in anomalies:
         severity = bounds.severity(one.kind)
         found, pictures = (one.found, ()) if severity == "ignore" else _show(one, show)
+        if one.feature == CLASS_SHARE:
+            found += _name_classes(one, directories["image_statistics"])
         feature = "share of a class" if one.feature == CLASS_SHARE else one.feature or "examples"
         yield Finding(one.kind, severity, feature, one.split, found, pictures)
 
@@ -97,6 +101,20 @@ def _show(anomaly: Anomaly, show: Show) -> tuple[str, Sequence[Picture]]:
         shown = show(anomaly.split, anomaly)
         return f"{anomaly.found}: {describe_share(shown)}", shown.pictures
     return anomaly.found, ()
+
+
+def _name_classes(anomaly: Anomaly, statistics: Path) -> str:
+    """The classes whose share is out of bounds, with how many images each has."""
+    description = describe(read_datasets(statistics)[anomaly.split])
+    bound = anomaly.bound
+    if bound is None:
+        return ""
+    counts = [
+        f"{name} has {description.classes[name]:,}"
+        for name, share in description.shares.items()
+        if (share > bound if anomaly.too_high else share < bound)
+    ]
+    return f": of {description.examples:,} images, {', '.join(counts)}"
 
 
 def describe_share(shown: Shown) -> str:

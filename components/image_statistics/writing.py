@@ -12,13 +12,8 @@ from components.image_statistics.labels import name_class
 from components.image_statistics.pictures import Place, fetch_pictures
 from components.image_statistics.statistics import build_statistics
 from components.image_statistics.tallies import Tally
+from components.split_files import ANOMALIES_FILE, STATISTICS_FILE
 from trainer_module.tfx_internals import io_utils
-
-STATISTICS_FILE = "FeatureStats.pb"
-"""Of a split, as TFX's StatisticsGen names it."""
-
-ANOMALIES_FILE = "SchemaDiff.pb"
-"""Of a split, as TFX's ExampleValidator names it."""
 
 
 @dataclass(frozen=True)

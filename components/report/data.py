@@ -1,14 +1,11 @@
 """Reads what TFX's components found out about the data."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.report.contents import FeatureStatistics
-
-_STATISTICS_FILE = "FeatureStats.pb"
-_ORDER = ("train", "eval", "test")
+from components.split_files import read_datasets
 
 
 def read_statistics(directory: Path) -> list[FeatureStatistics]:
@@ -25,22 +22,6 @@ def read_statistics(directory: Path) -> list[FeatureStatistics]:
         for split, dataset in read_datasets(directory).items()
         for feature in dataset.features
     ]
-
-
-def read_datasets(directory: Path) -> dict[str, statistics_pb2.DatasetFeatureStatistics]:
-    """Reads the message of each split from an `ExampleStatistics`."""
-    found = {}
-    for split, content in _splits(directory, _STATISTICS_FILE):
-        [found[split]] = statistics_pb2.DatasetFeatureStatisticsList.FromString(content).datasets
-    return found
-
-
-def _splits(directory: Path, file: str) -> Iterator[tuple[str, bytes]]:
-    """Names and contents by split: the known ones in their order, then all others."""
-    found = {path.name.removeprefix("Split-"): path for path in sorted(directory.glob("Split-*"))}
-    order = [*(name for name in _ORDER if name in found), *(n for n in found if n not in _ORDER)]
-    for name in order:
-        yield name, (found[name] / file).read_bytes()
 
 
 def _describe(

@@ -21,10 +21,11 @@ from components.report.contents import (
     RunFacts,
     TrainingHistory,
 )
-from components.report.data import read_datasets, read_statistics
+from components.report.data import read_statistics
 from components.report.mistakes import find_mistakes
 from components.report.samples import pick_samples
 from components.serving_check.findings import Findings, read_report
+from components.split_files import read_datasets
 from components.verdict import (
     Failure,
     Verdict,

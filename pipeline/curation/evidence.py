@@ -7,7 +7,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from components.report.data import read_datasets
+from components.split_files import read_datasets
 from pipeline.curation import curated
 from pipeline.curation.curated import Curated
 from pipeline.curation.observing import complete, observe

@@ -141,7 +141,7 @@ def _run_graph(
 
     from pipeline import graph
     from pipeline.engine.cache import checked_cache, find_changes
-    from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.engine.dag_runner import ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
     from pipeline.fingerprint import fingerprints
     from pipeline.runs.metadata import open_store
@@ -179,19 +179,8 @@ def _run_graph(
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
         emit(NodeEvent(node=node, state="left out"))
-    ended = Finished()
-    findings: Sequence[Finding] = ()
-    try:
-        with checked_cache(place.root, place.serving_model_dir) as cache_notes:
-            runner.run(pipeline, run_options=part)
-    except InterruptedRunError:
-        ended = INTERRUPTED
-    except StoppedRunError as error:
-        ended = Finished(failure=Failure(cause=str(error)))
-    except NodeFailedError as error:
-        ended = _describe_failure(error.node, error.__cause__, place)
-        if isinstance(error.__cause__, DataRefusedError):
-            findings = error.__cause__.findings
+    with checked_cache(place.root, place.serving_model_dir) as cache_notes:
+        ended, findings = _run_nodes(partial(runner.run, pipeline, run_options=part), place)
     # What the run came to counts for more than its page, and than what a later one may ask for.
     with _logged("the page could not be made"):
         told = _failure_with_findings(ended, findings)
@@ -212,6 +201,23 @@ def _run_graph(
     return ended.model_copy(
         update={"notes": notes, "data_findings": found, "set_aside": data.set_aside}
     )
+
+
+def _run_nodes(run: Callable[[], None], place: Workspace) -> tuple[Finished, Sequence[Finding]]:
+    """Runs the nodes; returns how that ended, and what the data gate stopped it for, if it did."""
+    from pipeline.engine.dag_runner import NodeFailedError
+
+    try:
+        run()
+    except InterruptedRunError:
+        return INTERRUPTED, ()
+    except StoppedRunError as error:
+        return Finished(failure=Failure(cause=str(error))), ()
+    except NodeFailedError as error:
+        cause = error.__cause__
+        found = cause.findings if isinstance(cause, DataRefusedError) else ()
+        return _describe_failure(error.node, cause, place), found
+    return Finished(), ()
 
 
 def _describe_failure(node: str, cause: BaseException | None, place: Workspace) -> Finished:

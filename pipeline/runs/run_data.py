@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from components.data_gate.anomalies import Distance, read_distances
 from components.data_gate.findings import Finding, read_findings, without_pictures
 from components.image_statistics.description import Description, describe
-from components.report.data import read_datasets
+from components.split_files import read_datasets
 from pipeline import nodes
 from pipeline.errors import UserError
 from pipeline.runs import history, lookup

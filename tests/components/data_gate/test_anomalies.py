@@ -6,7 +6,6 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from components.data_gate.anomalies import (
-    ANOMALIES_FILE,
     Anomaly,
     Distance,
     read_anomalies,
@@ -14,6 +13,7 @@ from components.data_gate.anomalies import (
     read_distances,
 )
 from components.data_gate.findings import ADVICE
+from components.split_files import ANOMALIES_FILE
 
 INK = "feature { name: 'ink' type: FLOAT presence { min_fraction: 1 } float_domain { max: 1 } }"
 CLASS = "feature { name: 'class' type: BYTES string_domain { value: 'Bag' value: 'Coat' } }"

@@ -7,10 +7,10 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
 from components.data_gate import executor
-from components.data_gate.anomalies import ANOMALIES_FILE
 from components.data_gate.component import DataBlessing
 from components.data_gate.findings import DataRefusedError, read_findings
 from components.data_gate.pictures import SHOWN
+from components.split_files import ANOMALIES_FILE
 
 CONFIG = {
     "severities": {"default": "stop", "new_feature": "warn"},

@@ -1,14 +1,15 @@
 import pytest
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from components.data_gate.anomalies import ANOMALIES_FILE
 from components.data_gate.findings import Picture
 from components.data_gate.judging import Bounds, Shown, judge
 from components.image_statistics import findings as image_findings
 from components.image_statistics.findings import Sample
+from components.split_files import ANOMALIES_FILE, STATISTICS_FILE
+from trainer_module import features
 
 BOUNDS = Bounds({"default": "stop", "new_feature": "warn", "repeat": "ignore"}, 0.1, 0.1)
-INPUTS = ("anomalies", "image_anomalies", "skew", "drift")
+INPUTS = ("anomalies", "image_anomalies", "image_statistics", "skew", "drift")
 
 
 @pytest.fixture
@@ -26,6 +27,9 @@ def judge_data(tmp_path):
             directory.mkdir()
         for given, split, feature, type_name in anomalies:
             write(directories[given] / split, feature, type_name)
+        (directories["image_statistics"] / "Split-eval").mkdir()
+        statistics = directories["image_statistics"] / "Split-eval" / STATISTICS_FILE
+        statistics.write_bytes(judge_data.statistics.SerializeToString())
         file = directories["image_findings"] / image_findings.FINDINGS_FILE
         file.write_text(image_findings.to_json(images))
         for name in without:
@@ -33,6 +37,7 @@ def judge_data(tmp_path):
         return judge(directories, bounds, show)
 
     judge_data.shown = shown
+    judge_data.statistics = statistics_pb2.DatasetFeatureStatisticsList()
     return judge_data
 
 
@@ -126,3 +131,26 @@ def test_image_of_another_split_is_shown_with_its_class_there(judge_data):
 def test_image_that_can_not_be_decoded_is_not_shown(judge_data):
     [one] = judge_data(images=[images("undecodable", 1, other=None, png="")])
     assert one.pictures == []
+
+
+@pytest.mark.parametrize(
+    ("type_name", "told"),
+    [
+        ("FLOAT_TYPE_SMALL_FLOAT", ": of 1,000 images, Bag has 60, Ankle boot has 0"),
+        ("FLOAT_TYPE_BIG_FLOAT", ": of 1,000 images, T-shirt/top has 240"),
+    ],
+)
+def test_share_of_a_class_out_of_bounds_names_the_classes_and_their_images(
+    judge_data, tmp_path, type_name, told
+):
+    counts = dict(zip(features.CLASS_NAMES, [240, *[100] * 7, 60, 0], strict=True))
+    statistics = statistics_pb2.DatasetFeatureStatisticsList()
+    dataset = statistics.datasets.add(num_examples=1000)
+    feature = dataset.features.add(type=statistics_pb2.FeatureNameStatistics.STRING)
+    feature.path.step.append("class")
+    for name, count in counts.items():
+        feature.string_stats.rank_histogram.buckets.add(label=name, sample_count=count)
+    judge_data.statistics = statistics
+    [one] = judge_data([("image_anomalies", "Split-eval", "class_share", type_name)])
+    assert (one.kind, one.feature) == ("class_balance", "share of a class")
+    assert one.found.endswith(told)

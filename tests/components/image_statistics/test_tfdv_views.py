@@ -5,7 +5,7 @@ from pathlib import Path
 import tensorflow_data_validation as tfdv
 from tensorflow_data_validation.utils import anomalies_util, display_util
 
-from components.image_statistics.writing import ANOMALIES_FILE, STATISTICS_FILE
+from components.split_files import ANOMALIES_FILE, STATISTICS_FILE
 from tests.components.image_statistics.conftest import draw_image, make_example
 
 
