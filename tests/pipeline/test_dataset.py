@@ -254,7 +254,10 @@ def test_info_says_what_would_be_set_aside_and_writes_nothing(
         command("info", "--data-dir", own.directory)
 
 
-def test_quarantine_lists_what_was_set_aside_by_reason(command, spoiled, tmp_path, capsys):
+def test_quarantine_lists_what_was_set_aside_by_reason(
+    command, spoiled, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
     own, flags = spoiled
     command("prepare", "--data-dir", own.directory, *flags)
     [directory] = (tmp_path / "root" / "records").iterdir()

@@ -115,7 +115,9 @@ def imported_modules(packages):
     """The modules that a package's sources import, but for its own and Python's."""
     # Python has tomllib since 3.11; before, tomli stands in, which is required there only.
     # What mends pyarrow is required there only, too, as later versions of it need no mending.
-    known = {*OWN, *sys.stdlib_module_names, "tomllib", "tomli", "pyarrow_hotfix"}
+    # What checks types alone knows _typeshed.
+    elsewhere = {"tomllib", "tomli", "pyarrow_hotfix", "_typeshed"}
+    known = {*OWN, *sys.stdlib_module_names, *elsewhere}
     modules = set()
     for file in (file for package in packages for file in (CHECKOUT / package).rglob("*.py")):
         named = set()

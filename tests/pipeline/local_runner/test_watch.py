@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -101,12 +102,17 @@ def test_an_interrupt_while_it_waits_ends_it_well(tmp_path, number):
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "COLUMNS": "200"},
+        # SIGINT is ignored where the tests run in the background. No other thread runs meanwhile.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
+    overdue = threading.Timer(120, command.kill)
+    overdue.start()
     with command:
         lines = [command.stdout.readline() for _ in range(2)]
         assert "watching" in lines[0]
         assert "waiting" in lines[1]
         command.send_signal(number)
         assert "no longer watching" in command.stdout.read()
+    overdue.cancel()
     assert command.returncode == 0
     assert not (tmp_path / "root").exists()

@@ -44,7 +44,9 @@ def caches(answer):
     }
 
 
-@pytest.mark.parametrize("node", [one for one in nodes.NODES if one != nodes.BASELINE_RESOLVER])
+@pytest.mark.parametrize(
+    "node", [one for one in nodes.NODES if one not in {nodes.BASELINE_RESOLVER, *nodes.OF_SPANS}]
+)
 def test_what_a_node_made_is_made_anew_once_it_is_gone(pushed, node):
     served = pushed.served()
     for directory in made_by(pushed, node):
