@@ -80,6 +80,9 @@ def find_fault(file: Path, *, patience_s: float = _PATIENCE_S) -> Fault | None:
             tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
         return explain(error)
+    except UnicodeDecodeError:
+        # SQLite quotes what is damaged in what it says of it.
+        return Fault("damaged", "it has text that is none")
     if found != "ok":
         return Fault("damaged", found.splitlines()[-1])
     if not tables and (backup_of(file).exists() or any(file.parent.glob("artifacts/*"))):
