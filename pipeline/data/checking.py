@@ -217,16 +217,22 @@ def _take(feature: Mapping[str, Any], name: str, wanted: type[_Value]) -> _Value
     kind = _KINDS[wanted]
     found = feature[name].WhichOneof("kind") if name in feature else None
     if found != kind:
-        raise _FaultError(f"{_describe_kind(feature, found)} as {name!r} instead of a {kind}")
+        raise _FaultError(
+            f"{_describe_kind(feature, found)} as {name!r} instead of {_with_article(kind)}"
+        )
     values: Sequence[_Value] = getattr(feature[name], kind).value
     if len(values) != 1:
         raise _FaultError(f"{len(values)} values as {name!r} instead of one")
     return values[0]
 
 
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("i") else f"a {kind}"
+
+
 def _describe_kind(feature: Iterable[str], found: str | None) -> str:
     if found:
-        return f"a {found}"
+        return _with_article(found)
     others = ", ".join(sorted(feature))
     return f"nothing (there is {others})" if others else "nothing"
 
