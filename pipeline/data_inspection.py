@@ -17,14 +17,13 @@ from pipeline.runs import lookup, run_data
 from pipeline.runs.run_data import RunData
 from pipeline.runs.run_result import dump_json
 from pipeline.screen import arguments, command_line, data_views, histograms
-from pipeline.screen.arguments import one_of, whole_number
+from pipeline.screen.arguments import whole_number
 from pipeline.screen.summary import describe_verdict
 from pipeline.screen.tables import plain
 from pipeline.workspace import Workspace
 
 NAME = "data"
 
-_FORMATS = ("table", "json", "csv")
 _BAR = 3
 """The width of a bucket, in characters."""
 
@@ -102,22 +101,7 @@ def _parse(argv: Sequence[str], program: str) -> argparse.Namespace:
         metavar="N",
         help="beside the data of the newest run on span N, with the change since",
     )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument(
-        "--format",
-        type=one_of(_FORMATS),
-        default="table",
-        metavar="FORMAT",
-        help="table, csv (a row for each class and bucket) or json (everything as one object) "
-        "(default: table)",
-    )
-    form.add_argument(
-        "--json",
-        action="store_const",
-        const="json",
-        dest="format",
-        help="the same as --format json",
-    )
+    arguments.add_format_flags(parser, rows="a row for each class and bucket")
     arguments.add_config_flags(parser, data=False)
     arguments.add_serving_flag(parser)
     return parser.parse_args(argv)

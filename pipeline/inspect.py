@@ -37,7 +37,6 @@ from pipeline.workspace import Workspace
 PROGRAM = "python -m pipeline.inspect"
 
 _RUNS = "runs"
-_FORMATS = ("table", "json", "csv")
 _SHORT_COMMIT = 12
 
 _EPILOG = """\
@@ -136,21 +135,7 @@ def _parse(argv: Sequence[str], program: str) -> argparse.Namespace:
         help="only the N worst rows, the worst first; by --sort, or by recall, accuracy, "
         "images or their change",
     )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument(
-        "--format",
-        type=one_of(_FORMATS),
-        default="table",
-        metavar="FORMAT",
-        help="table, csv (the rows) or json (everything as one object) (default: table)",
-    )
-    form.add_argument(
-        "--json",
-        action="store_const",
-        const="json",
-        dest="format",
-        help="the same as --format json",
-    )
+    arguments.add_format_flags(parser, rows="the rows")
     arguments.add_config_flags(parser, data=False)
     arguments.add_serving_flag(parser)
     return parser.parse_args(argv)

@@ -99,7 +99,7 @@ def _show(anomaly: Anomaly, show: Show) -> tuple[str, Sequence[Picture]]:
         return anomaly.found, show(anomaly.split, None).pictures
     if anomaly.bound is not None and anomaly.feature in image_measures.UNITS:
         shown = show(anomaly.split, anomaly)
-        return f"{anomaly.found}: {describe_share(shown)}", shown.pictures
+        return f"{anomaly.found}: {_describe_share(shown)}", shown.pictures
     return anomaly.found, ()
 
 
@@ -117,7 +117,7 @@ def _name_classes(anomaly: Anomaly, statistics: Path) -> str:
     return f": of {description.examples:,} images, {', '.join(counts)}"
 
 
-def describe_share(shown: Shown) -> str:
+def _describe_share(shown: Shown) -> str:
     """Says how many images of a split are meant."""
     share = 100 * shown.count / shown.examples
     return f"{shown.count:,} of {shown.examples:,} images ({share:.2f} %) are out of bounds"

@@ -31,6 +31,9 @@ _INVALID_COMMAND = re.compile(r"argument COMMAND: invalid choice: '?(.+?)'? \(")
 _FEW = 5
 """So many names are told in a sentence; more of them are in the help."""
 
+_FORMATS = ("table", "json", "csv")
+"""In which an answer by rows is given."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one sentence what is wrong, with the nearest name that there is."""
@@ -193,6 +196,30 @@ def add_json_flag(parser: Parser) -> None:
     """Adds the flag for an answer that is read by programs."""
     parser.add_argument(
         "--json", action="store_true", help="print the result as one object on standard output"
+    )
+
+
+def add_format_flags(parser: Parser, rows: str) -> None:
+    """Adds the flags for an answer that is read by a person or by programs, as `format`.
+
+    Args:
+        parser: of a command that can answer by rows.
+        rows: what they are, for the help.
+    """
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--format",
+        type=one_of(_FORMATS),
+        default="table",
+        metavar="FORMAT",
+        help=f"table, csv ({rows}) or json (everything as one object) (default: table)",
+    )
+    form.add_argument(
+        "--json",
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
     )
 
 
