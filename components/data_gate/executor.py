@@ -1,5 +1,6 @@
 """The data gate's executor."""
 
+import functools
 import json
 import logging
 from pathlib import Path
@@ -43,6 +44,8 @@ class Executor(base_executor.BaseExecutor):
         directories = {name: Path(one.uri) for name, [one] in input_dict.items()}
         bounds = Bounds(**json.loads(exec_properties[CONFIG_KEY]))
 
+        # A split may differ in several measures, and is read once for all of them.
+        @functools.cache
         def show(split: str, anomaly: Anomaly | None) -> Shown:
             uri = artifact_utils.get_split_uri(input_dict["examples"], split)
             return fetch(Path(uri), anomaly)
