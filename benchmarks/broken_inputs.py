@@ -20,10 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline import config
-from pipeline.data import sources
+from benchmarks.real_images import read_splits
 from pipeline.data.idx import LabelledImages
-from pipeline.data.preparation import ImageSource
 from pipeline.data.records import to_example
 from trainer_module import features
 
@@ -41,11 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     names = parser.parse_args().names
-    settings = config.Dataset(name=features.DATASET.name, max_examples=_EXAMPLES)
-    source = sources.find(settings, lambda *_: None)
-    if not isinstance(source, ImageSource):
-        sys.exit(f"This wants {features.DATASET.title} itself, and not {source.origin}.")
-    splits = source.read(settings)
+    splits = read_splits(_EXAMPLES)
     print("| input | exit code | sentence | written |\n|---|---|---|---|")
     for name, (spoil, flags) in CASES.items():
         if not names or name in names:

@@ -8,22 +8,19 @@ and the smallest of what was changed, which is to be stopped.
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from benchmarks.real_images import read_splits
 from components.image_measures import BRIGHTNESS, INK
 from components.image_statistics import tallies
 from components.image_statistics.labels import CLASS
 from components.image_statistics.reading import Batch
 from components.image_statistics.statistics import build_statistics
-from pipeline import config
-from pipeline.data import sources
 from pipeline.data.idx import LabelledImages
-from pipeline.data.preparation import ImageSource
 from trainer_module import features
 
 _MEASURES = (CLASS, INK, BRIGHTNESS)
@@ -34,11 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=20, help="of each that is drawn by chance")
     arguments = parser.parse_args()
-    settings = config.Dataset(name=features.DATASET.name)
-    source = sources.find(settings, lambda *_: None)
-    if not isinstance(source, ImageSource):
-        sys.exit(f"This wants {features.DATASET.title} itself, and not {source.origin}.")
-    splits = source.read(settings)
+    splits = read_splits()
     show("ordinary: the largest", compare_ordinary(splits, arguments.draws), max)
     show("changed: the smallest", compare_changed(splits, arguments.draws), min)
 
