@@ -125,7 +125,7 @@ def _losses(
     """Trains at each rate in turn; yields the mean loss at each."""
 
     # Not Model.train_on_batch, whose loss is the mean since the first step.
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = network.compute_loss(

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +25,10 @@ _READ_BATCH = 1024
 """Examples that are read, or pass through the transform graph, at a time."""
 
 _PREFETCH_BATCHES = 4
+
+_unconverted = tf.autograph.experimental.do_not_convert
+"""Keeps AutoGraph off: nothing here branches on tensors, and to convert what the layer of the
+transform graph calls takes four seconds a process."""
 
 Augment = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 """Takes images float32 [B, 28, 28, 1] and a seed int64 [2]; returns other images."""
@@ -63,7 +68,8 @@ class Records:
 
     def read(self) -> Iterator[bytes]:
         """Reads the raw examples, packed, in whatever order they lie."""
-        batches = self.data_accessor.tf_dataset_factory(
+        make_dataset = _unconverted(self.data_accessor.tf_dataset_factory)
+        batches = make_dataset(
             list(self.file_patterns),
             TensorFlowDatasetOptions(
                 batch_size=_READ_BATCH, num_epochs=1, shuffle=False, drop_final_batch=False
@@ -82,7 +88,7 @@ class Records:
             transformed = layer(ordering.unpack(batch))
             return transformed[features.IMAGE], transformed[features.LABEL]
 
-        return packed.map(transform, num_parallel_calls=tf.data.AUTOTUNE)
+        return _map(packed, transform)
 
 
 @dataclass(frozen=True)
@@ -117,12 +123,11 @@ class MemorySplit:
             return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
         numbered = tf.data.Dataset.from_tensor_slices(np.array(seeds, np.int64))
-        return self._gather(numbered.flat_map(shuffle))
+        return self._gather(numbered.flat_map(_unconverted(shuffle)))
 
     def _gather(self, indices: tf.data.Dataset) -> tf.data.Dataset:
-        return indices.map(
-            lambda batch: (tf.gather(self.images, batch), tf.gather(self.labels, batch)),
-            num_parallel_calls=tf.data.AUTOTUNE,
+        return _map(
+            indices, lambda batch: (tf.gather(self.images, batch), tf.gather(self.labels, batch))
         )
 
 
@@ -248,9 +253,9 @@ def training_batches(
     batches = split.epochs(batch_size, seeds.tolist())
     if augment is not None:
         step = first_epoch * steps_per_epoch(split, batch_size)
-        batches = batches.enumerate(step).map(
+        batches = _map(
+            batches.enumerate(step),
             lambda step, batch: (augment(batch[0], tf.stack([seed, step])), batch[1]),
-            num_parallel_calls=tf.data.AUTOTUNE,
         )
     return _finish(batches)
 
@@ -258,6 +263,10 @@ def training_batches(
 def steps_per_epoch(split: Split, batch_size: int) -> int:
     """The number of batches of a split, the smaller last one included."""
     return -(-split.size // batch_size)
+
+
+def _map(batches: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    return batches.map(_unconverted(function), num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:

@@ -48,7 +48,7 @@ def _add_parts(extracts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 def _decode(pngs: tf.Tensor) -> tf.Tensor:
     """Reads PNGs (string [N]) as the network sees them: uint8 [N, 28, 28]."""
     return preprocessing.decode_images(pngs)[..., 0]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.autograph.impl import api
 
 from trainer_module import augmentation, loading
 
@@ -291,6 +292,25 @@ def test_batches_leave_out_the_autotuning_whose_thread_stalls_the_end_of_an_epoc
 def test_workers_hand_on_batches_in_order(split):
     for batches in (loading.training_batches(split, BATCH, seed=3, epochs=1), split.batches(BATCH)):
         assert batches.options().deterministic is True
+
+
+@pytest.mark.parametrize("memory_mb", [0, 100])
+def test_nothing_is_converted_by_autograph(monkeypatch, load, memory_mb):
+    """What the layer of the transform graph calls would take it seconds."""
+    convert, converted = api._convert_actual, set()
+
+    def record(entity, context):
+        converted.add(entity.__module__)
+        return convert(entity, context)
+
+    monkeypatch.setattr(api, "_convert_actual", record)
+    [split] = load("eval", memory_mb=memory_mb)
+    augment = partial(augmentation.augment, flip=True, shift=1, erase=0.5, erase_size=4)
+    training = loading.training_batches(split, BATCH, seed=3, epochs=1, augment=augment)
+    for batches in (training, split.batches(BATCH)):
+        assert len(list(batches)) == STEPS
+    # Which checks what is to be parsed in a function of its own.
+    assert converted <= {"tfx_bsl.tfxio.tf_example_record"}
 
 
 @pytest.mark.parametrize(("batch_size", "steps"), [(1, 60), (30, 2), (32, 2), (59, 2), (60, 1)])
