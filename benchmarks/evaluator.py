@@ -24,14 +24,18 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
-from tfx.v1.types import standard_artifacts
 
 from benchmarks.input_path import newest
 from components.evaluation import extractors
 from pipeline import evaluation
 from pipeline.config import Config
 from trainer_module import features
-from trainer_module.tfx_internals import artifact_utils, base_beam_executor, evaluator_executor
+from trainer_module.tfx_internals import (
+    artifact_utils,
+    base_beam_executor,
+    evaluator_executor,
+    standard_artifacts,
+)
 
 TFMA = "TFMA's own metrics"
 

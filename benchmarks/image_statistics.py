@@ -19,14 +19,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfx.v1.types import standard_artifacts
-
 from benchmarks.input_path import newest
 from components.image_statistics.executor import Executor
 from pipeline.config import Config
 from trainer_module.tfx_internals import (
     artifact_utils,
     base_beam_executor,
+    standard_artifacts,
     statistics_gen_executor,
 )
 

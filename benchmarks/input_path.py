@@ -22,12 +22,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.v1.types import standard_artifacts
 
 from pipeline.config import Config
 from trainer_module import loading as input_
 from trainer_module import model, training
-from trainer_module.tfx_internals import artifact_utils
+from trainer_module.tfx_internals import artifact_utils, standard_artifacts
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from google.protobuf import json_format
 from tensorflow_metadata.proto.v0 import path_pb2, schema_pb2
 
-from components.tfx_public import tfx
+from trainer_module.tfx_internals import DistributionValidatorConfig
 
 SKEWED_PAIRS = (("eval", "train"), ("test", "train"))
 """The splits that are compared within the same data, each with what it should be like."""
@@ -15,14 +15,14 @@ _CATEGORICAL = ("class",)
 """The measures that are names; the others are numbers."""
 
 
-def build_comparison(bounds: Mapping[str, float]) -> "tfx.proto.DistributionValidatorConfig":
+def build_comparison(bounds: Mapping[str, float]) -> DistributionValidatorConfig:
     """Builds the configuration.
 
     Args:
         bounds: the largest distance allowed by measure, an L-infinity distance for names and a
             Jensen–Shannon divergence for numbers; both are in 0 to 1.
     """
-    configuration = tfx.proto.DistributionValidatorConfig()
+    configuration = DistributionValidatorConfig()
     for name, bound in bounds.items():
         feature = configuration.default_slice_config.feature.add()
         feature.path.CopyFrom(path_pb2.Path(step=[name]))
@@ -41,7 +41,7 @@ def read_bounds(configuration: Mapping[str, Any]) -> dict[str, float]:
     Args:
         configuration: what `build_comparison` returned, as JSON.
     """
-    parsed = json_format.ParseDict(configuration, tfx.proto.DistributionValidatorConfig())
+    parsed = json_format.ParseDict(configuration, DistributionValidatorConfig())
     return {
         ".".join(one.path.step): _read_bound(one.distribution_comparator)
         for one in parsed.default_slice_config.feature

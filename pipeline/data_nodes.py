@@ -7,12 +7,22 @@ from pathlib import Path
 import schema
 from components.data_gate.component import DataGate
 from components.image_statistics.component import ImageStatistics
-from components.tfx_public import tfx
 from pipeline import comparison, config, nodes
 from pipeline.data.preparation import SPLITS, Prepared
 from pipeline.fingerprint import sha256
 from pipeline.span_nodes import create_drift_nodes
-from trainer_module.tfx_internals import base_component, distribution_validator, types
+from trainer_module.tfx_internals import (
+    DistributionValidator,
+    ExampleValidator,
+    ImportExampleGen,
+    ImportSchemaGen,
+    Input,
+    RangeConfig,
+    SchemaGen,
+    StatisticsGen,
+    base_component,
+    types,
+)
 
 
 @dataclass(frozen=True)
@@ -32,19 +42,19 @@ class DataNodes:
     told: Mapping[str, types.BaseChannel]
 
 
-def create_example_gen(data: Prepared) -> "tfx.components.ImportExampleGen":
+def create_example_gen(data: Prepared) -> ImportExampleGen:
     """Makes the one that reads the records.
 
     Args:
         data: the TFRecords.
     """
-    splits = [tfx.proto.Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
+    splits = [Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
     span = {"start_span_number": data.span, "end_span_number": data.span}
-    example_gen = tfx.components.ImportExampleGen(
+    example_gen = ImportExampleGen(
         input_base=str(data.directory),
-        input_config=tfx.proto.Input(splits=splits),
+        input_config=Input(splits=splits),
         # The one that was checked: TFX would look for the newest again.
-        range_config=tfx.proto.RangeConfig(static_range=span) if data.span is not None else None,
+        range_config=RangeConfig(static_range=span) if data.span is not None else None,
     ).with_id(nodes.IMPORT_EXAMPLE_GEN)
     if data.content:
         # The cache knows files by size and second of change: labels that were corrected keep both.
@@ -62,20 +72,20 @@ def create_data_nodes(
         examples: `Examples`, with the splits `train`, `eval` and `test`.
         drifting: whether there is a span before it to be compared with.
     """
-    statistics_gen = tfx.components.StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
+    statistics_gen = StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]
-    schema_gen = tfx.components.SchemaGen(statistics=statistics).with_id(nodes.SCHEMA_GEN)
+    schema_gen = SchemaGen(statistics=statistics).with_id(nodes.SCHEMA_GEN)
     curated = _import_schema(schema.SCHEMA_FILE).with_id(nodes.IMPORT_SCHEMA_GEN)
-    example_validator = tfx.components.ExampleValidator(
+    example_validator = ExampleValidator(
         statistics=statistics, schema=curated.outputs["schema"]
     ).with_id(nodes.EXAMPLE_VALIDATOR)
     images = ImageStatistics(examples=examples).with_id(nodes.IMAGE_STATISTICS)
     measures = images.outputs["statistics"]
     image_schema = _import_schema(schema.IMAGES_FILE).with_id(nodes.IMPORT_IMAGE_SCHEMA)
-    image_validator = tfx.components.ExampleValidator(
+    image_validator = ExampleValidator(
         statistics=measures, schema=image_schema.outputs["schema"]
     ).with_id(nodes.IMAGE_VALIDATOR)
-    skew_validator = distribution_validator.DistributionValidator(
+    skew_validator = DistributionValidator(
         statistics=measures,
         baseline_statistics=measures,
         config=comparison.build_comparison(settings.data_gate.max_skew),
@@ -104,8 +114,8 @@ def create_data_nodes(
     return DataNodes([*described, *looked_at, *drift, gate], curated, gate, told)
 
 
-def _import_schema(file: Path) -> "tfx.components.ImportSchemaGen":
-    importer = tfx.components.ImportSchemaGen(schema_file=str(file))
+def _import_schema(file: Path) -> ImportSchemaGen:
+    importer = ImportSchemaGen(schema_file=str(file))
     # TFX knows the file by its path alone: this makes an edited schema be read again.
     importer.exec_properties["sha256"] = sha256(file)
     return importer

@@ -28,12 +28,12 @@ from components.baseline_resolver.component import create_baseline_resolver
 from components.learning_rate_finder.component import LearningRateFinder
 from components.report.component import Report
 from components.serving_check.component import create_serving_check
-from components.tfx_public import tfx
 from pipeline import config, effect, evaluation, nodes, workspace
 from pipeline.data.preparation import Before, Prepared
 from pipeline.data_nodes import create_data_nodes, create_example_gen
 from pipeline.runs.pages import report_facts
 from pipeline.span_nodes import create_first_evaluation, create_window
+from trainer_module import tfx_internals as tfx
 
 
 def create_pipeline(
@@ -43,7 +43,7 @@ def create_pipeline(
     source: Mapping[str, str],
     *,
     before: Before = Before(),  # noqa: B008 - it is frozen.
-) -> tfx.dsl.Pipeline:
+) -> tfx.Pipeline:
     """Builds the pipeline.
 
     Args:
@@ -62,11 +62,11 @@ def create_pipeline(
     curated_schema = looked_at.schema.outputs["schema"]
     window = create_window(settings.dataset, examples, looked_at.gate, data.span)
     learnt = window[0].outputs["examples"] if window else examples
-    transform = tfx.components.Transform(
+    transform = tfx.Transform(
         examples=learnt,
         schema=curated_schema,
         preprocessing_fn="trainer_module.preprocessing.preprocessing_fn",
-        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=[]),
+        splits_config=tfx.SplitsConfig(analyze=["train"], transform=[]),
         # The Trainer applies the graph itself: floats on disk would cost three times as long.
         materialize=False,
         disable_statistics=True,
@@ -81,19 +81,19 @@ def create_pipeline(
     ).with_id(nodes.LEARNING_RATE_FINDER)
     found = settings.learning_rate.source == "finder"
     training = {**effect.trainer_parameters(settings, data), "checkpoints": str(place.checkpoints)}
-    trainer = tfx.components.Trainer(
+    trainer = tfx.Trainer(
         run_fn="trainer_module.run_fn.run_fn",
         examples=learnt,
         transform_graph=transform.outputs["transform_graph"],
         schema=curated_schema,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        train_args=tfx.TrainArgs(splits=["train"]),
+        eval_args=tfx.EvalArgs(splits=["eval"]),
         hyperparameters=finder.outputs["best_hyperparameters"] if found else None,
         custom_config={**training, "source": source[nodes.TRAINER]},
     ).with_id(nodes.TRAINER)
     model, served = trainer.outputs["model"], str(place.serving_model_dir)
     baseline_resolver = create_baseline_resolver(model, served).with_id(nodes.BASELINE_RESOLVER)
-    evaluator = tfx.components.Evaluator(
+    evaluator = tfx.Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline_resolver.outputs["model"],
@@ -133,8 +133,8 @@ def create_pipeline(
     graph = [*data_nodes, *model_nodes, *first, serving_check, pusher, report]
     for component in (one for one in graph if one.id in source):
         component.exec_properties["source"] = source[component.id]
-    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(place.metadata))
-    return tfx.dsl.Pipeline(
+    connection = tfx.metadata.sqlite_metadata_connection_config(str(place.metadata))
+    return tfx.Pipeline(
         pipeline_name=place.pipeline_name,
         pipeline_root=str(place.artifacts),
         components=graph,

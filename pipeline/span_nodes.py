@@ -5,9 +5,14 @@ from components.span_resolvers.component import (
     create_previous_statistics,
     create_span_window,
 )
-from components.tfx_public import tfx
 from pipeline import comparison, config, evaluation, nodes
-from trainer_module.tfx_internals import base_component, distribution_validator, types
+from trainer_module.tfx_internals import (
+    DistributionValidator,
+    Evaluator,
+    Resolver,
+    base_component,
+    types,
+)
 
 
 def create_drift_nodes(
@@ -23,7 +28,7 @@ def create_drift_nodes(
     before = create_previous_statistics(examples, nodes.DATA_GATE, nodes.IMAGE_STATISTICS).with_id(
         nodes.DRIFT_BASELINE
     )
-    validator = distribution_validator.DistributionValidator(
+    validator = DistributionValidator(
         statistics=measures,
         baseline_statistics=before.outputs["statistics"],
         config=comparison.build_comparison(settings.max_drift),
@@ -36,7 +41,7 @@ def create_window(
     examples: types.BaseChannel,
     gate: base_component.BaseComponent,
     span: int | None,
-) -> list["tfx.dsl.Resolver"]:
+) -> list[Resolver]:
     """Makes the one that puts out the examples to learn from, where there may be others.
 
     Args:
@@ -67,7 +72,7 @@ def create_first_evaluation(
         schema: the curated `Schema`.
     """
     first = create_first_span(examples, nodes.DATA_GATE).with_id(nodes.FIRST_SPAN)
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=first.outputs["examples"],
         model=model,
         schema=schema,

@@ -62,7 +62,6 @@ ORDER = {
             "properties",
             "quiet",
             "split_files",
-            "tfx_public",
         ),
     ),
 }

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.v1.components import DataAccessor
-from tfx.v1.types import standard_artifacts
 from tfx_bsl.public.tfxio import TensorFlowDatasetOptions
 
 from trainer_module import features, ordering
-from trainer_module.tfx_internals import artifact_utils, io_utils, tfxio_utils
+from trainer_module.tfx_internals import (
+    DataAccessor,
+    artifact_utils,
+    io_utils,
+    standard_artifacts,
+    tfxio_utils,
+)
 
 EXAMPLE_BYTES = features.IMAGE_SIZE**2 * np.dtype(np.float32).itemsize + np.dtype(np.int64).itemsize
 """Memory that a transformed example takes."""

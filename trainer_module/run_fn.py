@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import keras_tuner
 import tensorflow_transform as tft
-from tfx.v1.components import FnArgs
 
 from trainer_module import (
     keras_settings,
@@ -34,6 +33,7 @@ from trainer_module.model_run import (
     TENSORBOARD_DIRECTORY,
 )
 from trainer_module.provenance import Provenance
+from trainer_module.tfx_internals import FnArgs
 
 _LIBRARIES = ("tensorflow", "keras", "tensorflow-transform", "tfx")
 

@@ -1,13 +1,13 @@
 """TFX's Pusher, with an executor that pushes whole versions only."""
 
-from tfx.v1.types import standard_artifacts
-
 from components.atomic_pusher.executor import Executor
-from components.tfx_public import tfx
 from trainer_module.tfx_internals import (
+    PushDestination,
+    Pusher,
     component_spec,
     executor_spec,
     json_utils,
+    standard_artifacts,
     standard_component_specs,
     types,
 )
@@ -24,7 +24,7 @@ class AtomicPusherSpec(standard_component_specs.PusherSpec):
     }
 
 
-class AtomicPusher(tfx.components.Pusher):
+class AtomicPusher(Pusher):
     """Pushes a blessed model as the next version of a serving directory.
 
     The output is the Pusher's: a `PushedModel` with `pushed`, `pushed_destination` and
@@ -63,11 +63,11 @@ class AtomicPusher(tfx.components.Pusher):
             model_blessing=model_blessing,
             infra_blessing=infra_blessing,
             evaluation=evaluation,
-            push_destination=tfx.proto.PushDestination(
-                filesystem=tfx.proto.PushDestination.Filesystem(base_directory=base_directory)
+            push_destination=PushDestination(
+                filesystem=PushDestination.Filesystem(base_directory=base_directory)
             ),
             custom_config=json_utils.dumps({"server_dir": server_dir}),
             pushed_model=types.Channel(type=standard_artifacts.PushedModel),
         )
         # Past the Pusher's own constructor, which knows no spec but its own.
-        super(tfx.components.Pusher, self).__init__(spec=spec)
+        super(Pusher, self).__init__(spec=spec)

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tfx.v1.dsl import Artifact
-from tfx.v1.proto import PushDestination
 
 from components import blessings
 from components.evaluation.reader import read_evaluation
@@ -16,14 +14,16 @@ from components.model_store.store import Store
 from components.properties import HELD_BACK, LIVE_VERSION, PUSHED_BY, SKIPPED
 from trainer_module import provenance
 from trainer_module.tfx_internals import (
+    PushDestination,
     io_utils,
     model_utils,
     proto_utils,
     pusher_executor,
     standard_component_specs,
+    types,
 )
 
-_Artifacts = dict[str, list[Artifact]]
+_Artifacts = dict[str, list[types.Artifact]]
 
 
 class Executor(pusher_executor.Executor):
@@ -62,7 +62,7 @@ class Executor(pusher_executor.Executor):
         pushed_model.set_string_custom_property(PUSHED_BY, run)
         pushed_model.set_string_custom_property(LIVE_VERSION, str(store.find().number))
 
-    def _skip(self, pushed_model: Artifact, why: str) -> None:
+    def _skip(self, pushed_model: types.Artifact, why: str) -> None:
         logging.warning("Nothing is pushed: %s", why)
         self._MarkNotPushed(pushed_model)
         pushed_model.set_string_custom_property(SKIPPED, why)

@@ -1,14 +1,10 @@
 """The baseline resolver, as a node of the graph."""
 
-from tfx import v1 as tfx
-
 from components.baseline_resolver.strategy import CANDIDATE, BaselineModelStrategy
-from trainer_module.tfx_internals import types
+from trainer_module.tfx_internals import Resolver, standard_artifacts, types
 
 
-def create_baseline_resolver(
-    candidate: types.BaseChannel, serving_model_dir: str
-) -> tfx.dsl.Resolver:
+def create_baseline_resolver(candidate: types.BaseChannel, serving_model_dir: str) -> Resolver:
     """Constructs TFX's resolver with a strategy of our own.
 
     Args:
@@ -18,10 +14,10 @@ def create_baseline_resolver(
     Returns:
         A node that puts out `model`, the one in service as `BaselineModelStrategy` says, or none.
     """
-    return tfx.dsl.Resolver(
+    return Resolver(
         strategy_class=BaselineModelStrategy,
         config={"serving_model_dir": serving_model_dir},
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        model=types.Channel(type=standard_artifacts.Model),
+        model_blessing=types.Channel(type=standard_artifacts.ModelBlessing),
         **{CANDIDATE: candidate},
     )

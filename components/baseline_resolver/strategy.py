@@ -6,24 +6,26 @@ from pathlib import Path
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
-from tfx.v1.dsl import Artifact
-from tfx.v1.types import standard_artifacts
 
 from components import listing
 from components.model_store.store import Store
 from components.properties import FILES
-from trainer_module.tfx_internals import artifact_utils
+from trainer_module.tfx_internals import (
+    LatestBlessedModelStrategy,
+    artifact_utils,
+    standard_artifacts,
+    types,
+)
 
 CANDIDATE = "candidate"
 """Input key of the model that is about to be evaluated."""
 
 _LIVE = metadata_store_pb2.Artifact.LIVE
 
-_Artifacts = dict[str, list[Artifact]]
+_Artifacts = dict[str, list[types.Artifact]]
 
 
-class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
+class BaselineModelStrategy(LatestBlessedModelStrategy):
     """The blessed model that is live in the serving directory, if it is not the candidate.
 
     TFX's own strategy takes the latest blessed model. In a run that changes nothing that is
@@ -83,7 +85,7 @@ class BaselineModelStrategy(tfx.dsl.experimental.LatestBlessedModelStrategy):
         return [*serving, models - withdrawn]
 
 
-def _find_fault(model: Artifact) -> str | None:
+def _find_fault(model: types.Artifact) -> str | None:
     return listing.find_fault(Path(model.uri), model.get_string_custom_property(FILES))
 
 

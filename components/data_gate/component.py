@@ -6,14 +6,13 @@ TFX's ExampleValidator and DistributionValidator record what they find, and the 
 from collections.abc import Mapping
 from typing import Any
 
-from tfx.v1.types import standard_artifacts
-
 from components.data_gate.executor import BLESSING_KEY, CONFIG_KEY, Executor
 from trainer_module.tfx_internals import (
     base_component,
     component_spec,
     executor_spec,
     json_utils,
+    standard_artifacts,
     types,
 )
 

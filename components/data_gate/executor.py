@@ -6,13 +6,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from tfx.v1.dsl import Artifact
-
 from components.data_gate.anomalies import Anomaly
 from components.data_gate.findings import DataRefusedError, write_findings
 from components.data_gate.judging import Bounds, Shown, judge
 from components.data_gate.pictures import fetch
-from trainer_module.tfx_internals import artifact_utils, base_executor
+from trainer_module.tfx_internals import artifact_utils, base_executor, types
 
 CONFIG_KEY = "config"
 """Execution property: severities and bounds, as JSON."""
@@ -27,8 +25,8 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes `findings.json` where the data may pass.

@@ -2,13 +2,12 @@
 
 from typing import ClassVar
 
-from tfx.v1.types import standard_artifacts
-
 from components.image_statistics.executor import Executor
 from trainer_module.tfx_internals import (
     base_beam_component,
     component_spec,
     executor_spec,
+    standard_artifacts,
     standard_component_specs,
     types,
 )

@@ -7,7 +7,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
-from tfx.v1.dsl import Artifact
 
 from components.image_statistics import duplicates, tallies
 from components.image_statistics.duplicates import Found, Key
@@ -18,6 +17,7 @@ from trainer_module.tfx_internals import (
     base_beam_executor,
     io_utils,
     standard_component_specs,
+    types,
 )
 
 _TALLIES, _ROWS = "tallies", "rows"
@@ -37,8 +37,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes statistics and anomalies of each split, and the findings.
@@ -88,7 +88,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
 
 
-def _list_files(examples: Artifact, splits: list[str]) -> Iterator[_File]:
+def _list_files(examples: types.Artifact, splits: list[str]) -> Iterator[_File]:
     paths = (
         (number, path)
         for number, split in enumerate(splits)

@@ -10,8 +10,6 @@ from pathlib import Path
 import keras
 import keras_tuner
 import tensorflow_transform as tft
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
-from tfx.v1.types import standard_artifacts
 
 from components.learning_rate_finder.files import (
     CURVE_FILE,
@@ -28,7 +26,14 @@ from trainer_module import (
     training,
 )
 from trainer_module.learning_rate import LEARNING_RATE
-from trainer_module.tfx_internals import io_utils
+from trainer_module.tfx_internals import (
+    InputArtifact,
+    OutputArtifact,
+    Parameter,
+    component,
+    io_utils,
+    standard_artifacts,
+)
 
 
 @component

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from tfx.v1.types import standard_artifacts
-
 from components.data_gate.component import DataBlessing
 from components.report.contents import RunFacts
 from components.report.executor import CONFIG_KEY, OUTPUT_KEY, Executor
@@ -12,6 +10,7 @@ from trainer_module.tfx_internals import (
     component_spec,
     executor_spec,
     json_utils,
+    standard_artifacts,
     types,
 )
 

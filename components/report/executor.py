@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfx.v1.dsl import Artifact as TfxArtifact
-
 from components.report.contents import REPORT_FILE, Artifact, RunFacts
 from components.report.reading import read_page
 from components.report.render import render_report
-from trainer_module.tfx_internals import base_executor, io_utils
+from trainer_module.tfx_internals import base_executor, io_utils, types
 
 CONFIG_KEY = "config"
 """Execution property: the facts, as JSON."""
@@ -23,8 +21,8 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[TfxArtifact]],
-        output_dict: dict[str, list[TfxArtifact]],
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes `report.html`.

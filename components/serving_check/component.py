@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfx.v1.types import standard_artifacts
-
 from components.model_server.image import SERVER_TAG
 from components.serving_check.executor import CONFIG_KEY, Executor, InfraValidatorExecutor
-from components.tfx_public import tfx
 from trainer_module import served
 from trainer_module.tfx_internals import (
+    InfraValidator,
     base_component,
     component_spec,
     executor_spec,
+    infra_validator_pb2,
     json_utils,
+    standard_artifacts,
     standard_component_specs,
     types,
 )
@@ -76,7 +76,7 @@ class ServingCheck(base_component.BaseComponent):
         )
 
 
-class NamingInfraValidator(tfx.components.InfraValidator):
+class NamingInfraValidator(InfraValidator):
     """TFX's InfraValidator, whose blessing says which model it is of, as the Pusher demands."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(InfraValidatorExecutor)
@@ -105,18 +105,18 @@ def create_serving_check(
     return NamingInfraValidator(
         model=model,
         examples=examples,
-        serving_spec=tfx.proto.ServingSpec(
-            tensorflow_serving=tfx.proto.TensorFlowServing(tags=[SERVER_TAG]),
-            local_docker=tfx.proto.LocalDockerConfig(),
+        serving_spec=infra_validator_pb2.ServingSpec(
+            tensorflow_serving=infra_validator_pb2.TensorFlowServing(tags=[SERVER_TAG]),
+            local_docker=infra_validator_pb2.LocalDockerConfig(),
         ),
-        request_spec=tfx.proto.RequestSpec(
-            tensorflow_serving=tfx.proto.TensorFlowServingRequestSpec(
+        request_spec=infra_validator_pb2.RequestSpec(
+            tensorflow_serving=infra_validator_pb2.TensorFlowServingRequestSpec(
                 signature_names=[served.SERVING_DEFAULT]
             ),
             split_name="test",
             num_examples=8,
         ),
-        validation_spec=tfx.proto.ValidationSpec(
+        validation_spec=infra_validator_pb2.ValidationSpec(
             max_loading_time_seconds=int(config["max_load_s"]), num_tries=2
         ),
     )

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tfx.v1.dsl import Artifact
 
 from components import blessings
 from components.properties import SKIPPED
@@ -21,6 +20,7 @@ from trainer_module.tfx_internals import (
     model_utils,
     path_utils,
     standard_component_specs,
+    types,
 )
 
 CONFIG_KEY = "config"
@@ -34,8 +34,8 @@ class Executor(base_executor.BaseExecutor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Checks the model, and marks the blessing as TFX's InfraValidator does.
@@ -74,8 +74,8 @@ class InfraValidatorExecutor(infra_validator_executor.Executor):
 
     def Do(  # noqa: N802
         self,
-        input_dict: dict[str, list[Artifact]],
-        output_dict: dict[str, list[Artifact]],
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
         """Validates the model; arguments as those of TFX's."""
@@ -85,7 +85,7 @@ class InfraValidatorExecutor(infra_validator_executor.Executor):
         blessings.name_model(blessing, model)
 
 
-def _check(model: Artifact, examples: Artifact, config: dict) -> Findings:
+def _check(model: types.Artifact, examples: types.Artifact, config: dict) -> Findings:
     old = path_utils.is_old_model_artifact(model)
     directory = Path(path_utils.serving_model_path(model.uri, old))
     split = artifact_utils.get_split_uri([examples], _SPLIT)

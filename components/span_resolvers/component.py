@@ -1,20 +1,18 @@
 """The resolvers of spans, as nodes of the graph: TFX's resolver with strategies of our own."""
 
-from tfx import v1 as tfx
-
 from components.span_resolvers.strategies import (
     CURRENT,
     FirstSpanStrategy,
     PreviousStatisticsStrategy,
     SpanWindowStrategy,
 )
-from trainer_module.tfx_internals import types
+from trainer_module.tfx_internals import Resolver, standard_artifacts, types
 
-_EXAMPLES = tfx.types.standard_artifacts.Examples
-_STATISTICS = tfx.types.standard_artifacts.ExampleStatistics
+_EXAMPLES = standard_artifacts.Examples
+_STATISTICS = standard_artifacts.ExampleStatistics
 
 
-def create_span_window(current: types.BaseChannel, gate: str, size: int) -> tfx.dsl.Resolver:
+def create_span_window(current: types.BaseChannel, gate: str, size: int) -> Resolver:
     """Constructs a node that resolves what to learn from; it is to run after the data gate.
 
     Args:
@@ -25,15 +23,15 @@ def create_span_window(current: types.BaseChannel, gate: str, size: int) -> tfx.
     Returns:
         A node that puts out `examples`, an artifact for each span, as `SpanWindowStrategy` says.
     """
-    return tfx.dsl.Resolver(
+    return Resolver(
         strategy_class=SpanWindowStrategy,
         config={"gate": gate, "size": size},
-        examples=tfx.dsl.Channel(type=_EXAMPLES),
+        examples=types.Channel(type=_EXAMPLES),
         **{CURRENT: current},
     )
 
 
-def create_first_span(current: types.BaseChannel, gate: str) -> tfx.dsl.Resolver:
+def create_first_span(current: types.BaseChannel, gate: str) -> Resolver:
     """Constructs a node that resolves the first span that was accepted.
 
     Args:
@@ -43,17 +41,15 @@ def create_first_span(current: types.BaseChannel, gate: str) -> tfx.dsl.Resolver
     Returns:
         A node that puts out `examples`, or none, as `FirstSpanStrategy` says.
     """
-    return tfx.dsl.Resolver(
+    return Resolver(
         strategy_class=FirstSpanStrategy,
         config={"gate": gate},
-        examples=tfx.dsl.Channel(type=_EXAMPLES),
+        examples=types.Channel(type=_EXAMPLES),
         **{CURRENT: current},
     )
 
 
-def create_previous_statistics(
-    current: types.BaseChannel, gate: str, node: str
-) -> tfx.dsl.Resolver:
+def create_previous_statistics(current: types.BaseChannel, gate: str, node: str) -> Resolver:
     """Constructs a node that resolves what the newest span is to be compared with.
 
     Args:
@@ -64,10 +60,10 @@ def create_previous_statistics(
     Returns:
         A node that puts out `statistics`, or none, as `PreviousStatisticsStrategy` says.
     """
-    return tfx.dsl.Resolver(
+    return Resolver(
         strategy_class=PreviousStatisticsStrategy,
         config={"gate": gate, "node": node},
-        statistics=tfx.dsl.Channel(
+        statistics=types.Channel(
             type=_STATISTICS, producer_component_id=node, output_key="statistics"
         ),
         **{CURRENT: current},

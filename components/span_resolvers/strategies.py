@@ -7,8 +7,6 @@ would be trained on with the next span.
 from collections.abc import Sequence
 
 import ml_metadata as mlmd
-from tfx import v1 as tfx
-from tfx.v1.dsl import Artifact
 
 from components.span_resolvers.books import (
     EXAMPLES,
@@ -17,14 +15,15 @@ from components.span_resolvers.books import (
     find_earlier,
     find_previous_statistics,
 )
+from trainer_module.tfx_internals import ResolverStrategy, types
 
 CURRENT = "current"
 """Input key of the examples of this run."""
 
-_Artifacts = dict[str, list[Artifact]]
+_Artifacts = dict[str, list[types.Artifact]]
 
 
-class SpanWindowStrategy(tfx.dsl.experimental.ResolverStrategy):
+class SpanWindowStrategy(ResolverStrategy):
     """The examples of this run, and those of the spans before it that were accepted.
 
     Takes two channels: `examples`, all of the pipeline, and `current`, those of this run, which
@@ -45,7 +44,7 @@ class SpanWindowStrategy(tfx.dsl.experimental.ResolverStrategy):
         return {EXAMPLES: [current, *_pick(input_dict[EXAMPLES], window)], CURRENT: [current]}
 
 
-class FirstSpanStrategy(tfx.dsl.experimental.ResolverStrategy):
+class FirstSpanStrategy(ResolverStrategy):
     """The examples of the first span that was ever accepted, before that of this run.
 
     Takes the channels of `SpanWindowStrategy`, and puts out one artifact under `examples`.
@@ -63,7 +62,7 @@ class FirstSpanStrategy(tfx.dsl.experimental.ResolverStrategy):
         return {EXAMPLES: _pick(input_dict[EXAMPLES], first), CURRENT: [current]}
 
 
-class PreviousStatisticsStrategy(tfx.dsl.experimental.ResolverStrategy):
+class PreviousStatisticsStrategy(ResolverStrategy):
     """The statistics of the newest accepted span before that of this run.
 
     Takes two channels: `statistics`, all that a node of the pipeline made, and `current`, the
@@ -84,6 +83,6 @@ class PreviousStatisticsStrategy(tfx.dsl.experimental.ResolverStrategy):
         return {STATISTICS: _pick(input_dict[STATISTICS], wanted), CURRENT: [current]}
 
 
-def _pick(artifacts: Sequence[Artifact], ids: Sequence[int]) -> list[Artifact]:
+def _pick(artifacts: Sequence[types.Artifact], ids: Sequence[int]) -> list[types.Artifact]:
     by_id = {artifact.id: artifact for artifact in artifacts}
     return [by_id[one] for one in ids if one in by_id]

@@ -15,9 +15,9 @@ from pipeline.engine.protocol import Request
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from tfx import v1 as tfx
+    from trainer_module.tfx_internals import Pipeline
 
-Create = Callable[[Prepared], "tfx.dsl.Pipeline"]
+Create = Callable[[Prepared], "Pipeline"]
 """Makes the graph for records, with the settings of the run."""
 
 LookAt = Callable[[str, Prepared], str]

@@ -44,9 +44,8 @@ from pipeline.runs.run_result import Failure
 from pipeline.workspace import Workspace, serving_flags, workspace
 
 if TYPE_CHECKING:
-    from tfx import v1 as tfx
-
     from pipeline.runs.outcome import Outcome
+    from trainer_module.tfx_internals import Pipeline
 
 Emit = Callable[[Event], None]
 
@@ -155,7 +154,7 @@ def _run_graph(
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
 
-    def create(data: preparation.Prepared) -> "tfx.dsl.Pipeline":
+    def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, before=before)
 

@@ -20,7 +20,7 @@ from pipeline.data import preparation
 from pipeline.runs import history, run_result
 
 if TYPE_CHECKING:
-    from tfx import v1 as tfx
+    from trainer_module.tfx_internals import Pipeline
 
 
 def report_facts(
@@ -49,7 +49,7 @@ def report_facts(
 
 
 def write_report(
-    pipeline: "tfx.dsl.Pipeline",
+    pipeline: "Pipeline",
     place: workspace.Workspace,
     run_id: str,
     failure: Failure | None,
