@@ -67,6 +67,15 @@ ORDER = {
 }
 """The rooms of a package from the top down: each may import those of the lines below it."""
 
+UNUSED = (
+    *("google.cloud.aiplatform", "kfp", "tfx.extensions", "tfx.orchestration.kubeflow", "tfx.v1"),
+    *("altair", "vl_convert"),
+)
+"""What takes seconds, and nobody needs but the page of a run, which draws with the last two."""
+
+PROBE = (*UNUSED, "tfx", "tfx_bsl", "apache_beam", "tensorflow_transform")
+"""As above, for a process that does as a server does."""
+
 SLOW = ("tensorflow", "keras", "tfx", "apache_beam", "tensorflow_transform", "ml_metadata")
 
 
@@ -178,6 +187,39 @@ def test_importing_a_command_loads_nothing_slow(module):
         [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
     assert ended.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "unwanted"),
+    [
+        ("from pipeline.engine import worker; worker._load_libraries()", UNUSED),
+        ("import components.report.executor, components.report.reading", UNUSED),
+        ("import trainer_module.run_fn", UNUSED),
+        ("import trainer_module.preprocessing", UNUSED),
+        ("import components.image_statistics.executor", UNUSED),
+        ("import components.evaluation.extractors, components.evaluation.metrics", UNUSED),
+        ("sys.path.insert(0, 'components/serving_check/probe'); import checks, loaders", PROBE),
+    ],
+    ids=["worker", "report", "trainer", "transform", "statistics", "evaluator", "probe"],
+)
+def test_no_process_of_a_run_imports_what_it_does_not_use(program, unwanted):
+    told = f"import sys; {program}; print(*(name for name in {unwanted} if name in sys.modules))"
+    ended = subprocess.run(
+        [sys.executable, "-c", told], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "\n"
+
+
+def test_the_worker_looks_for_no_garbage_in_what_it_loads():
+    program = (
+        "import gc; from pipeline.engine import worker; seen = [];"
+        "gc.callbacks.append(lambda phase, _: seen.append(phase)); worker._load_libraries();"
+        "print(seen, gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout == "[] True True\n"
 
 
 def constants(tree: ast.Module) -> list[object]:
