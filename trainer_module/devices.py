@@ -30,8 +30,8 @@ class Devices:
 
     Attributes:
         gpus: TensorFlow's names of logical devices, such as `GPU:0`; none for the processor.
-        precision: Keras' dtype policy, on the processor that of the convolutions and poolings
-            alone. Weights are float32 under each.
+        precision: Keras' dtype policy; on the processor `mixed_bfloat16` stands for convolutions
+            in training alone. Weights are float32 under each.
     """
 
     gpus: tuple[str, ...] = ()

@@ -17,8 +17,8 @@ def exchange_layers(network: keras.Sequential, *, precision: str) -> keras.Seque
 
     Args:
         network: of stock layers, built, which begins with a convolution of one channel.
-        precision: Keras' dtype policy of the convolutions and poolings but for the first:
-            `float32`, or `mixed_bfloat16`, in which they round what they multiply.
+        precision: `float32`, or `mixed_bfloat16`, in which convolutions, but a first one that is
+            normalized, round what they multiply in training. Inference stays in float32.
 
     Returns:
         A network with the weights of the given one, float32, in the same order. Its outputs and
@@ -42,13 +42,29 @@ def _is_normalized_convolution(some: list[layers.Layer]) -> bool:
 def _exchange(layer: layers.Layer, precision: str) -> layers.Layer:
     if isinstance(layer, layers.BatchNormalization):
         return _RowNormalization.from_config(layer.get_config())
-    if isinstance(layer, layers.Conv2D | layers.MaxPooling2D):
-        return _copy(layer, dtype=precision)
-    return _copy(layer)
+    if precision == "float32":
+        return _copy(layer)
+    if isinstance(layer, layers.Conv2D):
+        return _RoundingConvolution.from_config(layer.get_config())
+    # A quarter is left to be cast back after a pooling.
+    return _copy(layer, autocast=not isinstance(layer, layers.MaxPooling2D))
 
 
 def _copy(layer: layers.Layer, **changes: object) -> layers.Layer:
     return type(layer).from_config({**layer.get_config(), **changes})
+
+
+class _RoundingConvolution(layers.Conv2D):
+    """A convolution in bfloat16 while training, with weights of float32."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if not training:
+            return super().call(inputs)
+        rounded = [tf.cast(values, tf.bfloat16) for values in (inputs, self.kernel.value)]
+        outputs = tf.nn.conv2d(*rounded, 1, self.padding.upper())
+        if not self.use_bias:
+            return outputs
+        return tf.nn.bias_add(outputs, tf.cast(self.bias.value, tf.bfloat16))
 
 
 class _RowNormalization(layers.BatchNormalization):

@@ -132,7 +132,7 @@ def test_the_summary_says_what_the_training_came_to(run):
         "exported_epoch": best + 1,
         "eval_accuracy": history["val_accuracy"][best],
         "eval_loss": history["val_loss"][best],
-        "device": str(find_devices()),
+        "device": str(find_devices("auto")),
     }
 
 
