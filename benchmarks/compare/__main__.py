@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.compare import figures, process
-from benchmarks.compare.figures import Measured, Run
+from benchmarks.compare.figures import Measured
 from benchmarks.compare.sides import SIDES, Job
 from pipeline import config
 from pipeline.data import sources
@@ -34,7 +34,10 @@ from trainer_module import features
 from trainer_module.code_version import find_code_version
 
 _PRESET = ("preset", "keras")
-"""The sides of a comparison by preset; all other sides are those of the usual one."""
+"""The sides of a comparison by preset; the usual one has all but the first."""
+
+_ASKED = ("epochs", "training_epochs", "max_examples", "preset")
+"""What of a job is kept with what was measured."""
 
 
 def main() -> None:
@@ -44,8 +47,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     measured = Measured.read(parsed.read) if parsed.read else _measure(parsed)
     print(figures.tables(measured))
-    if parsed.json:
-        measured.write(parsed.json)
     if parsed.chart:
         # Not before the sides have run, whose memory is measured.
         from benchmarks.compare.chart import draw
@@ -54,24 +55,31 @@ def main() -> None:
 
 
 def _measure(parsed: argparse.Namespace) -> Measured:
+    """Runs the sides in turn; a file has what they took as soon as it is known."""
     with tempfile.TemporaryDirectory(prefix="compare-", dir=parsed.scratch) as scratch:
         try:
             job = _make_job(parsed, Path(scratch))
-            sides = _choose(parsed, job)
-            runs: dict[str, list[Run]] = {side: [] for side in sides}
+            sides = {side: SIDES[side] for side in _choose(parsed, job)}
+            measured = Measured(
+                machine=_describe_machine(),
+                asked={name: getattr(job, name) for name in _ASKED},
+                titles={name: side.title for name, side in sides.items()},
+                runs={name: [] for name in sides},
+            )
             seeds = parsed.seeds if parsed.preset else [0] * parsed.rounds
             for number, seed in enumerate(seeds, start=1):
-                for side in sides:
-                    title = SIDES[side].title
-                    print(f"round {number} of {len(seeds)}: {title}", file=sys.stderr, flush=True)
-                    runs[side].append(SIDES[side].measure(job, seed))
+                for name, side in sides.items():
+                    _say(f"round {number} of {len(seeds)}: {side.title}")
+                    measured.runs[name].append(side.measure(job, seed))
+                    if parsed.json:
+                        measured.write(parsed.json)
         except (UserError, process.FailedError) as error:
             sys.exit(str(error))
-    asked = {
-        name: getattr(job, name) for name in ("epochs", "training_epochs", "max_examples", "preset")
-    }
-    titles = {side: SIDES[side].title for side in sides}
-    return Measured(_describe_machine(), asked, titles, runs)
+    return measured
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _make_job(parsed: argparse.Namespace, scratch: Path) -> Job:
@@ -93,14 +101,16 @@ def _make_job(parsed: argparse.Namespace, scratch: Path) -> Job:
 
 def _choose(parsed: argparse.Namespace, job: Job) -> list[str]:
     """The sides in their order, with those that others go on from, and without obstacles."""
-    usual = _PRESET if parsed.preset else [side for side in SIDES if side != "preset"]
+    usual = _PRESET if parsed.preset else SIDES.keys() - {"preset"}
     wanted = set(parsed.only or usual)
+    if "preset" in wanted and not parsed.preset:
+        raise UserError("The side `preset` needs --preset.")
     wanted |= {SIDES[side].after for side in wanted} - {None}
     chosen = []
     for side in SIDES:
         if side in wanted:
             if obstacle := SIDES[side].find_obstacle(job):
-                print(f"{SIDES[side].title}: left out, as {obstacle}", file=sys.stderr)
+                _say(f"{SIDES[side].title}: left out, as {obstacle}")
             else:
                 chosen.append(side)
     return chosen
@@ -149,4 +159,7 @@ def _parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -157,6 +157,9 @@ def _sides(measured: Measured) -> list[str]:
     columns = ["side", "runs", "seconds", "of computing", "peak memory, GB", "an epoch, s"]
     lines = _head([*columns, "test accuracy", "test loss"])
     for side, runs in measured.runs.items():
+        # It was broken off before.
+        if not runs:
+            continue
         cells = [
             _format(_median(run.wall for run in runs), ".1f"),
             _format(_median(run.usage.cpu_s for run in runs), ".1f"),
@@ -170,7 +173,7 @@ def _sides(measured: Measured) -> list[str]:
 
 
 def _stages(measured: Measured) -> list[str]:
-    sides = [side for side in ("textbook", "lean", "ours", "preset") if side in measured.runs]
+    sides = [side for side in ("textbook", "lean", "ours", "preset") if measured.runs.get(side)]
     lines = _head(["seconds", *(measured.titles[side] for side in sides)])
     names = dict.fromkeys(
         name for side in reversed(sides) for run in measured.runs[side] for name in run.stages

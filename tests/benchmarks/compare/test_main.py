@@ -81,6 +81,27 @@ def test_what_was_measured_is_kept_and_read_again(measured, call, tmp_path, caps
     assert len(measured) == 1
 
 
+def test_a_preset_must_be_named(measured, call):
+    with pytest.raises(SystemExit, match="needs --preset"):
+        call("--only", "preset")
+
+
+def test_what_was_measured_before_an_interrupt_is_kept(
+    measured, call, monkeypatch, tmp_path, capsys
+):
+    def interrupt(job, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(SIDES, "keras", Side("Keras loop", interrupt))
+    file = tmp_path / "measured.json"
+    with pytest.raises(KeyboardInterrupt):
+        call("--only", "textbook", "keras", "--json", file)
+    call("--read", file)
+    assert [line.partition(" | ")[0] for line in capsys.readouterr().out.splitlines()[2:]] == [
+        "| textbook pipeline"
+    ]
+
+
 def test_a_side_that_fails_ends_it_all_with_its_words(measured, call, monkeypatch, tmp_path):
     def fail(job, seed):
         raise FailedError("it ended with 1:\nno space left")

@@ -1,5 +1,7 @@
+import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -33,11 +35,16 @@ def test_processes_below_the_command_count():
 
 def test_memory_of_several_processes_at_once_is_added_up(monkeypatch):
     monkeypatch.setattr(process, "_SAMPLED_S", 0.05)
-    hold = f"import time; x = bytearray({_MEGABYTES}_000_000); time.sleep(2)"
-    source = (
-        "import subprocess, sys; both = [subprocess.Popen([sys.executable, '-S', '-c', "
-        f"{hold!r}]) for _ in range(2)]; [one.wait() for one in both]"
-    )
+    hold = f"import sys; x = bytearray({_MEGABYTES}_000_000); print(flush=True); sys.stdin.read()"
+    source = f"""
+import subprocess, sys, time
+call = [sys.executable, "-S", "-c", {hold!r}]
+pipe = subprocess.PIPE
+both = [subprocess.Popen(call, stdin=pipe, stdout=pipe) for _ in range(2)]
+[one.stdout.readline() for one in both]
+time.sleep(1)
+[one.communicate() for one in both]
+"""
     assert process.run(python(source))[1].peak_mb > 2 * _MEGABYTES
 
 
@@ -50,30 +57,40 @@ def test_an_exit_code_may_be_expected():
     assert process.run(python("import sys; sys.exit(3)"), expected=(3,))[0] == ""
 
 
-def test_an_interrupt_ends_the_command_and_what_it_started(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "_PATIENCE_S", 0.5)
-    note = tmp_path / "pid"
-    # Both outlast a request to end.
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    source = (
-        f"import subprocess, sys; one = subprocess.Popen([sys.executable, '-S', '-c', {deaf!r}]);"
-        f"open({str(note)!r}, 'w').write(str(one.pid)); {deaf}"
-    )
+@pytest.fixture
+def interrupt_once_there():
+    """Interrupts this process as soon as there is something in a file."""
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 2.0)
-        with pytest.raises(KeyboardInterrupt):
-            process.run(python(source))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    below = int(note.read_text())
+    def wait(file):
+        while not (file.exists() and file.read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    yield lambda file: threading.Thread(target=wait, args=(file,), daemon=True).start()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupt_ends_the_command_and_what_it_started(
+    interrupt_once_there, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(process, "_PATIENCE_S", 0.5)
+    note = tmp_path / "pid"
+    # Both are deaf to a request to end, and the one below tells that it is there.
+    deaf = "import os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    below = f"{deaf}; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    source = (
+        f"{deaf}; import subprocess;"
+        f"subprocess.run([sys.executable, '-S', '-c', {below!r}, {str(note)!r}])"
+    )
+    interrupt_once_there(note)
+    with pytest.raises(KeyboardInterrupt):
+        process.run(python(source))
     deadline = time.monotonic() + 10
-    while is_running(below):
+    while is_running(int(note.read_text())):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
