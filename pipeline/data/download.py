@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import requests
+import urllib3
 
 from pipeline.data import idx
 from pipeline.errors import UserError
@@ -17,6 +18,13 @@ OFFICIAL_ADDRESSES = features.DATASET.official.addresses if features.DATASET.off
 _ATTEMPTS_PER_ADDRESS = 3
 _TIMEOUT_S = 15
 _BLOCK = 1 << 16
+
+_UNUSABLE_PROXY = (
+    requests.exceptions.InvalidProxyURL,
+    urllib3.exceptions.ProxySchemeUnknown,
+    # What becomes of a proxy without a host.
+    TypeError,
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes it has so far and those it will have, 0 if not known yet."""
@@ -88,8 +96,8 @@ def _download(
             except _RefusedError as error:
                 part.unlink(missing_ok=True)
                 reason = str(error)
-            # Of a header that can't be read, not all become errors of requests' own.
-            except (requests.RequestException, ValueError) as error:
+            # Of a header or a proxy that can't be read, not all become errors of requests' own.
+            except (requests.RequestException, ValueError, TypeError) as error:
                 reason = _describe(error)
             else:
                 if sha256(part) == file.sha256:
@@ -145,6 +153,11 @@ def _describe(error: Exception) -> str:
         return f"no answer within {_TIMEOUT_S} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
+    # Never with the proxy's address: it may hold a password.
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "no connection by way of the proxy"
+    if isinstance(error, _UNUSABLE_PROXY):
+        return "the proxy that https_proxy or http_proxy names can't be used"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return "its answer can't be read"
