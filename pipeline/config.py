@@ -183,6 +183,11 @@ class Training(Group):
         ge=0,
         description="Memory for decoded images, in megabytes; a split that is larger is streamed.",
     )
+    precision: Literal["auto", "float32"] = Field(
+        "auto",
+        description="Precision of the convolutions: with `auto`, they multiply in bfloat16 where "
+        "the device is much faster in it.",
+    )
 
 
 class LearningRate(Group):
