@@ -14,6 +14,7 @@ from tfx.v1.components import FnArgs
 from components.model_store.identity import model_identity
 from trainer_module import (
     checkpoints,
+    held,
     keras_settings,
     loading,
     progress_log,
@@ -346,6 +347,8 @@ def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monke
         raise SeenError(type(train_split), type(eval_split))
 
     monkeypatch.setattr(run_fn.training, "train", train)
+    # So that the two don't fit into a megabyte, though each does.
+    monkeypatch.setattr(held, "example_bytes", lambda _: 3000)
     arguments = make_arguments(tmp_path)
     arguments.custom_config["memory_mb"] = 1
     with pytest.raises(SeenError) as seen:
