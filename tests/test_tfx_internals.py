@@ -63,6 +63,8 @@ CALLS = {
         "statistics", "baseline_statistics", "config", "include_split_pairs"
     ),
     "evaluator_executor.Executor": call("context"),
+    "examples_utils.set_file_format": call("examples", "format"),
+    "examples_utils.set_payload_format": call("examples", "format"),
     "executor_spec.BeamExecutorSpec": call("executor_class"),
     "executor_spec.ExecutorClassSpec": call("executor_class"),
     "io_utils.all_files_pattern": call("directory"),
@@ -101,7 +103,7 @@ TEXTS = {
         for name in (
             *("ANOMALIES", "BLESSING", "CUSTOM_CONFIG", "EVALUATION", "EXAMPLES"),
             *("INFRA_BLESSING", "MODEL", "MODEL_BLESSING", "PUSHED_MODEL", "PUSH_DESTINATION"),
-            "STATISTICS",
+            *("INPUT_BASE", "INPUT_CONFIG", "OUTPUT_DATA_FORMAT", "STATISTICS"),
         )
     ),
 }
