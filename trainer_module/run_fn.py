@@ -15,6 +15,7 @@ import tensorflow_transform as tft
 from tfx.v1.components import FnArgs
 
 from trainer_module import (
+    buffers,
     keras_settings,
     loading,
     model,
@@ -80,6 +81,9 @@ def run_fn(fn_args: FnArgs) -> None:
                 tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
                 jit_compile=devices.jit_compile,
             )
+    # Nothing from here on reads the images, and the nodes behind this one need memory too.
+    del eval_split, train_split
+    buffers.release()
     # What is served runs on any device, in float32.
     network = model.build_model(**config["model"])
     network.set_weights(trained_network.get_weights())
