@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import DTypeLike
 
 _FIRST_BYTES = 1 << 20
 _STRIPS = 16
@@ -23,7 +24,7 @@ class GrowingArray:
     also while it is made, and not twice that.
     """
 
-    def __init__(self, row_shape: Sequence[int], dtype: np.typing.DTypeLike) -> None:
+    def __init__(self, row_shape: Sequence[int], dtype: DTypeLike) -> None:
         """Is empty.
 
         Args:

@@ -241,7 +241,9 @@ def load_splits(
         if split is None or split.memory > left:
             # Before the next is loaded.
             del split
-            split = _load(one, left, scratch)
+            # Batches are made there, also beside a GPU, which may round otherwise.
+            with tf.device("CPU"):
+                split = _load(one, left, scratch)
         if isinstance(split, MemorySplit):
             left -= split.memory
             to_keep[identity] = split
