@@ -184,6 +184,11 @@ class Training(Group):
         description="Memory for the images of `train` and `eval`, in megabytes: what the process "
         "takes for holding them, 808 bytes an image; a split that is larger is streamed.",
     )
+    precision: Literal["auto", "float32"] = Field(
+        "auto",
+        description="Precision of the convolutions: with `auto`, they multiply in bfloat16 where "
+        "the device is much faster in it.",
+    )
 
 
 class LearningRate(Group):

@@ -26,6 +26,9 @@ _UNUSED = {
 _MEASURED = ("max_size_mb", "max_latency_ms", "max_batch_latency_ms", "max_memory_mb", "timeout_s")
 """Limits that TFX's InfraValidator does not know."""
 
+_OF_THE_MACHINE = ("memory_mb", "precision")
+"""Settings of the training that the training itself does not take: they lay out where it runs."""
+
 _DEFAULT_MEMORY_MB = config.Training().memory_mb
 
 
@@ -56,9 +59,9 @@ def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> d
     return {
         "model": values["model"],
         "augmentation": values["augmentation"],
-        "training": {key: one for key, one in training.items() if key != "memory_mb"},
+        "training": {key: one for key, one in training.items() if key not in _OF_THE_MACHINE},
         "learning_rate": {key: one for key, one in learning_rate.items() if key != "source"},
-        "memory_mb": training["memory_mb"],
+        **{key: training[key] for key in _OF_THE_MACHINE},
         "dataset": data.directory.name,
     }
 
@@ -66,7 +69,7 @@ def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> d
 def finder_parameters(settings: config.Config, data: preparation.Prepared) -> dict[str, Any]:
     """What the learning-rate finder goes by: what it shares with the Trainer, and its own."""
     values = _normalize(settings.model_dump(mode="json"), data)
-    shared = ("batch_size", "seed", "weight_decay", "label_smoothing", "memory_mb")
+    shared = ("batch_size", "seed", "weight_decay", "label_smoothing", *_OF_THE_MACHINE)
     return {
         "model": values["model"],
         "augmentation": values["augmentation"],

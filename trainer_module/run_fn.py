@@ -44,9 +44,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: what the Trainer passes. `custom_config` holds the groups `model`,
-            `training`, `augmentation` and `learning_rate`, `memory_mb`, and
+            `training`, `augmentation` and `learning_rate`; `memory_mb` and `precision`; and
             `checkpoints`: the directory in which a training that is broken off leaves its
-            state; the name of the `dataset` and the `source`, the fingerprint of the code, are
+            state. The name of the `dataset` and the `source`, the fingerprint of the code, are
             told of the model. `hyperparameters`, where given, has the peak of the learning rate.
     """
     config = fn_args.custom_config
@@ -56,9 +56,9 @@ def run_fn(fn_args: FnArgs) -> None:
     keras.utils.set_random_seed(config["training"]["seed"])
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     learning_rate_config = _learning_rate_config(config, fn_args.hyperparameters)
-    devices = find_devices()
+    devices = find_devices(config["precision"])
     with devices.scope():
-        trained_network = model.build_model(**config["model"])
+        trained_network = devices.prepare(model.build_model(**config["model"]))
     run_directory = Path(fn_args.model_run_dir)
     checkpoint_directory = _checkpoint_directory(fn_args)
     # Where the next attempt clears what this one leaves if it is killed.
@@ -80,6 +80,7 @@ def run_fn(fn_args: FnArgs) -> None:
                 checkpoint_directory=checkpoint_directory,
                 tensorboard_directory=run_directory / TENSORBOARD_DIRECTORY,
                 jit_compile=devices.jit_compile,
+                most_steps_per_execution=devices.most_steps_per_execution,
             )
     # Nothing from here on reads the images, and the nodes behind this one need memory too.
     del eval_split, train_split
@@ -133,7 +134,10 @@ def _provenance(fn_args: FnArgs, learning_rate_config: dict[str, Any], commit: s
         settings={
             "model": config["model"],
             "augmentation": config["augmentation"],
-            "training": {**config["training"], "memory_mb": config["memory_mb"]},
+            "training": {
+                **config["training"],
+                **{key: config[key] for key in ("memory_mb", "precision")},
+            },
             "learning_rate": {"source": rate_source, **learning_rate_config},
         },
         dataset=config["dataset"],

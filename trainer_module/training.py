@@ -81,6 +81,7 @@ def compile_network(
     weight_decay: float,
     label_smoothing: float,
     jit_compile: bool = False,
+    steps_per_execution: int = 1,
 ) -> None:
     """Compiles with Adam, its weight decay decoupled (Loshchilov & Hutter 2017, 1711.05101).
 
@@ -91,6 +92,7 @@ def compile_network(
         label_smoothing: the share of a label's probability that is spread over all classes
             (Szegedy et al. 2015, arXiv:1512.00567). The losses reported include it.
         jit_compile: whether XLA compiles the steps, see `devices.Devices`.
+        steps_per_execution: steps that `fit` takes without coming back to Python.
     """
     optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -101,6 +103,7 @@ def compile_network(
         else keras.losses.SparseCategoricalCrossentropy(),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=jit_compile,
+        steps_per_execution=steps_per_execution,
     )
 
 
@@ -133,6 +136,7 @@ def train(
     checkpoint_directory: Path,
     tensorboard_directory: Path,
     jit_compile: bool = False,
+    most_steps_per_execution: int = 1,
 ) -> Trained:
     """Trains the network in place, from where an earlier call was broken off if one was.
 
@@ -144,6 +148,8 @@ def train(
         checkpoint_directory: of this training alone: keeps its state after each epoch.
         tensorboard_directory: where TensorBoard's logs go.
         jit_compile: see `compile_network`.
+        most_steps_per_execution: see `devices.Devices`; fewer are taken where an epoch is not a
+            multiple of so many.
 
     Returns:
         The history and the best epoch.
@@ -161,6 +167,7 @@ def train(
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
         jit_compile=jit_compile,
+        steps_per_execution=_largest_divisor(steps, most_steps_per_execution),
     )
     checkpoints = Checkpoints(checkpoint_directory, network, settings.patience)
     done = checkpoints.resume()
@@ -194,6 +201,11 @@ def train(
     return Trained(history, best, best)
 
 
+def _largest_divisor(steps: int, most: int) -> int:
+    # An execution that is longer than what is left of an epoch would run into the next.
+    return max(some for some in range(1, most + 1) if steps % some == 0)
+
+
 class _DivergenceGuard(keras.callbacks.Callback):
     """Ends the training with an error once the loss is not finite."""
 
@@ -202,7 +214,7 @@ class _DivergenceGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         if logs:
-            self._check(logs["loss"], f"step {batch + 1} of epoch {self._epoch}")
+            self._check(logs["loss"], f"epoch {self._epoch}, by its step {batch + 1},")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs:

@@ -28,6 +28,7 @@ from trainer_module import (
     plots,
     training,
 )
+from trainer_module.devices import find_devices
 from trainer_module.learning_rate import LEARNING_RATE
 from trainer_module.tfx_internals import io_utils
 
@@ -48,7 +49,7 @@ def LearningRateFinder(  # noqa: N802
         best_hyperparameters: gets `learning_rate`, as the Trainer takes it.
         tuner_results: gets the curve as data, as a picture and for TensorBoard.
         config: a JSON object: the groups `model`, `augmentation` and `finder`; `batch_size`,
-            `seed`, `weight_decay` and `label_smoothing` of the training; and `memory_mb`.
+            `seed`, `weight_decay`, `label_smoothing`, `memory_mb` and `precision` of the training.
     """
     settings = json.loads(config)
     results = Path(tuner_results.uri)
@@ -82,7 +83,8 @@ def _test(settings: dict, records: loading.Records, scratch: Path) -> learning_r
         points, steps_per_point = finder["points"], epoch
     else:
         points, steps_per_point = min(finder["points"], epoch), 1
-    network = model.build_model(**settings["model"])
+    devices = find_devices(settings["precision"])
+    network = devices.prepare(model.build_model(**settings["model"]))
     training.compile_network(
         network,
         finder["lowest"],

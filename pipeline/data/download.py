@@ -88,8 +88,8 @@ def _download(
             except _RefusedError as error:
                 part.unlink(missing_ok=True)
                 reason = str(error)
-            # Of a header that can't be read, not all become errors of requests' own.
-            except (requests.RequestException, ValueError) as error:
+            # Of a header or a proxy that can't be read, not all become errors of requests' own.
+            except (requests.RequestException, ValueError, TypeError) as error:
                 reason = _describe(error)
             else:
                 if sha256(part) == file.sha256:
@@ -145,6 +145,13 @@ def _describe(error: Exception) -> str:
         return f"no answer within {_TIMEOUT_S} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
+    # Never with the proxy's address: it may hold a password.
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "no connection by way of the proxy"
+    # Without a host it is a TypeError; of another scheme, an address like any other.
+    no_address = isinstance(error, TypeError | requests.exceptions.InvalidProxyURL)
+    if no_address or str(error).startswith("Proxy URL"):
+        return "the proxy that https_proxy or http_proxy names can't be used"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     return "its answer can't be read"

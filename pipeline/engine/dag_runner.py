@@ -15,6 +15,7 @@ from pipeline.engine.cache import remember_files
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.lean_store import LeanMetadata
 from pipeline.engine.part import Faults, Part, decide
+from pipeline.errors import UserError
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
 from trainer_module.tfx_internals import (
@@ -142,10 +143,18 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             next(iter(names), None) for names in (options.from_nodes, options.to_nodes)
         ]
         with metadata.Metadata(connection) as handle:
-            base = earlier.find_latest_run(handle.store)
-            changes = self._find_changes(handle.store, base) if base else {}
-            faults = {**changes, **earlier.find_faults(handle.store, base, pipeline)}
-        return decide(graph, from_node, to_node, faults), base
+            refusals = []
+            bases: list[earlier.Base | None] = [*earlier.find_bases(handle.store)]
+            for base in bases or [None]:
+                changes = self._find_changes(handle.store, base.run_id) if base else {}
+                faults = {**changes, **earlier.find_faults(handle.store, base, pipeline)}
+                try:
+                    part = decide(graph, from_node, to_node, faults)
+                    return part, base.run_id if base else None
+                except UserError as error:
+                    refusals.append(error)
+        # By the last run, which is the one that a person has in mind.
+        raise refusals[0]
 
     def _launch(
         self,

@@ -38,6 +38,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     },
     nodes.TRAINER: {
         "custom_config.memory_mb": "training.memory_mb",
+        "custom_config.precision": "training.precision",
         "custom_config.checkpoints": "paths.root",
         "custom_config.": "",
     },

@@ -1,7 +1,8 @@
 """What the run before left in ML Metadata for a part of the graph to take over."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
@@ -21,34 +22,72 @@ OF_SPAN = ".span-"
 """In the id of what a run did beforehand with a span before the newest."""
 
 
-def find_latest_run(store: mlmd.MetadataStore) -> str | None:
-    """Finds the last run that began a node; None where there was none."""
+@dataclass(frozen=True)
+class Base:
+    """A run that a part may take over from.
+
+    Attributes:
+        run_id: its id.
+        later: the ids of the runs since.
+    """
+
+    run_id: str
+    later: tuple[str, ...]
+
+
+def find_bases(store: mlmd.MetadataStore) -> Iterator[Base]:
+    """Finds the runs that a part may take over from, the last one first.
+
+    A run of a part leaves out what another part needs. So those before the last count too, back to
+    one that did not end well, or came to the end of the graph.
+    """
     runs = [one for one in store.get_contexts_by_type("pipeline_run") if OF_SPAN not in one.name]
+    later: tuple[str, ...] = ()
     for run in sorted(runs, key=lambda one: one.id, reverse=True):
-        if store.get_executions_by_context(run.id):
-            return run.name
-    return None
+        executions = executions_by_node(store, run.name)
+        if not executions:
+            continue
+        yield Base(run.name, later)
+        well = all(one.last_known_state in _ENDED_WELL for one in executions.values())
+        if nodes.REPORT in executions or not well:
+            return
+        later = (*later, run.name)
 
 
 def find_faults(
-    store: mlmd.MetadataStore, run_id: str | None, pipeline: pipeline_pb2.Pipeline
+    store: mlmd.MetadataStore, base: Base | None, pipeline: pipeline_pb2.Pipeline
 ) -> dict[str, list[str]]:
     """Finds what a run did not leave so that it can be taken over.
 
     Args:
         store: the books.
-        run_id: the run's; None where there was none.
+        base: the run; None where there was none.
         pipeline: as compiled for the part that is to run.
 
     Returns:
         As `part.decide` takes it.
     """
     compiled = {one.pipeline_node.node_info.id: one.pipeline_node for one in pipeline.nodes}
-    if run_id is None:
+    if base is None:
         return {name: ["there was no run before"] for name in compiled}
-    executions = executions_by_node(store, run_id)
-    found = {name: _find_faults(store, run_id, executions, node) for name, node in compiled.items()}
+    executions = executions_by_node(store, base.run_id)
+    found = {
+        name: _find_faults(store, base.run_id, executions, node) for name, node in compiled.items()
+    }
+    for later in base.later:
+        for name, execution in executions_by_node(store, later).items():
+            if found.get(name) == [] and not _has_same(store, execution, executions[name]):
+                found[name] = [f"it was made anew in the run {later}"]
     return {name: faults for name, faults in found.items() if faults}
+
+
+def _has_same(
+    store: mlmd.MetadataStore,
+    one: metadata_store_pb2.Execution,
+    other: metadata_store_pb2.Execution,
+) -> bool:
+    """Whether both put out the same artifacts, as when the later was taken from the cache."""
+    return {made.id for made in outputs(store, one)} == {made.id for made in outputs(store, other)}
 
 
 def _find_faults(

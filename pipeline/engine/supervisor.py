@@ -1,6 +1,7 @@
 """Starts the worker process, follows what it says, and ends it when told to."""
 
 import os
+import resource
 import select
 import shutil
 import signal
@@ -329,4 +330,8 @@ def _describe_death(process: subprocess.Popen, log: _Log) -> Failure:
         return Failure(cause=f"the worker process ended with exit code {code} before the run did")
     name = signal.Signals(-code).name
     hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    # Libraries that get no memory end the process in ways of their own.
+    if name != "SIGTERM" and limit != resource.RLIM_INFINITY:
+        hint = f", perhaps for want of memory: it may have {limit / 1e6:,.0f} MB (`ulimit -v`)"
     return Failure(cause=f"the worker process was ended by {name}{hint}")

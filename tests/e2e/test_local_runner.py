@@ -220,7 +220,7 @@ def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
     assert ended.code == 1
     assert ended.result["failure"]["node"] == "Trainer"
     cause = ended.result["failure"]["cause"]
-    assert cause.startswith("DivergedError: the loss became nan in step 1 of epoch 1 at a learning")
+    assert cause.startswith("DivergedError: the loss became nan in epoch 1, by its step ")
     assert "a lower learning_rate.peak" in cause
     assert ended.state("LearningRateFinder") == "done"
     assert ended.state("Trainer") == "failed"

@@ -107,6 +107,7 @@ WITH = [
     ((), "training.patience=23", "trainer"),
     ((), "training.best_epoch_weights=false", "trainer"),
     ((), "training.memory_mb=188", "both"),
+    ((), "training.precision=float32", "both"),
     (("training.memory_mb=20",), "training.memory_mb=30", "both"),
     (FIXED, "learning_rate.peak=0.01", "trainer"),
     ((), "learning_rate.schedule=constant", "trainer"),

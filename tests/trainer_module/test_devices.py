@@ -33,7 +33,9 @@ settings = config.load_config(assignments=["training.epochs=2", "training.batch_
 dumped = settings.model_dump(mode="json")
 layout = {**dumped["model"], "filters": [4, 4]}
 groups = {name: dumped[name] for name in ("training", "augmentation", "learning_rate")}
-del groups["training"]["memory_mb"], groups["learning_rate"]["source"]
+for elsewhere in ("training.memory_mb", "training.precision", "learning_rate.source"):
+    group, _, key = elsewhere.partition(".")
+    del groups[group][key]
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 10, 128)
 # Brighter by class.
@@ -46,6 +48,7 @@ with devices.scope():
         checkpoint_directory=Path(sys.argv[1], "checkpoints"),
         tensorboard_directory=Path(sys.argv[1], "tensorboard"),
         jit_compile=devices.jit_compile,
+        most_steps_per_execution=devices.most_steps_per_execution,
     )
 plain = model.build_model(**layout)
 plain.set_weights(network.get_weights())
@@ -93,6 +96,9 @@ def test_training_in_mixed_precision_gives_weights_that_are_served_in_float32(
     assert came["difference"] < 0.1
 
 
+TAIL = (keras.layers.Flatten(), keras.layers.Dense(10))
+
+
 def gpu(name):
     return SimpleNamespace(name=f"/physical_device:{name}", device_type="GPU")
 
@@ -100,7 +106,6 @@ def gpu(name):
 @pytest.mark.parametrize(
     ("capabilities", "found", "told"),
     [
-        ([], Devices(), "CPU"),
         ([(7, 5)], Devices(("GPU:0",)), "1 GPU in float32"),
         ([(8, 0)], Devices(("GPU:0",), "mixed_bfloat16"), "1 GPU in mixed_bfloat16"),
         ([(9, 0), (7, 0)], Devices(("GPU:0", "GPU:1")), "2 GPUs in float32"),
@@ -120,8 +125,34 @@ def test_all_gpus_are_taken_in_the_precision_that_each_of_them_is_fast_in(
         experimental=SimpleNamespace(get_device_details=lambda one: details[one.name]),
     )
     monkeypatch.setattr(devices.tf, "config", config)
-    assert find_devices() == found
+    assert find_devices("auto") == found
     assert str(found) == told
+    assert find_devices("float32") == Devices(found.gpus)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("fpu avx512_bf16 amx_bf16 amx_tile", "CPU in mixed_bfloat16"),
+        ("fpu avx2", "CPU in float32"),
+    ],
+)
+def test_a_processor_is_used_in_bfloat16_where_it_has_a_matrix_unit_for_it(
+    monkeypatch, tmp_path, flags, told
+):
+    monkeypatch.setattr(devices.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(devices, "_PROCESSOR", tmp_path / "cpuinfo")
+    assert str(find_devices("auto")) == "CPU in float32"
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t:\n")
+    assert str(find_devices("auto")) == told
+    assert str(find_devices("float32")) == "CPU in float32"
+
+
+def test_only_networks_for_a_processor_get_its_layers():
+    network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Conv2D(2, 3), *TAIL])
+    assert Devices(("GPU:0",)).prepare(network) is network
+    prepared = Devices(precision="mixed_bfloat16").prepare(network)
+    assert [type(layer) for layer in prepared.layers] != [type(layer) for layer in network.layers]
 
 
 @pytest.mark.parametrize(("gpus", "compiled"), [((), False), (("GPU:0",), True)])
@@ -135,7 +166,7 @@ def test_steps_of_replicas_are_not_compiled():
 
 def test_precision_is_as_before_outside_of_the_scope():
     def fail():
-        with Devices(precision="mixed_bfloat16").scope():
+        with Devices(("GPU:0",), "mixed_bfloat16").scope():
             assert keras.config.dtype_policy().name == "mixed_bfloat16"
             raise ZeroDivisionError
 

@@ -60,6 +60,7 @@ def make_arguments(
                 "training": training_config,
                 "learning_rate": {**learning_rate_config, **(rate or {})},
                 "memory_mb": 1000,
+                "precision": "auto",
                 "checkpoints": str(directory / "checkpoints"),
                 "dataset": "drawn-1",
                 "source": "0123456789abcdef",
@@ -133,7 +134,7 @@ def test_the_summary_says_what_the_training_came_to(run):
         "exported_epoch": best + 1,
         "eval_accuracy": history["val_accuracy"][best],
         "eval_loss": history["val_loss"][best],
-        "device": str(find_devices()),
+        "device": str(find_devices("auto")),
     }
 
 
@@ -144,7 +145,7 @@ def test_the_exported_model_tells_what_made_it(run, found_run):
     assert told.settings == {
         "model": json.loads(json.dumps(config["model"])),
         "augmentation": config["augmentation"],
-        "training": {**config["training"], "memory_mb": 1000},
+        "training": {**config["training"], "memory_mb": 1000, "precision": "auto"},
         "learning_rate": {**config["learning_rate"], "source": "fixed"},
     }
     assert told.seed == config["training"]["seed"]

@@ -48,6 +48,7 @@ def train(splits, model_config, augmentation_config, training_config, learning_r
         rate=None,
         eval_split=None,
         built=None,
+        most_steps_per_execution=1,
         **changes,
     ):
         settings = training.TrainingSettings(
@@ -64,6 +65,7 @@ def train(splits, model_config, augmentation_config, training_config, learning_r
             settings,
             checkpoint_directory=directory / "checkpoints",
             tensorboard_directory=directory / "tensorboard",
+            most_steps_per_execution=most_steps_per_execution,
         )
         return built, trained
 
@@ -233,7 +235,7 @@ def test_the_network_keeps_the_last_weights_if_the_best_are_not_wanted(train, sp
 
 def test_a_loss_that_is_not_finite_ends_the_training_and_says_what_to_do(train, tmp_path):
     advice = (
-        r"nan in step \d+ of epoch 1 at a learning rate of 1e\+30: set learning_rate\.source = "
+        r"nan in epoch 1, by its step \d+, at a learning rate of 1e\+30: set learning_rate\.source"
     )
     with pytest.raises(training.DivergedError, match=advice):
         train(tmp_path, network=EVERYTHING, rate={"schedule": "constant", "peak": 1e30})
@@ -251,6 +253,15 @@ def test_a_loss_that_is_not_finite_on_the_eval_split_ends_it_too(train, splits, 
     )
     with pytest.raises(training.DivergedError, match="nan in epoch 1, on the eval split"):
         train(tmp_path, built=linear, eval_split=broken)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(50, 10), (10, 10), (9, 5), (3, 2)])
+def test_steps_are_the_same_whatever_they_are_executed_in(plain, train, tmp_path, most, taken):
+    network, trained = train(tmp_path, most_steps_per_execution=most)
+    # An epoch has ten.
+    assert network.steps_per_execution == taken
+    assert_same_weights(network, plain[0])
+    assert trained == plain[1]
 
 
 @pytest.mark.parametrize("last", [1, 2])

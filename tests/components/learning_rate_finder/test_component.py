@@ -67,6 +67,7 @@ def find(examples_artifact, transformed, model_config, augmentation_config):
             "weight_decay": 0.0,
             "label_smoothing": 0.1,
             "memory_mb": memory_mb,
+            "precision": "auto",
             "source": "0123456789abcdef",
         }
         component.LearningRateFinder.EXECUTOR_SPEC.executor_class().Do(

@@ -446,3 +446,26 @@ def test_a_redirect_away_from_encryption_is_refused(files, first, target, monkey
 def test_the_official_files_are_asked_for_with_encryption():
     assert download.OFFICIAL_ADDRESSES
     assert all(address.startswith("https://") for address in download.OFFICIAL_ADDRESSES)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("{there}", "no connection by way of the proxy"),
+        ("{nobody}", "no connection by way of the proxy"),
+        ("http://user:s3cret@", "the proxy that https_proxy or http_proxy names can't be used"),
+        ("s3cret://user@x", "the proxy that https_proxy or http_proxy names can't be used"),
+    ],
+)
+def test_a_proxy_is_told_without_its_credentials(
+    serve, nobody, monkeypatch, caplog, capfd, tmp_path, proxy, reason
+):
+    caplog.set_level("DEBUG")
+    places = {"there": serve({}).address, "nobody": nobody}
+    known = {name: one.replace("//", "//user:s3cret@") for name, one in places.items()}
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy.format(**known))
+    addresses = ["https://files.invalid"]
+    with pytest.raises(UnreachableError, match=re.escape(f"files.invalid ({reason})")) as caught:
+        download.download_missing(tmp_path, lambda *_: None, addresses=addresses, pause_s=0)
+    assert "s3cret" not in "".join([str(caught.value), caplog.text, *capfd.readouterr()])

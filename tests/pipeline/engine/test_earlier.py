@@ -134,3 +134,33 @@ def test_upgraded_library_runs_anew_unless_the_cache_is_to_be_kept_which_is_told
     ]
     assert "keras 1 (now 2)" in result.read_text()
     assert run() == {**cached, nodes.TRAINER: "done", nodes.EVALUATOR: "done"}
+
+
+@pytest.mark.parametrize("node", [nodes.STATISTICS_GEN, nodes.TRANSFORM])
+def test_part_in_between_is_no_obstacle_where_it_made_nothing_anew(pushed, node):
+    between = pushed.run(from_node=node, to_node=node)
+    assert (between.code, between.states[node]) == (0, "cached")
+    answer = pushed.run(from_node=nodes.EVALUATOR)
+    assert (answer.code, answer.cause) == (0, "")
+    assert answer.states[nodes.TRAINER] == "left out"
+
+
+def test_what_a_part_in_between_made_anew_is_not_left_out(pushed):
+    pushed.run("--no-cache", from_node=nodes.TRANSFORM, to_node=nodes.TRANSFORM)
+    answer = pushed.run(from_node=nodes.EVALUATOR)
+    assert answer.code == 2
+    assert "needs what LearningRateFinder makes: the run before, " in answer.cause
+    assert answer.cause.endswith("; start with --from-node LearningRateFinder.")
+
+
+def test_settings_count_as_those_of_the_run_that_a_part_takes_over_from(pushed):
+    pushed.run(from_node=nodes.STATISTICS_GEN, to_node=nodes.STATISTICS_GEN)
+    assert pushed.run("--epochs", "9", from_node=nodes.EVALUATOR).code == 2
+
+
+def test_a_run_that_failed_in_between_is_the_one_before(pushed):
+    (pushed.root / "Transform.broken").touch()
+    assert pushed.run("--no-cache", from_node=nodes.TRANSFORM).code == 1
+    answer = pushed.run(from_node=nodes.EVALUATOR)
+    assert answer.code == 2
+    assert "did not finish it" in answer.cause

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -327,6 +328,23 @@ def test_a_worker_that_dies_is_a_failure_that_says_how(
     finished = run_worker(request_, surroundings, events.append)
     assert events == [StepEvent(text="last words")]
     assert finished == Finished(failure={"cause": cause})
+
+
+def test_a_worker_that_crashes_within_a_memory_limit_is_told_of_the_limit(
+    worker, request_, surroundings
+):
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    worker("os.kill(os.getpid(), signal.SIGTRAP)")
+    # Of address space, more than this process has by now.
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 40, before[1]))
+    try:
+        finished = run_worker(request_, surroundings, ignore)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert finished.failure.cause == (
+        "the worker process was ended by SIGTRAP, perhaps for want of memory: it may have "
+        "1,099,512 MB (`ulimit -v`)"
+    )
 
 
 def test_a_worker_that_ended_well_counts_though_its_process_then_died(
