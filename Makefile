@@ -1,6 +1,6 @@
 VENV_PYTHON := .venv/bin/python
 
-.PHONY: run setup test fuzz test-newest test-all test-image lint format docs lock clean
+.PHONY: run setup test fuzz test-newest test-all test-image lint format docs bench lock clean
 
 run: setup  ## train, evaluate and push, on real data where it can be had
 	$(VENV_PYTHON) -m pipeline.local_runner $(ARGS)
@@ -30,6 +30,9 @@ format: setup  ## mend style and format
 
 docs: setup  ## write the table of settings anew, from the fields of pipeline/config.py
 	$(VENV_PYTHON) -m pipeline.settings docs/settings.md
+
+bench: setup  ## measure whole runs and an epoch beside what people write instead; ARGS="--json FILE --chart FILE"
+	$(VENV_PYTHON) -m benchmarks.compare $(ARGS)
 
 lock:  ## resolve setup.py for both stacks, and uv; what is locked stays, but for ARGS=--upgrade
 	$(LOCK) setup.py $(EXTRAS) --python-version 3.10 --python-platform x86_64-manylinux_2_17 -o requirements/tfx-1.16.txt

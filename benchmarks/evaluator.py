@@ -26,11 +26,11 @@ from google.protobuf import json_format
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.v1.types import standard_artifacts
 
+from benchmarks.compare.textbook.pipeline import build_eval_config
 from benchmarks.input_path import newest
 from components.evaluation import extractors
 from pipeline import evaluation
 from pipeline.config import Config
-from trainer_module import features
 from trainer_module.tfx_internals import artifact_utils, base_beam_executor, evaluator_executor
 
 TFMA = "TFMA's own metrics"
@@ -59,28 +59,10 @@ def main() -> None:
 
 def tfma_config(ours: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
     """The same model and classes by TFMA's own metrics."""
-    whole = (
-        *("ExampleCount", "SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"),
-        "MultiClassConfusionMatrixPlot",
-    )
-    by_class = ("Precision", "Recall", "AUC")
-    classes = config_pb2.RepeatedInt32Value(values=range(features.NUM_CLASSES))
-    return config_pb2.EvalConfig(
-        model_specs=ours.model_specs,
-        slicing_specs=[
-            config_pb2.SlicingSpec(),
-            config_pb2.SlicingSpec(feature_keys=[features.LABEL]),
-        ],
-        metrics_specs=[
-            config_pb2.MetricsSpec(
-                metrics=[config_pb2.MetricConfig(class_name=name) for name in whole]
-            ),
-            config_pb2.MetricsSpec(
-                binarize=config_pb2.BinarizationOptions(class_ids=classes),
-                metrics=[config_pb2.MetricConfig(class_name=name) for name in by_class],
-            ),
-        ],
-    )
+    theirs = build_eval_config()
+    del theirs.model_specs[:]
+    theirs.model_specs.extend(ours.model_specs)
+    return theirs
 
 
 def clock(artifacts: Path, config: config_pb2.EvalConfig, module: str | None) -> float:

@@ -24,7 +24,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def read_pages() -> dict[str, str]:
     """All pages, by their path in the checkout."""
-    files = [file for place in (".", "docs", "schema") for file in (CHECKOUT / place).glob("*.md")]
+    files = [
+        file
+        for place in (".", "benchmarks", "docs", "schema")
+        for file in (CHECKOUT / place).glob("*.md")
+    ]
     return {
         file.relative_to(CHECKOUT).as_posix(): file.read_text(encoding="utf-8")
         for file in sorted(files)

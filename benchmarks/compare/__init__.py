@@ -1,0 +1,1 @@
+"""This pipeline beside what people write instead of it."""
