@@ -2,9 +2,12 @@
 
     python -m benchmarks.input_path --root output
 
+First, what making a batch costs by itself; `--rounds 0` leaves it at that.
+
 Takes the examples and the transform graph of a run in that root. All sides take turns, round
-by round, in one process; the medians of their times are printed, and their ratios to the
-fastest way there is: batches that were cut once, in memory, in a fixed order.
+by round, in one process; the medians of their times and of their CPU seconds are printed, and the
+ratios to the fastest way there is: batches that were cut once, in memory, in a fixed order. Beside
+other work only the CPU seconds tell something.
 """
 
 import argparse
@@ -33,7 +36,7 @@ def main() -> None:
     """Runs the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path("output"), help="of an earlier run")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="of training, 0 for none")
     arguments = parser.parse_args()
     settings = Config()
     records = find_records(arguments.root / "artifacts")
@@ -58,8 +61,13 @@ def compare(settings: Config, records: input_.Records, scratch: Path, rounds: in
         "streamed": epoch(stream, batch_size),
         "streamed, augmented": epoch(stream, batch_size, augment),
     }
+    report_cost({name: cost(batches) for name, batches in sides.items()})
+    if not rounds:
+        return
     arrays = memory.images.numpy(), memory.labels.numpy()
-    times: dict[str, list[float]] = {name: [] for name in (*sides, "arrays, by Keras")}
+    times: dict[str, list[tuple[float, float]]] = {
+        name: [] for name in (*sides, "arrays, by Keras")
+    }
     for _ in range(rounds + 1):
         for name, batches in sides.items():
             times[name].append(clock(functools.partial(network.fit, batches, verbose=0)))
@@ -97,20 +105,42 @@ def cut_once(split: input_.MemorySplit, batch_size: int) -> tf.data.Dataset:
     return batches.cache().with_options(batches.options())
 
 
-def clock(action: Callable[[], object]) -> float:
-    """Returns the seconds that an action takes."""
-    start = time.perf_counter()
+def cost(batches: tf.data.Dataset, rounds: int = 3) -> float:
+    """Returns the CPU milliseconds that a batch takes which nobody trains on, in the median."""
+    times = []
+    for _ in range(rounds + 1):
+        start = time.process_time()
+        count = sum(1 for _ in batches)
+        times.append((time.process_time() - start) / count * 1e3)
+    # Without the first, in which everything is traced.
+    return statistics.median(times[1:])
+
+
+def report_cost(costs: dict[str, float]) -> None:
+    """Prints what making batches costs."""
+    print(f"{'CPU ms a batch':24}{'median':>8}")
+    for name, milliseconds in costs.items():
+        print(f"{name:24}{milliseconds:8.2f}", flush=True)
+
+
+def clock(action: Callable[[], object]) -> tuple[float, float]:
+    """Returns the seconds that an action takes, and those of CPU."""
+    start, cpu = time.perf_counter(), time.process_time()
     action()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
-def report(times: dict[str, list[float]]) -> None:
+def report(times: dict[str, list[tuple[float, float]]]) -> None:
     """Prints medians and ratios, without the first round, in which everything is traced."""
-    reference = statistics.median(times["batches cut once"][1:])
-    print(f"{'seconds an epoch':24}{'median':>8}{'ratio':>8}")
-    for name, seconds in times.items():
-        median = statistics.median(seconds[1:])
-        print(f"{name:24}{median:8.2f}{median / reference:8.2f}")
+    medians = {
+        name: [statistics.median(column) for column in zip(*rounds[1:], strict=True)]
+        for name, rounds in times.items()
+    }
+    reference = medians["batches cut once"]
+    print(f"{'seconds an epoch':24}{'time':>8}{'ratio':>8}{'CPU':>8}{'ratio':>8}")
+    for name, (seconds, cpu) in medians.items():
+        ratios = seconds / reference[0], cpu / reference[1]
+        print(f"{name:24}{seconds:8.2f}{ratios[0]:8.2f}{cpu:8.2f}{ratios[1]:8.2f}")
 
 
 if __name__ == "__main__":

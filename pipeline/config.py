@@ -181,7 +181,8 @@ class Training(Group):
     memory_mb: int = Field(
         1000,
         ge=0,
-        description="Memory for decoded images, in megabytes; a split that is larger is streamed.",
+        description="Memory for the images of `train` and `eval`, in megabytes: what the process "
+        "takes for holding them, 808 bytes an image; a split that is larger is streamed.",
     )
     precision: Literal["auto", "float32"] = Field(
         "auto",

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import tensorflow_data_validation as tfdv
+
 import schema
+from components.bounded_import.component import BoundedImport
 from components.data_gate.component import DataGate
 from components.image_statistics.component import ImageStatistics
 from pipeline import comparison, config, nodes
@@ -14,7 +17,6 @@ from pipeline.span_nodes import create_drift_nodes
 from trainer_module.tfx_internals import (
     DistributionValidator,
     ExampleValidator,
-    ImportExampleGen,
     ImportSchemaGen,
     Input,
     RangeConfig,
@@ -42,7 +44,7 @@ class DataNodes:
     told: Mapping[str, types.BaseChannel]
 
 
-def create_example_gen(data: Prepared) -> ImportExampleGen:
+def create_example_gen(data: Prepared) -> BoundedImport:
     """Makes the one that reads the records.
 
     Args:
@@ -50,7 +52,7 @@ def create_example_gen(data: Prepared) -> ImportExampleGen:
     """
     splits = [Input.Split(name=name, pattern=data.pattern_of(name)) for name in SPLITS]
     span = {"start_span_number": data.span, "end_span_number": data.span}
-    example_gen = ImportExampleGen(
+    example_gen = BoundedImport(
         input_base=str(data.directory),
         input_config=Input(splits=splits),
         # The one that was checked: TFX would look for the newest again.
@@ -72,7 +74,11 @@ def create_data_nodes(
         examples: `Examples`, with the splits `train`, `eval` and `test`.
         drifting: whether there is a span before it to be compared with.
     """
-    statistics_gen = StatisticsGen(examples=examples).with_id(nodes.STATISTICS_GEN)
+    statistics_gen = StatisticsGen(
+        # TFDV would count how often each PNG occurs, and hold all of them for that.
+        examples=examples,
+        stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
+    ).with_id(nodes.STATISTICS_GEN)
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = SchemaGen(statistics=statistics).with_id(nodes.SCHEMA_GEN)
     curated = _import_schema(schema.SCHEMA_FILE).with_id(nodes.IMPORT_SCHEMA_GEN)

@@ -179,10 +179,10 @@ def _has_window(values: _Values, data: preparation.Prepared) -> bool:
 def _fits(memory_mb: int, data: preparation.Prepared) -> bool:
     """Whether no split is streamed."""
     # Here, because it imports TensorFlow.
-    from trainer_module.loading import EXAMPLE_BYTES
+    from trainer_module.held import MOST_EXAMPLE_BYTES
 
     count = sum(_count(data.examples, split) for split in ("train", "eval"))
-    return count * EXAMPLE_BYTES <= memory_mb * 10**6
+    return count * MOST_EXAMPLE_BYTES <= memory_mb * 10**6
 
 
 def _count(examples: Mapping[str, Mapping[str, int]], split: str) -> int:

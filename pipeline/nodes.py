@@ -127,7 +127,9 @@ _EVALUATION = Code(
 )
 
 CODE: Mapping[str, Code] = {
-    IMPORT_EXAMPLE_GEN: Code(libraries=("tfx", "apache-beam")),
+    IMPORT_EXAMPLE_GEN: Code(
+        ("components.bounded_import.executor",), libraries=("tfx", "apache-beam", "tensorflow")
+    ),
     IMPORT_SCHEMA_GEN: Code(),
     STATISTICS_GEN: Code(libraries=_DATA),
     EXAMPLE_VALIDATOR: Code(libraries=_DATA),

@@ -48,6 +48,7 @@ ORDER = {
         (
             "atomic_pusher",
             "baseline_resolver",
+            "bounded_import",
             "learning_rate_finder",
             "serving_check",
             "span_resolvers",

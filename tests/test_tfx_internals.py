@@ -89,6 +89,8 @@ CALLS = {
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
     "evaluator_executor.Executor": call("context"),
+    "examples_utils.set_file_format": call("examples", "format"),
+    "examples_utils.set_payload_format": call("examples", "format"),
     "executor_spec.BeamExecutorSpec": call("executor_class"),
     "executor_spec.ExecutorClassSpec": call("executor_class"),
     "io_utils.all_files_pattern": call("directory"),
@@ -132,7 +134,7 @@ TEXTS = {
         for name in (
             *("ANOMALIES", "BLESSING", "CUSTOM_CONFIG", "EVALUATION", "EXAMPLES"),
             *("INFRA_BLESSING", "MODEL", "MODEL_BLESSING", "PUSHED_MODEL", "PUSH_DESTINATION"),
-            "STATISTICS",
+            *("INPUT_BASE", "INPUT_CONFIG", "OUTPUT_DATA_FORMAT", "STATISTICS"),
         )
     ),
 }

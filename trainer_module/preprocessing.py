@@ -59,37 +59,93 @@ def load_scaling(transform_output: tft.TFTransformOutput) -> Callable[[tf.Tensor
     Returns:
         A function from uint8 [N, 28, 28, 1] to the transformed `image`, float32 [N, 28, 28, 1].
     """
-    transform = tf.saved_model.load(transform_output.transform_savedmodel_dir).transform_fn
-    outputs = tf.nest.pack_sequence_as(transform.structured_outputs, transform.outputs)
-    output = outputs[features.IMAGE]
-    # What the analyzers found, the range of the pixels, comes as captured constants.
-    found = transform.captured_inputs
-    inputs = transform.inputs[len(transform.inputs) - len(found) :]
-    constants = {one.name: value for one, value in zip(inputs, found, strict=True)}
-    graph_def = cut(transform.graph.as_graph_def(), output.op.name, {f"{_PIXELS}:0", *constants})
+    graph = _TransformGraph(transform_output)
 
     @tf.function(autograph=False)
     def scale(pixels: tf.Tensor) -> tf.Tensor:
-        fed = {f"{_PIXELS}:0": pixels, **{key: tf.identity(one) for key, one in constants.items()}}
-        [scaled] = tf.graph_util.import_graph_def(graph_def, fed, [output.name], name="transform")
+        [scaled] = graph.run({f"{_PIXELS}:0": pixels}, [graph.outputs[features.IMAGE]])
         return scaled
 
     return scale
 
 
+def load_transform(
+    transform_output: tft.TFTransformOutput,
+) -> Callable[[dict[str, tf.Tensor]], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """Loads the transform graph with what passes behind the decoder besides what comes out.
+
+    Args:
+        transform_output: what Transform exported.
+
+    Returns:
+        A function from raw features, [N] each, to the pixels, uint8 [N, 28, 28, 1], and the
+        transformed features by name.
+    """
+    graph = _TransformGraph(transform_output)
+
+    @tf.function(autograph=False)
+    def transform(raw: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        fed = {graph.inputs[name]: value for name, value in raw.items()}
+        pixels, *values = graph.run(fed, [f"{_PIXELS}:0", *graph.outputs.values()])
+        return pixels, dict(zip(graph.outputs, values, strict=True))
+
+    return transform
+
+
+class _TransformGraph:
+    """The transform graph, parts of which can be run.
+
+    Attributes:
+        inputs: the name of the tensor of each raw feature.
+        outputs: the name of the tensor of each transformed feature.
+    """
+
+    def __init__(self, transform_output: tft.TFTransformOutput) -> None:
+        # Kept, as it owns the tables of a vocabulary.
+        self._loaded = tf.saved_model.load(transform_output.transform_savedmodel_dir)
+        function = self._loaded.transform_fn
+        outputs = tf.nest.pack_sequence_as(function.structured_outputs, function.outputs)
+        self.outputs = {name: tensor.name for name, tensor in outputs.items()}
+        # What the analyzers found, the range of the pixels, comes as captured constants.
+        found = function.captured_inputs
+        fed = function.inputs[: len(function.inputs) - len(found)]
+        [[named], _] = function.structured_input_signature
+        self.inputs = dict(zip(sorted(named), (tensor.name for tensor in fed), strict=True))
+        captured = (tensor.name for tensor in function.inputs[len(fed) :])
+        self._constants = dict(zip(captured, found, strict=True))
+        self._graph_def = function.graph.as_graph_def()
+
+    def run(self, fed: dict[str, tf.Tensor], wanted: list[str]) -> list[tf.Tensor]:
+        """Computes tensors from others, both by name, within a graph that is being made."""
+        operations = [name.partition(":")[0] for name in wanted]
+        part = cut(self._graph_def, operations, {*fed, *self._constants})
+        # What nothing asks for may not be given. In one order, as that of the arguments follows.
+        asked = {name for node in part.node for name in map(_tensor, node.input)}
+        given = {name: fed[name] for name in fed if name in asked}
+        for name in self._constants:
+            if name in asked:
+                given[name] = tf.identity(self._constants[name])
+        return tf.graph_util.import_graph_def(part, given, wanted, name="transform")
+
+
+def _tensor(name: str) -> str:
+    """Names a tensor in full: the first of a node goes by the node's name alone."""
+    return name if ":" in name else f"{name}:0"
+
+
 def cut(
-    graph_def: tf.compat.v1.GraphDef, output: str, fed: Collection[str]
+    graph_def: tf.compat.v1.GraphDef, outputs: Collection[str], fed: Collection[str]
 ) -> tf.compat.v1.GraphDef:
-    """Returns the part of a graph that leads from the tensors that are fed to a node.
+    """Returns the part of a graph that leads from the tensors that are fed to some nodes.
 
     Args:
         graph_def: the whole.
-        output: the name of the node.
+        outputs: the names of the nodes.
         fed: names of tensors, such as `pixels:0`.
     """
     nodes = {node.name: node for node in graph_def.node}
     part = tf.compat.v1.GraphDef(library=graph_def.library, versions=graph_def.versions)
-    waiting, seen = [output], {tensor.partition(":")[0] for tensor in fed}
+    waiting, seen = [*outputs], {tensor.partition(":")[0] for tensor in fed}
     while waiting:
         name = waiting.pop()
         if name not in seen:

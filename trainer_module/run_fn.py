@@ -14,6 +14,7 @@ import keras_tuner
 import tensorflow_transform as tft
 
 from trainer_module import (
+    buffers,
     keras_settings,
     loading,
     model,
@@ -81,6 +82,9 @@ def run_fn(fn_args: FnArgs) -> None:
                 jit_compile=devices.jit_compile,
                 most_steps_per_execution=devices.most_steps_per_execution,
             )
+    # Nothing from here on reads the images, and the nodes behind this one need memory too.
+    del eval_split, train_split
+    buffers.release()
     # What is served runs on any device, in float32.
     network = model.build_model(**config["model"])
     network.set_weights(trained_network.get_weights())

@@ -52,6 +52,7 @@ PUBLISHED = {
 MODULES = {
     # Artifacts and files.
     "artifact_utils": "tfx.types.artifact_utils",
+    "examples_utils": "tfx.components.util.examples_utils",
     "io_utils": "tfx.utils.io_utils",
     "json_utils": "tfx.utils.json_utils",
     "model_utils": "tfx.components.util.model_utils",

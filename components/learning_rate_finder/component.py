@@ -18,6 +18,7 @@ from components.learning_rate_finder.files import (
     TENSORBOARD_DIRECTORY,
 )
 from trainer_module import (
+    buffers,
     keras_settings,
     learning_rate_finder,
     loading,
@@ -63,6 +64,7 @@ def LearningRateFinder(  # noqa: N802
     )
     with tempfile.TemporaryDirectory(dir=results) as scratch:
         curve = _test(settings, records, Path(scratch))
+    buffers.release()
     finding = learning_rate_finder.read_curve(curve, rule=settings["finder"]["rule"])
     (results / CURVE_FILE).write_text(learning_rate_finder.to_json(curve, finding))
     plots.plot_range_test(curve, finding, results / PLOT_FILE)
@@ -79,7 +81,8 @@ def _test(settings: dict, records: loading.Records, scratch: Path) -> learning_r
     finder, batch_size = settings["finder"], settings["batch_size"]
     keras_settings.pin()
     keras.utils.set_random_seed(settings["seed"])
-    [split] = loading.load_splits([records], settings["memory_mb"], scratch)
+    # The Trainer, which comes next, reads the same.
+    [split] = loading.load_splits([records], settings["memory_mb"], scratch, keep=True)
     epoch = loading.steps_per_epoch(split, batch_size)
     if finder["form"] == "epochs":
         points, steps_per_point = finder["points"], epoch

@@ -124,7 +124,7 @@ def _cut_network(
     graph_def: tf.compat.v1.GraphDef, output: str, ramp: np.ndarray, transformed: np.ndarray
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     entry = _find_tensor(graph_def, ramp, transformed)
-    part = cut(graph_def, output, {entry})
+    part = cut(graph_def, [output], {entry})
     if any(node.op == "Placeholder" for node in part.node):
         raise SourceError("its network takes more than the transformed image")
 

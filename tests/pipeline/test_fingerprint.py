@@ -78,7 +78,10 @@ def edit(root, path):
         ("trainer_module/warmup.py", {TRAINER, SERVING_CHECK}),
         (
             "trainer_module/preprocessing.py",
-            {*(IMAGE_STATISTICS, DATA_GATE, TRANSFORM, TRAINER), *EVALUATORS, REPORT},
+            {
+                *(IMAGE_STATISTICS, DATA_GATE, TRANSFORM, LEARNING_RATE_FINDER, TRAINER),
+                *(*EVALUATORS, REPORT),
+            },
         ),
         (
             "trainer_module/features.py",

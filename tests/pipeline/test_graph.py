@@ -132,6 +132,12 @@ def test_evaluator_looks_at_the_test_split_only(build):
     assert json.loads(evaluator["example_splits"]) == ["test"]
 
 
+def test_statistics_hold_no_image_to_count_how_often_it_occurs(build):
+    statistics_gen = parameters(compile_nodes(build())[nodes.STATISTICS_GEN])
+    options = json.loads(statistics_gen["stats_options_json"])
+    assert options["_use_sketch_based_topk_uniques"] is True
+
+
 def test_transform_analyses_the_train_split_only(build):
     transform = parameters(compile_nodes(build())[nodes.TRANSFORM])
     assert json.loads(transform["splits_config"]) == {"analyze": ["train"]}

@@ -95,15 +95,21 @@ def raw_schema() -> schema_pb2.Schema:
 
 
 @pytest.fixture(scope="session")
-def transform(raw_schema) -> Callable[[list[dict], Path], list[dict]]:
+def transform(raw_schema) -> Callable[..., list[dict]]:
     """Analyzes rows and writes the transform graph to a directory, as Transform does.
 
-    It returns the transformed rows, in any order.
+    It takes a preprocessing_fn if it is to be another, and returns the transformed rows, in any
+    order.
     """
     return functools.partial(_transform, raw_schema)
 
 
-def _transform(raw_schema: schema_pb2.Schema, rows: list[dict], directory: Path) -> list[dict]:
+def _transform(
+    raw_schema: schema_pb2.Schema,
+    rows: list[dict],
+    directory: Path,
+    preprocessing_fn: Callable = preprocessing.preprocessing_fn,
+) -> list[dict]:
     metadata = tft.DatasetMetadata(raw_schema)
     options = PipelineOptions(list(config.Beam().args))
     transformed_rows = directory / "rows"
@@ -113,7 +119,7 @@ def _transform(raw_schema: schema_pb2.Schema, rows: list[dict], directory: Path)
     ):
         raw = (pipeline | beam.Create(rows), metadata)
         (transformed, transformed_metadata), graph = raw | tft_beam.AnalyzeAndTransformDataset(
-            preprocessing.preprocessing_fn
+            preprocessing_fn
         )
         coder = tft.coders.ExampleProtoCoder(transformed_metadata.schema)
         _ = (

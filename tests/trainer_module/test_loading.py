@@ -1,12 +1,17 @@
+import os
+import shutil
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 from tensorflow.python.autograph.impl import api
 
-from trainer_module import augmentation, loading
+from pipeline import config
+from trainer_module import augmentation, features, held, kept_splits, loading, preprocessing
 
 BATCH, STEPS, LAST = 32, 2, 28
 """The eval split's 60 examples in batches."""
@@ -16,9 +21,10 @@ BATCH, STEPS, LAST = 32, 2, 28
 def load(records, tmp_path_factory):
     """Takes names of splits and the budget in megabytes; returns them loaded."""
 
-    def load(*names, memory_mb):
+    def load(*names, memory_mb, keep=False):
         scratch = tmp_path_factory.mktemp("scratch")
-        return loading.load_splits([records[name] for name in names], memory_mb, scratch)
+        asked = [records[name] for name in names]
+        return loading.load_splits(asked, memory_mb, scratch, keep=keep)
 
     return load
 
@@ -120,13 +126,21 @@ def test_an_empty_split_is_an_error_that_names_its_files(load, memory_mb):
         load("eval", "empty", memory_mb=memory_mb)
 
 
+@pytest.fixture
+def reads(monkeypatch):
+    """Gets the records of each split that is read."""
+    read, seen = loading.Records.read, []
+    monkeypatch.setattr(
+        loading.Records, "read", lambda self, table: seen.append(self) or read(self, table)
+    )
+    yield seen
+    kept_splits.take_all()
+
+
 @pytest.mark.parametrize("memory_mb", [0, 1000])
-def test_a_split_is_read_from_its_files_once(load, monkeypatch, memory_mb):
-    read = loading.Records.read
-    seen = []
-    monkeypatch.setattr(loading.Records, "read", lambda self: seen.append(self) or read(self))
+def test_a_split_is_read_from_its_files_once(load, records, reads, memory_mb):
     load("eval", "train", memory_mb=memory_mb)
-    assert len(seen) == 2
+    assert reads == [records["eval"], records["train"]]
 
 
 def kinds(splits):
@@ -145,31 +159,125 @@ def test_without_memory_all_splits_are_streamed(load):
     assert [split.size for split in splits] == [60, 300]
 
 
-def test_the_budget_goes_to_the_splits_in_their_order(load):
-    # The train split alone fits into a megabyte, and so does eval, but not both.
-    assert 300 * loading.EXAMPLE_BYTES < 10**6 < 360 * loading.EXAMPLE_BYTES
+@pytest.fixture
+def heavy_examples(monkeypatch):
+    """The train split alone fits into a megabyte, and so does eval, but not both."""
+    monkeypatch.setattr(held, "example_bytes", lambda _: 3000)
+    assert 300 * 3000 < 10**6 < 360 * 3000
+
+
+def test_the_budget_goes_to_the_splits_in_their_order(load, heavy_examples):
     for names in (["eval", "train"], ["train", "eval"]):
         splits = load(*names, memory_mb=1)
         assert kinds(splits) == [loading.MemorySplit, loading.StreamedSplit]
 
 
-def test_an_example_takes_its_pixels_and_its_label(splits):
+def test_an_image_in_memory_takes_a_byte_a_pixel(splits):
     split = splits["eval"]
-    taken = split.images.numpy().nbytes + split.labels.numpy().nbytes
-    assert loading.EXAMPLE_BYTES * split.size == taken
+    assert split.pixels.dtype == tf.uint8
+    assert split.pixels.numpy().nbytes == split.size * 28 * 28
 
 
-def test_a_streamed_split_is_shuffled_among_all_that_the_memory_holds(monkeypatch, load):
+def test_a_streamed_split_is_shuffled_among_a_third_of_what_the_memory_holds(
+    monkeypatch, load, heavy_examples
+):
     monkeypatch.setattr(loading, "_READ_BATCH", 16)
     [none_left] = load("train", memory_mb=0)
     _, some_left = load("eval", "train", memory_mb=1)
-    assert none_left.shuffle_buffer == 16
-    assert some_left.shuffle_buffer == 10**6 // loading.EXAMPLE_BYTES - 60
-    assert load("eval", memory_mb=0)[0].shuffle_buffer == 16
+    assert none_left.shuffled == 16
+    assert some_left.shuffled == (10**6 - 60 * 3000) // 9000
+    assert load("eval", memory_mb=0)[0].shuffled == 16
 
 
-def test_a_shuffle_buffer_is_no_larger_than_its_split(streamed):
-    assert streamed.shuffle_buffer == streamed.size
+def test_no_more_is_shuffled_among_than_there_is(streamed):
+    assert streamed.shuffled == streamed.size
+
+
+def test_a_split_that_is_shuffled_in_parts_has_each_example_once_an_epoch(
+    monkeypatch, load, identify
+):
+    monkeypatch.setattr(loading, "_READ_BATCH", 16)
+    [split] = load("eval", memory_mb=0)
+    batches = loading.training_batches(split, BATCH, seed=3, epochs=3)
+    epochs = epochs_of(identify(batches))
+    assert [sorted(epoch) for epoch in epochs] == [list(range(60))] * 3
+    # The files come in an order of their own as well, and the last is not always the smaller.
+    assert len({tuple(sorted(epoch[:16])) for epoch in epochs}) == 3
+    assert epochs == epochs_of(identify(loading.training_batches(split, BATCH, seed=3, epochs=3)))
+
+
+def bits(images):
+    return np.asarray(images).view(np.uint32)
+
+
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+def test_batches_have_the_very_bits_of_the_transform_graph(
+    load, raw_splits, encode_png, transform_output, memory_mb
+):
+    images, labels = raw_splits["eval"]
+    raw = {features.IMAGE: tf.constant(list(map(encode_png, images))), features.LABEL: labels}
+    expected = transform_output.transform_raw_features(raw)[features.IMAGE]
+    [split] = load("eval", memory_mb=memory_mb)
+    found = [images for images, _ in split.batches(BATCH).as_numpy_iterator()]
+    np.testing.assert_array_equal(bits(np.concatenate(found)), bits(expected))
+
+
+def _standardize(inputs):
+    """Looks at the whole of each image."""
+    pixels = tf.identity(preprocessing.decode_images(inputs[features.IMAGE]), name="pixels")
+    images = tf.cast(pixels, tf.float32)
+    return {
+        features.IMAGE: tf.image.per_image_standardization(images),
+        features.LABEL: inputs[features.LABEL],
+    }
+
+
+def _frame(inputs):
+    """Does one thing to a pixel at the edge and another to one of the same value elsewhere."""
+    outputs = preprocessing.preprocessing_fn(inputs)
+    inside = np.pad(np.ones([26, 26, 1], np.float32), [[1, 1], [1, 1], [0, 0]])
+    return {**outputs, features.IMAGE: outputs[features.IMAGE] * inside}
+
+
+def _gamma(inputs):
+    """Goes by the value of a pixel alone, but is no division."""
+    outputs = preprocessing.preprocessing_fn(inputs)
+    return {**outputs, features.IMAGE: outputs[features.IMAGE] ** 0.5}
+
+
+@pytest.mark.parametrize("memory_mb", [1000, 0])
+@pytest.mark.parametrize(
+    ("preprocessing_fn", "kept"),
+    [(_standardize, tf.float32), (_frame, tf.float32), (_gamma, tf.uint8)],
+)
+def test_another_transform_graph_is_applied_as_it_is(
+    transform,
+    raw_splits,
+    encode_png,
+    split_files,
+    data_accessor,
+    tmp_path,
+    preprocessing_fn,
+    kept,
+    memory_mb,
+):
+    images, labels = raw_splits["eval"]
+    pngs = list(map(encode_png, images))
+    rows = [
+        {features.IMAGE: png, features.LABEL: label}
+        for png, label in zip(pngs, labels, strict=True)
+    ]
+    transform(rows, tmp_path, preprocessing_fn)
+    output = tft.TFTransformOutput(str(tmp_path))
+    records = loading.Records(split_files("eval"), data_accessor, output)
+    [split] = loading.load_splits([records], memory_mb, tmp_path)
+    raw = {features.IMAGE: tf.constant(pngs), features.LABEL: labels}
+    expected = output.transform_raw_features(raw)[features.IMAGE]
+    found = list(split.batches(BATCH).as_numpy_iterator())
+    np.testing.assert_array_equal(bits(np.concatenate([one for one, _ in found])), bits(expected))
+    np.testing.assert_array_equal(np.concatenate([some for _, some in found]), labels)
+    dtype = split.dtype if memory_mb == 0 else split.pixels.dtype
+    assert dtype == kept
 
 
 def test_streamed_batches_equal_those_from_memory(splits, streamed):
@@ -316,3 +424,62 @@ def test_nothing_is_converted_by_autograph(monkeypatch, load, memory_mb):
 @pytest.mark.parametrize(("batch_size", "steps"), [(1, 60), (30, 2), (32, 2), (59, 2), (60, 1)])
 def test_steps_of_an_epoch_include_its_smaller_last_batch(split, batch_size, steps):
     assert loading.steps_per_epoch(split, batch_size) == steps
+
+
+def test_the_setting_says_how_much_an_image_takes():
+    description = config.Training.model_fields["memory_mb"].description
+    assert f"{held.example_bytes(tf.uint8)} bytes an image" in description
+
+
+def test_what_is_kept_is_taken_over_by_the_next_call_alone(load, records, reads):
+    [first] = load("train", memory_mb=1000, keep=True)
+    _, second = load("eval", "train", memory_mb=1000)
+    assert reads == [records["train"], records["eval"]]
+    assert second is first
+    _, third = load("eval", "train", memory_mb=1000)
+    assert third is not first
+    assert len(reads) == 4
+
+
+def test_without_being_asked_nothing_is_kept(load, reads):
+    load("train", memory_mb=1000)
+    load("train", memory_mb=1000)
+    assert len(reads) == 2
+
+
+def test_another_split_is_not_taken_over(load, records, reads):
+    load("train", memory_mb=1000, keep=True)
+    load("eval", memory_mb=1000)
+    assert reads == [records["train"], records["eval"]]
+
+
+def test_what_does_not_fit_any_more_is_not_taken_over(load, reads):
+    load("train", memory_mb=1000, keep=True)
+    [split] = load("train", memory_mb=0)
+    assert isinstance(split, loading.StreamedSplit)
+
+
+def test_what_is_streamed_is_not_kept_as_its_files_go(load, reads):
+    [first] = load("train", memory_mb=0, keep=True)
+    [second] = load("train", memory_mb=0)
+    assert second is not first
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("changed", ["examples", "graph"])
+def test_files_that_have_changed_are_read_anew(
+    write_artifact, transform_output, tmp_path, reads, changed
+):
+    (tmp_path / "examples").mkdir()
+    graph = shutil.copytree(transform_output._transform_output_dir, tmp_path / "graph")
+    output = tft.TFTransformOutput(str(graph))
+    artifact = write_artifact(tmp_path / "examples")
+    records = loading.Records.from_artifacts([artifact], "eval", output)
+    loading.load_splits([records], 1000, tmp_path, keep=True)
+    [file] = Path(artifact.uri, "Split-eval").iterdir()
+    file = (
+        file if changed == "examples" else Path(output.transform_savedmodel_dir, "saved_model.pb")
+    )
+    os.utime(file, (1, 1))
+    loading.load_splits([records], 1000, tmp_path)
+    assert reads == [records, records]

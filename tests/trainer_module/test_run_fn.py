@@ -1,6 +1,7 @@
 import json
 import logging
 import shutil
+import weakref
 from pathlib import Path
 
 import keras
@@ -14,6 +15,7 @@ from tfx.v1.components import FnArgs
 from components.model_store.identity import model_identity
 from trainer_module import (
     checkpoints,
+    held,
     keras_settings,
     loading,
     progress_log,
@@ -347,11 +349,32 @@ def test_the_budget_of_memory_goes_to_the_eval_split_first(make_arguments, monke
         raise SeenError(type(train_split), type(eval_split))
 
     monkeypatch.setattr(run_fn.training, "train", train)
+    # So that the two don't fit into a megabyte, though each does.
+    monkeypatch.setattr(held, "example_bytes", lambda _: 3000)
     arguments = make_arguments(tmp_path)
     arguments.custom_config["memory_mb"] = 1
     with pytest.raises(SeenError) as seen:
         run_fn.run_fn(arguments)
     assert seen.value.args == (loading.StreamedSplit, loading.MemorySplit)
+
+
+def test_the_images_are_let_go_before_the_model_is_exported(make_arguments, monkeypatch, tmp_path):
+    load, export = loading.load_splits, run_fn.signatures.export
+    images = []
+
+    def load_and_follow(*args):
+        splits = load(*args)
+        images.extend(weakref.ref(split.pixels) for split in splits)
+        return splits
+
+    def look_and_export(*args):
+        assert [one() for one in images] == [None, None]
+        export(*args)
+
+    monkeypatch.setattr(loading, "load_splits", load_and_follow)
+    monkeypatch.setattr(run_fn.signatures, "export", look_and_export)
+    run_fn.run_fn(make_arguments(tmp_path))
+    assert images
 
 
 @pytest.fixture

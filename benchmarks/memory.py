@@ -1,0 +1,179 @@
+"""Runs the pipeline on ever more data: peak memory and CPU seconds of each node, and how they grow.
+
+    python -m benchmarks.memory --scales 1 4 16
+
+Each scale takes the real images so many times, each copy with other pixels, so that no image
+repeats another, and runs the whole graph once, for one epoch. What is printed is taken from the
+worker process by the kernel: its peak is set back as each node begins. Everything is written
+below the temporary directory, and removed afterwards: 16 times the data take 1 GB.
+"""
+
+import argparse
+import math
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.real_images import read_splits
+from pipeline import config, workspace
+from pipeline.data.idx import LabelledImages
+from pipeline.data.kinds import OwnRecords
+from pipeline.data.records import write_split
+from pipeline.engine.protocol import Event, Finished, NodeEvent, Request, StepEvent
+from pipeline.engine.supervisor import Surroundings, run_worker
+
+WHOLE = "whole run"
+_CPU_FIELDS = slice(11, 15)
+"""In /proc/PID/stat behind the name: user and system time, its own and that of its children."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a node, or a run, took.
+
+    Attributes:
+        peak: resident memory at most, in bytes.
+        cpu: seconds of CPU.
+    """
+
+    peak: int
+    cpu: float
+
+
+def main() -> None:
+    """Runs all scales, and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scales", type=int, nargs="+", default=[1, 4], help="times the data")
+    parser.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE")
+    arguments = parser.parse_args()
+    measured = {}
+    for scale in arguments.scales:
+        with tempfile.TemporaryDirectory(prefix="memory-") as place:
+            write_copies(Path(place, "data"), scale)
+            measured[scale] = run(Path(place), arguments.set)
+        report({scale: measured[scale]})
+    if len(measured) > 1:
+        report(measured)
+
+
+def write_copies(directory: Path, scale: int) -> None:
+    """Writes the real images so many times as TFRecords, each copy a little different."""
+    directory.mkdir()
+    splits = read_splits()
+    jobs = [(name, number) for number in range(scale) for name in splits]
+    # Not forked from a process that may have TensorFlow's threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
+        written = [
+            pool.submit(write_copy, directory, name, splits[name], number) for name, number in jobs
+        ]
+    for one in written:
+        one.result()
+
+
+def write_copy(directory: Path, name: str, split: LabelledImages, number: int) -> None:
+    """Writes a copy of a split, in whose corner eight pixels tell its number, up to 255."""
+    images = split.images.copy()
+    images[:, 0, :8] ^= np.unpackbits(np.uint8(number))
+    write_split(directory, f"{name}-{number:03}", LabelledImages(images, split.labels))
+
+
+def run(place: Path, assignments: Sequence[str]) -> dict[str, Usage]:
+    """Runs the graph in a worker process on what was written below a directory.
+
+    Returns:
+        What each node took, and the whole.
+    """
+    flags = {"dataset.pattern": "{SPLIT}-*", "training.epochs": 1, "paths.root": place / "root"}
+    settings = config.load_config(assignments=assignments, flags=flags)
+    source = OwnRecords(place / "data")
+    root = workspace.workspace(settings.paths, source.dataset)
+    log = root.run_dir("memory") / "pipeline.log"
+    log.parent.mkdir(parents=True)
+    request = Request(
+        run_id="memory", config=settings, source=source, from_node=None, to_node=None, cache=False
+    )
+    meter = Meter()
+    ended = run_worker(request, Surroundings(log), meter.handle, meter.start)
+    if ended.failure:
+        sys.exit(f"The run failed: {ended.failure.cause}")
+    peak = max(one.peak for one in meter.usages.values())
+    return {**meter.usages, WHOLE: Usage(peak, sum(one.cpu for one in meter.usages.values()))}
+
+
+class Meter:
+    """Takes from the kernel what a process takes from one event to the next.
+
+    Attributes:
+        usages: of each node, and of each step that is none.
+    """
+
+    def __init__(self) -> None:
+        """Measures nothing until the process is there."""
+        self.usages: dict[str, Usage] = {}
+        self._doing: str | None = None
+
+    def start(self, process_id: int) -> None:
+        """Is told which process it is."""
+        self._directory = Path("/proc", str(process_id))
+        self._begin("starting")
+
+    def handle(self, event: Event) -> None:
+        """Is told what the process does."""
+        match event:
+            case StepEvent():
+                self._begin(event.text)
+            case NodeEvent(state="running"):
+                self._begin(event.node)
+            case NodeEvent() | Finished():
+                self._end()
+
+    def _begin(self, doing: str) -> None:
+        self._end()
+        # Sets the peak back, as proc(5) says.
+        (self._directory / "clear_refs").write_text("5")
+        self._doing, self._cpu = doing, self._read_cpu()
+
+    def _end(self) -> None:
+        if self._doing is not None:
+            self.usages[self._doing] = Usage(self._read_peak(), self._read_cpu() - self._cpu)
+        self._doing = None
+
+    def _read_peak(self) -> int:
+        status = (self._directory / "status").read_text().splitlines()
+        [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
+        return int(peak) * 1024
+
+    def _read_cpu(self) -> float:
+        _, _, fields = (self._directory / "stat").read_text().rpartition(") ")
+        ticks = fields.split()[_CPU_FIELDS]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def report(measured: Mapping[int, Mapping[str, Usage]]) -> None:
+    """Prints what was measured at each scale, and by which power of the data the CPU grew."""
+    scales = list(measured)
+    print(f"{'peak GB, CPU s':22}" + "".join(f"{f'{scale}x':>16}" for scale in scales), end="")
+    print(f"{'exponent':>10}" if len(scales) > 1 else "")
+    for name in measured[scales[0]]:
+        of_it = [measured[scale][name] for scale in scales]
+        cells = "".join(f"{one.peak / 1e9:8.2f}{one.cpu:8.1f}" for one in of_it)
+        print(f"{name:22}{cells}{show_exponent(scales, [one.cpu for one in of_it])}", flush=True)
+
+
+def show_exponent(scales: Sequence[int], seconds: Sequence[float]) -> str:
+    """Says how the seconds grow from the smallest scale to the largest; nothing of only one."""
+    if len(scales) < 2 or not seconds[0]:
+        return ""
+    return f"{math.log(seconds[-1] / seconds[0]) / math.log(scales[-1] / scales[0]):10.2f}"
+
+
+if __name__ == "__main__":
+    main()
