@@ -43,6 +43,7 @@ def _shorter(*settings: str) -> Experiment:
 EXPERIMENTS = {
     "original": Experiment("original"),
     "tiny": Experiment("tiny"),
+    "fast": Experiment("fast"),
     "wide": Experiment("wide"),
     "10 epochs": _shorter(),
     "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),

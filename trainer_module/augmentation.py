@@ -26,30 +26,29 @@ def augment(
         float32 [N, 28, 28, 1].
     """
     flip_seed, shift_seed, erase_seed = tf.unstack(tf.random.split(seed, 3))
-    if flip:
-        images = _flip(images, flip_seed)
-    if shift:
-        images = _shift(images, shift_seed, shift)
+    if flip or shift:
+        images = _move(images, flip_seed if flip else None, shift_seed, shift)
     if erase:
         images = _erase(images, erase_seed, erase, erase_size)
     return images
 
 
-def _flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    chance = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed)
-    return tf.where(chance < 0.5, tf.reverse(images, axis=[2]), images)
-
-
-def _shift(images: tf.Tensor, seed: tf.Tensor, limit: int) -> tf.Tensor:
-    offsets = tf.random.stateless_uniform(
-        [tf.shape(images)[0], 2], seed, 0, 2 * limit + 1, tf.int32
-    )
-    padding = [limit, limit]
+def _move(
+    images: tf.Tensor, flip_seed: tf.Tensor | None, shift_seed: tf.Tensor, limit: int
+) -> tf.Tensor:
+    """Mirrors half of the images, unless there is no seed for it, and shifts all."""
+    count, padding = tf.shape(images)[0], [limit, limit]
     padded = tf.pad(images, [[0, 0], padding, padding, [0, 0]])
+    offsets = tf.random.stateless_uniform([count, 2], shift_seed, 0, 2 * limit + 1, tf.int32)
+    rows, columns = tf.unstack(offsets[..., tf.newaxis] + tf.range(features.IMAGE_SIZE), axis=1)
+    if flip_seed is not None:
+        mirrored = tf.random.stateless_uniform([count, 1], flip_seed) < 0.5
+        # What is mirrored and then shifted is what is taken from the other end.
+        columns = tf.where(mirrored, padded.shape[2] - 1 - columns, columns)
     # Gathering rows, then columns, costs a tenth of cropping image by image.
-    pixels = tf.range(features.IMAGE_SIZE)
-    rows = tf.gather(padded, offsets[:, :1] + pixels, axis=1, batch_dims=1)
-    return tf.gather(rows, offsets[:, 1:] + pixels, axis=2, batch_dims=1)
+    if limit:
+        padded = tf.gather(padded, rows, axis=1, batch_dims=1)
+    return tf.gather(padded, columns, axis=2, batch_dims=1)
 
 
 def _erase(images: tf.Tensor, seed: tf.Tensor, fraction: float, longest: int) -> tf.Tensor:

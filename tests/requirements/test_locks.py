@@ -115,8 +115,8 @@ def imported_modules(packages):
     """The modules that a package's sources import, but for its own and Python's."""
     # Python has tomllib since 3.11; before, tomli stands in, which is required there only.
     # What mends pyarrow is required there only, too, as later versions of it need no mending.
-    # What checks types alone knows _typeshed.
-    elsewhere = {"tomllib", "tomli", "pyarrow_hotfix", "_typeshed"}
+    # What checks types alone knows _typeshed. PyTorch is compared with where somebody has it.
+    elsewhere = {"tomllib", "tomli", "pyarrow_hotfix", "_typeshed", "torch"}
     known = {*OWN, *sys.stdlib_module_names, *elsewhere}
     modules = set()
     for file in (file for package in packages for file in (CHECKOUT / package).rglob("*.py")):

@@ -242,7 +242,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_and_says_what_to_do(train, 
 
 
 def test_a_loss_that_is_not_finite_on_the_eval_split_ends_it_too(train, splits, tmp_path):
-    broken = dataclasses.replace(splits["eval"], images=splits["eval"].images * math.nan)
+    broken = dataclasses.replace(splits["eval"], pixels=splits["eval"].pixels * math.nan)
     # On a CPU, the pooling and the ReLU of TinyVGG make zero of what is not a number.
     linear = keras.Sequential(
         [
