@@ -59,11 +59,12 @@ def _print_places(console: Console, result: RunResult) -> None:
 
 def _describe_training(training: TrainingResult) -> list[str]:
     epochs = "1 epoch" if training.epochs == 1 else f"{training.epochs} epochs"
-    device = f", trained on {training.device}" if training.device else ""
     lines = [
         f"TinyVGG with {training.parameters:,} parameters, {epochs} at a learning rate of up to "
-        f"{training.learning_rate:.2g}; weights of epoch {training.exported_epoch}{device}"
+        f"{training.learning_rate:.2g}; weights of epoch {training.exported_epoch}"
     ]
+    if training.device:
+        lines.append(f"[dim]device: {escape(training.device)}[/]")
     if training.learning_rate_warning:
         lines.append(
             f"[yellow]Warning[/]: the learning rate was not found: "

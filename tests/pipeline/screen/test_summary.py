@@ -210,8 +210,8 @@ def trained(**fields: object) -> TrainingResult:
 
 
 def test_summary_says_on_which_device_the_model_was_trained():
-    line = printed(run_result(training=trained(device="2 GPUs in float32")))[0]
-    assert line.endswith(", trained on 2 GPUs in float32")
+    lines = printed(run_result(training=trained(device="2 GPUs in float32")))
+    assert lines[1] == "device: 2 GPUs in float32"
 
 
 def test_summary_says_how_the_model_was_trained():
