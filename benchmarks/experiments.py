@@ -34,6 +34,9 @@ class Experiment:
     last_node: str | None = None
 
 
+_FIXED = ("learning_rate.source=fixed", "learning_rate.peak=1e-2")
+
+
 def _shorter(*settings: str) -> Experiment:
     """The default with other settings, over ten epochs and at one rate, to compare them."""
     common = ("training.epochs=10", "learning_rate.source=fixed", "learning_rate.peak=8e-3")
@@ -43,7 +46,7 @@ def _shorter(*settings: str) -> Experiment:
 EXPERIMENTS = {
     "original": Experiment("original"),
     "tiny": Experiment("tiny"),
-    "fast": Experiment("fast"),
+    "16 epochs, fixed rate": Experiment("tiny", ("training.epochs=16", *_FIXED)),
     "wide": Experiment("wide"),
     "10 epochs": _shorter(),
     "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),
