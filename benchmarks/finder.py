@@ -22,8 +22,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 
 from benchmarks.input_path import find_records
+from components.learning_rate_finder.component import measure_curve
 from pipeline.config import Config
-from trainer_module import learning_rate_finder, loading, model, training
+from trainer_module import learning_rate_finder, loading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,31 +79,13 @@ def find_rate(
     settings: Config, split: loading.Split, points: int, smoothing: float, seed: int
 ) -> float:
     """Runs a range test of single batches, and reads its curve."""
-    finder, batch_size = settings.learning_rate_finder, settings.training.batch_size
     keras.utils.set_random_seed(seed)
-    network = model.build_model(**settings.model.model_dump())
-    training.compile_network(
-        network,
-        finder.lowest,
-        weight_decay=settings.training.weight_decay,
-        label_smoothing=settings.training.label_smoothing,
-    )
-    curve = learning_rate_finder.range_test(
-        network,
-        loading.training_batches(
-            split,
-            batch_size,
-            seed=seed,
-            epochs=1,
-            augment=training.make_augment(settings.augmentation.model_dump()),
-        ),
-        lowest=finder.lowest,
-        highest=finder.highest,
-        points=points,
-        steps_per_point=1,
-        smoothing=smoothing,
-    )
-    return learning_rate_finder.read_curve(curve, rule=finder.rule).learning_rate
+    values = settings.model_dump()
+    finder = {**values["learning_rate_finder"], "points": points, "smoothing": smoothing}
+    asked = {**values["training"], "seed": seed, "finder": finder}
+    asked |= {group: values[group] for group in ("model", "augmentation")}
+    curve = measure_curve(asked, split)
+    return learning_rate_finder.read_curve(curve, rule=finder["rule"]).learning_rate
 
 
 def show(points: int, smoothing: float, found: Found) -> None:

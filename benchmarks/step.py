@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from benchmarks.experiments import PRESETS
 from pipeline.config import Config, load_config
-from trainer_module import features, model, processor_layers, training
+from trainer_module import features, model, training
 from trainer_module.devices import find_devices
 
 STEPS = 20
@@ -68,8 +68,7 @@ def make_steps(settings: Config, layers: str) -> Callable[[], object]:
     """
     network = model.build_model(**settings.model.model_dump())
     if layers != "keras":
-        devices = find_devices(layers)
-        network = processor_layers.exchange_layers(network, precision=devices.precision)
+        network = find_devices(layers).prepare(network)
     decay, smoothing = settings.training.weight_decay, settings.training.label_smoothing
     training.compile_network(network, 1e-3, weight_decay=decay, label_smoothing=smoothing)
     size = settings.training.batch_size

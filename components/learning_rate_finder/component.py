@@ -6,6 +6,7 @@ TFX's Tuner would need a tuner of ours as well, and has no place for the curve.
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import keras_tuner
@@ -77,12 +78,24 @@ def LearningRateFinder(  # noqa: N802
     )
 
 
-def _test(settings: dict, records: loading.Records, scratch: Path) -> learning_rate_finder.Curve:
-    finder, batch_size = settings["finder"], settings["batch_size"]
+def _test(
+    settings: dict[str, Any], records: loading.Records, scratch: Path
+) -> learning_rate_finder.Curve:
     keras_settings.pin()
     keras.utils.set_random_seed(settings["seed"])
     # The Trainer, which comes next, reads the same.
     [split] = loading.load_splits([records], settings["memory_mb"], scratch, keep=True)
+    return measure_curve(settings, split)
+
+
+def measure_curve(settings: dict[str, Any], split: loading.Split) -> learning_rate_finder.Curve:
+    """Runs a range test on a split that is loaded.
+
+    Args:
+        settings: as the component's `config` has them.
+        split: what is learnt from.
+    """
+    finder, batch_size = settings["finder"], settings["batch_size"]
     epoch = loading.steps_per_epoch(split, batch_size)
     if finder["form"] == "epochs":
         points, steps_per_point = finder["points"], epoch
