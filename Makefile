@@ -28,7 +28,7 @@ format: setup  ## mend style and format
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
-docs: setup  ## write the table of settings anew, from the fields of pipeline/config.py
+docs: setup  ## write the table of settings anew, from the fields of pipeline/config
 	$(VENV_PYTHON) -m pipeline.settings docs/settings.md
 
 bench: setup  ## measure whole runs and an epoch beside what people write instead; ARGS="--json FILE --chart FILE"

@@ -7,7 +7,7 @@ from pipeline import config
 from pipeline.config import load_config
 from pipeline.errors import UserError
 
-PRESET_DIRECTORY = Path(config.__file__).with_name("presets")
+PRESET_DIRECTORY = config.PROJECT_DIRECTORY / "pipeline" / "presets"
 OTHER_PRESETS = sorted(set(PRESET_DIRECTORY.glob("*.toml")) - {PRESET_DIRECTORY / "tiny.toml"})
 
 
