@@ -176,7 +176,7 @@ def test_every_package_has_sources(package):
         "pipeline.runs.__main__",
         *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
-        *("pipeline.data.sources", "trainer_module.features"),
+        *("pipeline.data.sources", "pipeline.data.writing", "trainer_module.features"),
         *("pipeline.data_inspection", "pipeline.runs.run_data"),
         *("components.image_statistics.findings", "components.image_statistics.labels"),
         *("components.image_statistics.description", "components.image_statistics.distances"),

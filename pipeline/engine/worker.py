@@ -101,7 +101,7 @@ def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
     try:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
-        data = interrupts.breakable(prepare)
+        data = interrupts.breakable(partial(prepare, meanwhile=_load_libraries))
         emit(DataEvent(examples={k: sum(v.values()) for k, v in data.examples.items()}))
         emit(StepEvent(text="loading TFX"))
         interrupts.breakable(_load_libraries)
