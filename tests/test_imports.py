@@ -70,9 +70,9 @@ ORDER = {
 
 UNUSED = (
     *("google.cloud.aiplatform", "kfp", "tfx.extensions", "tfx.orchestration.kubeflow", "tfx.v1"),
-    *("altair", "vl_convert"),
+    "vl_convert",
 )
-"""What takes seconds, and nobody needs but the page of a run, which draws with the last two."""
+"""What takes seconds, and nobody needs but the first page, whose script the last puts together."""
 
 PROBE = (*UNUSED, "tfx", "tfx_bsl", "apache_beam", "tensorflow_transform")
 """As above, for a process that does as a server does."""
