@@ -72,6 +72,11 @@ class Training(Group):
         description="Export the weights of the epoch with the lowest loss on `eval` instead of the "
         "last.",
     )
+    flip_averaging: bool = Field(
+        True,
+        description="Export a model that averages over an image and its mirror image: more often "
+        "right, for twice the computing.",
+    )
     memory_mb: int = Field(
         1000,
         ge=0,
