@@ -169,7 +169,7 @@ def train(
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
         jit_compile=jit_compile,
-        steps_per_execution=_largest_divisor(steps, most_steps_per_execution),
+        steps_per_execution=largest_divisor(steps, most_steps_per_execution),
     )
     checkpoints = Checkpoints(checkpoint_directory, network, settings.patience)
     done = checkpoints.resume()
@@ -222,7 +222,8 @@ def measure(network: keras.Model, split: loading.Split) -> tuple[float, float]:
     return loss, accuracy
 
 
-def _largest_divisor(steps: int, most: int) -> int:
+def largest_divisor(steps: int, most: int) -> int:
+    """Returns how many steps, of at most so many, to take at a time in an epoch of `steps`."""
     # An execution that is longer than what is left of an epoch would run into the next.
     return max(some for some in range(1, most + 1) if steps % some == 0)
 
