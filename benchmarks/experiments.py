@@ -50,7 +50,9 @@ EXPERIMENTS = {
     "wide": Experiment("wide"),
     "tiny, no flip averaging": Experiment("tiny", (_ONCE,)),
     "fast, 16 epochs, no flip averaging": Experiment("fast", (_ONCE, "training.epochs=16")),
-    "wide, no flip averaging": Experiment("wide", (_ONCE,)),
+    "wide, 32 and 64 filters, 25 epochs, no flip averaging": Experiment(
+        "wide", (_ONCE, "model.filters=[32, 64]", "training.epochs=25")
+    ),
     "10 epochs": _shorter(),
     "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),
     "10 epochs, erasing 0.3": _shorter("augmentation.erase=0.3"),

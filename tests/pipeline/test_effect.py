@@ -82,7 +82,7 @@ WITHOUT = [
     *(
         (FIXED, f"learning_rate_finder.{one}", "learning_rate.source is fixed")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),
@@ -123,7 +123,7 @@ WITH = [
     *(
         ((), f"learning_rate_finder.{one}", "finder")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),
