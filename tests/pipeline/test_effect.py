@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import config, effect
 from pipeline.data import kinds, preparation
-from trainer_module import learning_rate_finder
+from trainer_module import features, learning_rate_finder
 
 SIZES = {"train": 55_000, "eval": 5000, "test": 10_000}
 SOURCES = {
@@ -82,7 +82,7 @@ WITHOUT = [
     *(
         (FIXED, f"learning_rate_finder.{one}", "learning_rate.source is fixed")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),
@@ -106,6 +106,7 @@ WITH = [
     ((), "training.label_smoothing=0.1", "both"),
     ((), "training.patience=23", "trainer"),
     ((), "training.best_epoch_weights=false", "trainer"),
+    ((), "training.flip_averaging=false", "trainer"),
     ((), "training.memory_mb=189", "both"),
     ((), "training.precision=float32", "both"),
     (("training.memory_mb=20",), "training.memory_mb=30", "both"),
@@ -122,7 +123,7 @@ WITH = [
     *(
         ((), f"learning_rate_finder.{one}", "finder")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),
@@ -234,7 +235,7 @@ def test_limit_on_what_is_set_aside_has_an_effect_where_something_may_be(limit):
 
 
 def test_floor_of_no_class_is_told():
-    floors = dict.fromkeys(config.features.CLASS_NAMES, 0.5)
+    floors = dict.fromkeys(features.CLASS_NAMES, 0.5)
     settings = config.load_config(None, (), {"evaluation.min_f1": {**floors, "default": 0.1}})
     assert effect.find_without_effect(settings, prepared()) == [
         "evaluation.min_f1.default has no effect here: every class has a floor of its own"
