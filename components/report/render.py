@@ -135,11 +135,10 @@ def _environment() -> jinja2.Environment:
 def _script() -> str:
     """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`.
 
-    To put them together takes a second, so they are kept where Python keeps bytecode: that, too, is
-    made of what is installed.
+    To put them together takes a second, so they are kept: with the bytecode of the package that has
+    them.
     """
-    version = importlib.metadata.version("vl-convert-python")
-    kept = Path(importlib.util.cache_from_source(__file__)).with_name(f"vega-{version}.js")
+    kept = _find_place()
     with suppress(OSError):
         return kept.read_text(encoding="utf-8")
     script = _bundle()
@@ -149,8 +148,15 @@ def _script() -> str:
     return script
 
 
+def _find_place() -> Path:
+    package = importlib.metadata.distribution("vl-convert-python")
+    bytecode = importlib.util.cache_from_source(str(package.locate_file("vl_convert/__init__.py")))
+    return Path(bytecode).with_name(f"vega-{package.version}.js")
+
+
 def _keep(file: Path, text: str) -> None:
     """Writes a file that others may be reading, or writing, at the same time."""
+    file.parent.mkdir(exist_ok=True)
     new = file.with_suffix(f".{os.getpid()}")
     try:
         with new.open("w", encoding="utf-8") as opened:

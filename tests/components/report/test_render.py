@@ -3,6 +3,7 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
@@ -264,8 +265,8 @@ def test_evaluation_that_can_not_be_read_is_told():
 
 
 @pytest.fixture
-def kept(tmp_path, monkeypatch):
-    """Where the script is kept; it says how often it was put together."""
+def install(tmp_path, monkeypatch):
+    """Stands in for a version of the package that has the script; returns where it is kept."""
     built = []
 
     def bundle():
@@ -273,23 +274,30 @@ def kept(tmp_path, monkeypatch):
         return f"script {len(built)}"
 
     monkeypatch.setattr(render, "_bundle", bundle)
-    monkeypatch.setattr(render.importlib.util, "cache_from_source", lambda file: tmp_path / "x.pyc")
-    monkeypatch.setattr(render.importlib.metadata, "version", lambda name: "1.2")
     # What was read before would hide what is kept.
     monkeypatch.setattr(render, "_script", render._script.__wrapped__)
-    return tmp_path / "vega-1.2.js"
+    (tmp_path / "vl_convert").mkdir()
+
+    def install(version):
+        package = SimpleNamespace(version=version, locate_file=tmp_path.joinpath)
+        monkeypatch.setattr(render.importlib.metadata, "distribution", lambda name: package)
+        return tmp_path / "vl_convert" / "__pycache__" / f"vega-{version}.js"
+
+    return install
 
 
-def test_the_script_is_put_together_once_for_each_version(kept, monkeypatch):
+def test_the_script_is_put_together_once_for_each_version(install):
+    kept = install("1.2")
     assert [render._script(), render._script()] == ["script 1"] * 2
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
-    monkeypatch.setattr(render.importlib.metadata, "version", lambda name: "1.3")
+    install("1.3")
     assert render._script() == "script 2"
 
 
-def test_a_script_that_can_not_be_kept_is_put_together_anew(kept):
+def test_a_script_that_can_not_be_kept_is_put_together_anew(install):
     # Permissions do not stop root, and a directory in the place of the file stops everyone.
-    kept.mkdir()
+    kept = install("1.2")
+    kept.mkdir(parents=True)
     assert [render._script(), render._script()] == ["script 1", "script 2"]
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 
