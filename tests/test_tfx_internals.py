@@ -176,6 +176,7 @@ OTHERS = {
     "LatestBlessedModelStrategy": "test_a_strategy_of_ours_resolves_artifacts",
     "Pusher": "test_the_pusher_has_no_state_but_its_spec",
     "ResolverStrategy": "test_a_strategy_of_ours_resolves_artifacts",
+    "beam_executor_operator.BeamExecutorOperator": "test_an_operator_runs_the_executor",
     "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
     "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
     "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
@@ -414,8 +415,10 @@ def test_the_launcher_launches():
 
 
 def test_an_operator_runs_the_executor():
-    for operator in find("launcher.DEFAULT_EXECUTOR_OPERATORS").values():
+    operators = find("launcher.DEFAULT_EXECUTOR_OPERATORS").values()
+    for operator in operators:
         inspect.signature(operator.run_executor).bind("self", "execution_info")
+    assert find("beam_executor_operator.BeamExecutorOperator") in operators
 
 
 def test_the_launcher_asks_the_cache_by_the_names_of_its_arguments():
