@@ -169,6 +169,7 @@ FILLED = {
     "DIR": "directory",
     "FILE": "settings.toml",
     "NAME": "sample",
+    "ENGINE": "prism",
     "NODE": "Trainer",
     "SECONDS": "60",
     "GROUP.KEY=VALUE": "training.epochs=1",

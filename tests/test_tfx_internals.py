@@ -528,7 +528,8 @@ def test_beam_has_the_runner_that_the_configuration_names():
     from apache_beam.runners.runner import PipelineRunner
 
     from pipeline.config import Config
+    from pipeline.engine.beam.arguments import make_arguments
 
-    [flag] = [one for one in Config().beam_args() if one.startswith("--runner=")]
+    [flag] = [one for one in make_arguments(Config()) if one.startswith("--runner=")]
     module, _, name = flag.removeprefix("--runner=").rpartition(".")
     assert issubclass(getattr(importlib.import_module(module), name), PipelineRunner)

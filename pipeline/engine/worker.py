@@ -29,6 +29,7 @@ from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
 from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
+from pipeline.engine.beam.arguments import make_arguments
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -163,10 +164,11 @@ def _run_graph(
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
+    beam_args = make_arguments(request.config)
 
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
-        return graph.create_pipeline(request.config, data, place, source, before=before)
+        return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
 
     span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts)
     pipeline = create(data)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import config, effect
 from pipeline.data import kinds, preparation
-from trainer_module import learning_rate_finder
+from trainer_module import features, learning_rate_finder
 
 SIZES = {"train": 55_000, "eval": 5000, "test": 10_000}
 SOURCES = {
@@ -38,11 +38,15 @@ def told(data, assignments):
     return effect.find_without_effect(config.load_config(None, assignments), data)
 
 
+POOL = ("engine.name=prism", "engine.environment=pool", "engine.pool_address=localhost:1")
+
 # Under which others, a setting that then has no effect on Trainer and finder, and why.
 WITHOUT = [
     ((), "learning_rate.peak=0.01", "the rate is found by the range test"),
     ((), "augmentation.erase_size=5", "augmentation.erase is 0"),
     ((), "training.memory_mb=500", "all images fit"),
+    ((), "engine.address=localhost:1", "engine.name is local"),
+    (POOL, "engine.staging=/tmp", "engine.name is prism"),
     ((), "training.memory_mb=190", "all images fit"),
     ((), "training.patience=24", "it does not run out within the epochs"),
     (EPOCH, "training.patience=1", "it does not run out within the epochs"),
@@ -234,7 +238,7 @@ def test_limit_on_what_is_set_aside_has_an_effect_where_something_may_be(limit):
 
 
 def test_floor_of_no_class_is_told():
-    floors = dict.fromkeys(config.features.CLASS_NAMES, 0.5)
+    floors = dict.fromkeys(features.CLASS_NAMES, 0.5)
     settings = config.load_config(None, (), {"evaluation.min_f1": {**floors, "default": 0.1}})
     assert effect.find_without_effect(settings, prepared()) == [
         "evaluation.min_f1.default has no effect here: every class has a floor of its own"
