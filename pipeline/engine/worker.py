@@ -46,6 +46,7 @@ from pipeline.runs.run_result import Failure
 from pipeline.workspace import Workspace, serving_flags, workspace
 
 if TYPE_CHECKING:
+    from pipeline.engine.beam.stages import BeamStages
     from pipeline.runs.outcome import Outcome
     from trainer_module.tfx_internals import Pipeline
 
@@ -103,7 +104,7 @@ def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
         data = interrupts.breakable(prepare)
-        emit(DataEvent(examples={k: sum(v.values()) for k, v in data.examples.items()}))
+        emit(DataEvent(examples=data.sizes))
         emit(StepEvent(text="loading TFX"))
         interrupts.breakable(_load_libraries)
         return _run_graph(request, data, place, emit, interrupts)
@@ -133,6 +134,7 @@ def _load_libraries() -> None:
     try:
         from pipeline import graph  # noqa: F401
         from pipeline.engine import cache, dag_runner  # noqa: F401
+        from pipeline.engine.beam import stages  # noqa: F401
         from pipeline.runs import outcome, pages  # noqa: F401
     finally:
         gc.freeze()
@@ -150,6 +152,7 @@ def _run_graph(
     from absl import logging as absl_logging
 
     from pipeline import graph
+    from pipeline.engine.beam.stages import BeamStages
     from pipeline.engine.cache import checked_cache, find_changes
     from pipeline.engine.dag_runner import ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
@@ -165,12 +168,13 @@ def _run_graph(
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
     beam_args = make_arguments(request.config)
+    stages = BeamStages(request.config.engine, beam_args, place.root)
 
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
 
-    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts)
+    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts, stages)
     pipeline = create(data)
     made = {component.id for component in pipeline.components}
     _check_ends(request, made)
@@ -186,6 +190,7 @@ def _run_graph(
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
+        guard=partial(stages.run, data.sizes),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
@@ -255,6 +260,7 @@ def _look_at_earlier_spans(
     create: window.Create,
     emit: Emit,
     interrupts: Interrupts,
+    stages: "BeamStages",
 ) -> list[str]:
     """Has the data gate look at what the window needs; returns what is left out of it."""
     from pipeline.engine.cache import checked_cache
@@ -265,7 +271,12 @@ def _look_at_earlier_spans(
     def look_at(name: str, data: preparation.Prepared) -> str:
         emit(StepEvent(text=f"looking at {name}"))
         return window.ask_gate(
-            request.run_id, data, create, cache=request.cache, interrupts=interrupts
+            request.run_id,
+            data,
+            create,
+            cache=request.cache,
+            interrupts=interrupts,
+            guard=partial(stages.run, data.sizes),
         )
 
     with checked_cache(place.root, place.serving_model_dir) as notes:

@@ -20,8 +20,6 @@ from pipeline.errors import UserError
 from pipeline.runs.metadata import text_property
 from trainer_module.tfx_internals import artifact_utils, types
 
-Artifact = metadata_store_pb2.Artifact
-
 Counts = Mapping[str, int]
 """Examples by split; a split that it lacks may have any number of them but none."""
 
@@ -77,7 +75,7 @@ def _read_counts(inputs: Mapping[str, Sequence[types.Artifact]]) -> Counts | Non
     return (json.loads(noted[0] or "{}") if len(noted) == 1 else {}) if noted else None
 
 
-def _look_at_examples(artifact: Artifact, source: Counts) -> str | None:
+def _look_at_examples(artifact: metadata_store_pb2.Artifact, source: Counts) -> str | None:
     counts = {}
     for split, directory in _split_directories(artifact):
         files = sorted(directory.glob("*"))
@@ -88,7 +86,7 @@ def _look_at_examples(artifact: Artifact, source: Counts) -> str | None:
     return None
 
 
-def _look_at_statistics(artifact: Artifact, source: Counts) -> str | None:
+def _look_at_statistics(artifact: metadata_store_pb2.Artifact, source: Counts) -> str | None:
     files = [place / split_files.STATISTICS_FILE for _, place in _split_directories(artifact)]
     if fault := _find_missing(files):
         return fault
@@ -100,13 +98,13 @@ def _look_at_statistics(artifact: Artifact, source: Counts) -> str | None:
     return None
 
 
-def _look_at_transform_graph(artifact: Artifact, source: Counts) -> str | None:
+def _look_at_transform_graph(artifact: metadata_store_pb2.Artifact, source: Counts) -> str | None:
     parts = ("metadata/schema.pbtxt", "transformed_metadata/schema.pbtxt")
     names = (*parts, "transform_fn/saved_model.pb")
     return _find_missing(Path(artifact.uri, name) for name in names)
 
 
-def _look_at_evaluation(artifact: Artifact, source: Counts) -> str | None:
+def _look_at_evaluation(artifact: metadata_store_pb2.Artifact, source: Counts) -> str | None:
     try:
         examples = read_figures(artifact.uri).overall.examples
     except EvaluationError:
@@ -114,13 +112,13 @@ def _look_at_evaluation(artifact: Artifact, source: Counts) -> str | None:
     return _compare(Path(artifact.uri), examples, source.get(_MEASURED))
 
 
-def _look_at_files(artifact: Artifact, source: Counts) -> str | None:
+def _look_at_files(artifact: metadata_store_pb2.Artifact, source: Counts) -> str | None:
     # One may be empty: a blessing says all by its name.
     there = any(path.is_file() for path in Path(artifact.uri).rglob("*"))
     return None if there else f"{artifact.uri} has no file"
 
 
-def _split_directories(artifact: Artifact) -> Iterator[tuple[str, Path]]:
+def _split_directories(artifact: metadata_store_pb2.Artifact) -> Iterator[tuple[str, Path]]:
     names = artifact.properties["split_names"].string_value
     for split in artifact_utils.decode_split_names(names):
         yield split, Path(artifact.uri, f"{split_files.SPLIT}{split}")
@@ -143,7 +141,7 @@ def _compare(place: Path, found: int, expected: int | None) -> str | None:
     return None
 
 
-_Look = Callable[[Artifact, Counts], str | None]
+_Look = Callable[[metadata_store_pb2.Artifact, Counts], str | None]
 
 _LOOKS: Mapping[str, _Look] = {
     "Examples": _look_at_examples,
