@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import __version__
+import pipeline
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def describe_here() -> Place:
         python=platform.python_version(),
         beam=_version("apache-beam"),
         tfx=_version("tfx"),
-        project=__version__,
+        project=pipeline.__version__,
     )
 
 
@@ -147,14 +147,14 @@ def _run(engine: str, beam_args: Sequence[str], directory: Path, workers: int) -
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    pipeline = beam.Pipeline(options=PipelineOptions([*beam_args, "--job_name=probe"]))
+    job = beam.Pipeline(options=PipelineOptions([*beam_args, "--job_name=probe"]))
     _ = (
-        pipeline
+        job
         | "Workers" >> beam.Create(range(workers))
         | "Spread" >> beam.Reshuffle()
         | "Answer" >> beam.Map(answer, str(directory))
     )
-    result = pipeline.run()
+    result = job.run()
     try:
         _wait(engine, result)
     except BaseException:
