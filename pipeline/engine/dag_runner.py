@@ -3,6 +3,7 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
+from pipeline.engine.beam.jobs import Jobs
 from pipeline.engine.cache import remember_files
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.lean_store import LeanMetadata
@@ -173,7 +175,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
             custom_executor_operators={
-                spec: _make_breakable(operator, self._interrupts)
+                spec: _make_operator(operator, self._interrupts)
                 for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
             },
         )
@@ -200,13 +202,23 @@ def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
             node.execution_options.skip.reuse_artifacts_mode = _NEVER
 
 
-def _make_breakable(operator: Any, interrupts: Interrupts) -> Any:  # noqa: ANN401 - TFX's, untyped.
+def _make_operator(operator: Any, interrupts: Interrupts) -> Any:  # noqa: ANN401 - TFX's, untyped.
     """Has an executor broken off where the run is to stop, and nothing that TFX does around it.
 
-    So that TFX cleans up after it, and what one has made is not lost from the books.
+    So that TFX cleans up after it, and what one has made is not lost from the books. What it has
+    begun on an engine is ended before.
     """
+    of_beam = "make_beam_pipeline_fn" in inspect.signature(operator.run_executor).parameters
 
-    def run_executor(self: object, execution_info: object) -> object:
-        return interrupts.breakable(lambda: operator.run_executor(self, execution_info))
+    def run_executor(self: Any, execution_info: object) -> object:  # noqa: ANN401 - as above.
+        jobs = Jobs(interrupts)
+        told = {}
+        if of_beam:
+            told["make_beam_pipeline_fn"] = lambda: jobs.make_pipeline(self.beam_pipeline_args)
+        try:
+            return interrupts.breakable(lambda: operator.run_executor(self, execution_info, **told))
+        except BaseException:
+            jobs.cancel()
+            raise
 
     return type(operator.__name__, (operator,), {"run_executor": run_executor})
