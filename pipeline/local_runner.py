@@ -28,6 +28,7 @@ from pipeline.causes import describe_cause, find_shortage
 from pipeline.data import sources, watching
 from pipeline.engine import part
 from pipeline.engine.beam.arguments import check_arguments
+from pipeline.engine.beam.reaching import check_engine
 from pipeline.engine.protocol import INTERRUPTED, Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import Surroundings, run_worker
 from pipeline.errors import ExitCode, UserError
@@ -195,6 +196,7 @@ def _run(
     _check_part(parsed.from_node, parsed.to_node, asked)
     _check_server(asked.serving)
     check_arguments(asked)
+    check_engine(asked.engine)
     root = workspace.expand(asked.paths.root)
     workspace.check_no_wildcards(root, "--root")
     workspace.make_writable(root, "--root")

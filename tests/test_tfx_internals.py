@@ -176,7 +176,6 @@ OTHERS = {
     "LatestBlessedModelStrategy": "test_a_strategy_of_ours_resolves_artifacts",
     "Pusher": "test_the_pusher_has_no_state_but_its_spec",
     "ResolverStrategy": "test_a_strategy_of_ours_resolves_artifacts",
-    "beam_executor_operator.BeamExecutorOperator": "test_an_operator_runs_the_executor",
     "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
     "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
     "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
@@ -243,7 +242,7 @@ def used() -> dict[str, set[str]]:
         inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         for node in ast.walk(tree):
             name = [] if id(node) in inner else dotted(node)
-            if name[:1] == [WHOLE]:
+            if name[:1] == [WHOLE] and name[1:]:
                 found[".".join(name[1:])].add(file.name)
             elif name and name[0] in modules:
                 found[".".join([modules[name[0]], *name[1:]])].add(file.name)
@@ -415,10 +414,8 @@ def test_the_launcher_launches():
 
 
 def test_an_operator_runs_the_executor():
-    operators = find("launcher.DEFAULT_EXECUTOR_OPERATORS").values()
-    for operator in operators:
+    for operator in find("launcher.DEFAULT_EXECUTOR_OPERATORS").values():
         inspect.signature(operator.run_executor).bind("self", "execution_info")
-    assert find("beam_executor_operator.BeamExecutorOperator") in operators
 
 
 def test_the_launcher_asks_the_cache_by_the_names_of_its_arguments():

@@ -76,7 +76,6 @@ MODULES = {
     "statistics_gen_executor": "tfx.components.statistics_gen.executor",
     "standard_component_specs": "tfx.types.standard_component_specs",
     # Running a graph.
-    "beam_executor_operator": "tfx.orchestration.portable.beam_executor_operator",
     "cache_utils": "tfx.orchestration.portable.cache_utils",
     "compiler_constants": "tfx.dsl.compiler.constants",
     "launcher": "tfx.orchestration.portable.launcher",

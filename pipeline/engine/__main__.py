@@ -12,15 +12,20 @@ if __name__ == "__main__":
 import argparse
 import logging
 import os
+import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
 from pipeline import config, workspace
 from pipeline.causes import describe_cause
-from pipeline.engine.beam.arguments import check_arguments, make_arguments
+from pipeline.engine.beam.arguments import check_arguments, leaves_process, make_arguments
+from pipeline.engine.beam.packaging import build_package
 from pipeline.engine.beam.probe import probe
+from pipeline.engine.beam.reaching import check_engine
 from pipeline.errors import ExitCode
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import Parser
@@ -76,12 +81,16 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
 
 def _check(settings: config.Config, console: Console) -> Answer:
     check_arguments(settings)
+    engine = settings.engine
     root = workspace.expand(settings.paths.root)
     workspace.make_writable(root, "--root")
-    document: dict[str, object] = {"engine": settings.engine.name, "root": str(root)}
+    document: dict[str, object] = {"engine": engine.name, "root": str(root)}
     _silence_libraries()
     try:
-        found = probe(settings.engine.name, make_arguments(settings), root, settings.engine.workers)
+        check_engine(engine)
+        with _scratch() as directory:
+            package = build_package(directory) if leaves_process(settings) else None
+            found = probe(engine.name, make_arguments(settings, package), root, engine.workers)
     except Exception as error:
         cause = describe_cause(error, [root])
         _say(console, cause)
@@ -90,10 +99,22 @@ def _check(settings: config.Config, console: Console) -> Answer:
     Table(_PLACES, places).print(console)
     _say(
         console,
-        f"{settings.engine.name} can run the Beam stages: its workers see {root}, and a job took "
+        f"{engine.name} can run the Beam stages: its workers see {root}, and a job took "
         f"{found.seconds:.1f} s.",
     )
     return Answer({**document, "workers": places, "seconds": found.seconds, "cause": None})
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Yields a directory in which Beam leaves what it does not remove, and which goes with it."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="engine-") as directory:
+        tempfile.tempdir = directory
+        try:
+            yield Path(directory)
+        finally:
+            tempfile.tempdir = before
 
 
 def _silence_libraries() -> None:

@@ -3,6 +3,7 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
+from pipeline.engine.beam.jobs import Jobs
 from pipeline.engine.cache import remember_files
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.lean_store import LeanMetadata
@@ -20,7 +22,6 @@ from pipeline.errors import UserError
 from pipeline.runs.metadata import outputs, text_property
 from pipeline.runs.run_result import NodeState
 from trainer_module.tfx_internals import (
-    beam_executor_operator,
     compiler_constants,
     launcher,
     metadata,
@@ -181,7 +182,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
             custom_executor_operators={
-                spec: _make_breakable(operator, self._interrupts, self._guard)
+                spec: _make_operator(operator, self._interrupts, self._guard)
                 for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
             },
         )
@@ -208,17 +209,24 @@ def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
             node.execution_options.skip.reuse_artifacts_mode = _NEVER
 
 
-def _make_breakable(operator: Any, interrupts: Interrupts, guard: Guard) -> Any:  # noqa: ANN401 - TFX's, untyped.
+def _make_operator(operator: Any, interrupts: Interrupts, guard: Guard) -> Any:  # noqa: ANN401 - TFX's, untyped.
     """Has an executor broken off where the run is to stop, and nothing that TFX does around it.
 
-    So that TFX cleans up after it, and what one has made is not lost from the books. What a guard
-    raises makes the node fail, before it is in there.
+    So that TFX cleans up after it, and what one has made is not lost from the books. What it has
+    begun on an engine is ended before. What a guard raises makes the node fail.
     """
+    of_beam = "make_beam_pipeline_fn" in inspect.signature(operator.run_executor).parameters
 
-    def run_executor(self: object, execution_info: object) -> object:
-        run = partial(operator.run_executor, self, execution_info)
-        if issubclass(operator, beam_executor_operator.BeamExecutorOperator):
-            run = partial(guard, execution_info, run)
-        return interrupts.breakable(run)
+    def run_executor(self: Any, execution_info: object) -> object:  # noqa: ANN401 - as above.
+        jobs = Jobs(interrupts)
+        execute = partial(operator.run_executor, self, execution_info)
+        if of_beam:
+            make = lambda: jobs.make_pipeline(self.beam_pipeline_args)  # noqa: E731
+            execute = partial(guard, execution_info, partial(execute, make_beam_pipeline_fn=make))
+        try:
+            return interrupts.breakable(execute)
+        except BaseException:
+            jobs.cancel()
+            raise
 
     return type(operator.__name__, (operator,), {"run_executor": run_executor})

@@ -29,7 +29,8 @@ from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
 from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
-from pipeline.engine.beam.arguments import make_arguments
+from pipeline.engine.beam.arguments import leaves_process, make_arguments
+from pipeline.engine.beam.packaging import build_package
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -43,7 +44,7 @@ from pipeline.engine.protocol import (
 )
 from pipeline.errors import UserError
 from pipeline.runs.run_result import Failure
-from pipeline.workspace import Workspace, serving_flags, workspace
+from pipeline.workspace import Workspace, serving_flags, temporary, workspace
 
 if TYPE_CHECKING:
     from pipeline.engine.beam.stages import BeamStages
@@ -167,8 +168,10 @@ def _run_graph(
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
-    beam_args = make_arguments(request.config)
-    stages = BeamStages(request.config.engine, beam_args, place.root)
+    scratch = temporary(place.run_dir(request.run_id))
+    package = build_package(scratch) if leaves_process(request.config) else None
+    beam_args = make_arguments(request.config, package)
+    stages = BeamStages(request.config.engine, beam_args, place.root, interrupts)
 
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)

@@ -60,6 +60,11 @@ def make_arguments(settings: config.Config, package: Path | None = None) -> list
     ]
 
 
+def leaves_process(settings: config.Config) -> bool:
+    """Whether there may be workers that are not of this process's making."""
+    return settings.engine.name != "local" or bool(settings.beam.args)
+
+
 def _dependencies(package: Path | None) -> list[str]:
     # Without either, TFX packages itself anew for each component, and removes nothing. The second
     # is looked at by nobody where all workers are on this machine.

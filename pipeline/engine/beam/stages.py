@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import config
 from pipeline.engine.beam.outputs import check_outputs
 from pipeline.engine.beam.probe import probe
+from pipeline.engine.interrupts import Interrupts
 
 
 class BeamStages:
@@ -15,17 +16,25 @@ class BeamStages:
     The engine is tried when the first is to run, and so not where all come from the cache.
     """
 
-    def __init__(self, engine: config.Engine, beam_args: Sequence[str], root: Path) -> None:
+    def __init__(
+        self,
+        engine: config.Engine,
+        beam_args: Sequence[str],
+        root: Path,
+        interrupts: Interrupts,
+    ) -> None:
         """Prepares for a run.
 
         Args:
             engine: where they run.
             beam_args: what Beam is told.
             root: what the workers must share with this machine.
+            interrupts: asks to stop.
         """
         self._engine = engine
         self._beam_args = beam_args
         self._root = root
+        self._interrupts = interrupts
         self._tried = engine.name == "local"
 
     def run(self, records: Mapping[str, int], info: Any, execute: Callable[[], Any]) -> Any:  # noqa: ANN401 - TFX's, untyped.
@@ -43,7 +52,8 @@ class BeamStages:
             UserError: the workers lack something, or what was made is not there.
         """
         if not self._tried:
-            probe(self._engine.name, self._beam_args, self._root, self._engine.workers)
+            engine = self._engine
+            probe(engine.name, self._beam_args, self._root, engine.workers, self._interrupts)
             self._tried = True
         made = execute()
         check_outputs(info.input_dict, info.output_dict, made, records, self._way_out())

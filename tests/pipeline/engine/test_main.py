@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine import __main__ as engine
-from pipeline.engine.beam.probe import Answer, describe_here
+from pipeline.engine.beam.answering import describe_here
+from pipeline.engine.beam.probe import Answer
 from pipeline.errors import ExitCode, UserError
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -16,6 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 def check(tmp_path, monkeypatch, capsys):
     """Calls the command with what a trial comes to; returns its exit code and what it printed."""
     monkeypatch.setattr(engine, "_silence_libraries", lambda: None)
+    monkeypatch.setattr(engine, "check_engine", lambda engine: None)
 
     def check(outcome, *arguments):
         def probe(*told):

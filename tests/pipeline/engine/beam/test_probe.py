@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.config import Config
-from pipeline.engine.beam import probe
+from pipeline.engine.beam import answering, probe
 from pipeline.engine.beam.arguments import make_arguments
 from pipeline.errors import UserError
 
@@ -14,7 +14,7 @@ ARGUMENTS = make_arguments(Config())
 
 def test_this_machine_answers_and_leaves_nothing(tmp_path):
     found = probe.probe("local", ARGUMENTS, tmp_path)
-    assert found.workers == [probe.describe_here()]
+    assert found.workers == [answering.describe_here()]
     assert found.seconds > 0
     assert not [*tmp_path.iterdir()]
 
@@ -29,7 +29,7 @@ def test_what_was_written_to_another_directory_of_that_name_does_not_count(tmp_p
     def answer_another(number, directory):
         (tmp_path / "other").mkdir()
         (tmp_path / "other" / "question").write_text("something else")
-        probe.answer(number, str(tmp_path / "other"))
+        answering.answer(number, str(tmp_path / "other"))
         (tmp_path / "other" / "answer-0").rename(f"{directory}/answer-0")
 
     monkeypatch.setattr(probe, "_run", lambda *told: answer_another(0, told[2]))
@@ -39,7 +39,7 @@ def test_what_was_written_to_another_directory_of_that_name_does_not_count(tmp_p
 
 def test_worker_says_that_it_does_not_see_the_root(tmp_path):
     with pytest.raises(RuntimeError, match=r"this worker sees no .*/question: No such file or dir"):
-        probe.answer(0, str(tmp_path / "elsewhere"))
+        answering.answer(0, str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_whatever_else_an_engine_says_is_left_as_it_is(tmp_path, monkeypatch):
         probe.probe("flink", ARGUMENTS, tmp_path)
 
 
-HERE = probe.Place("here", "3.10.13", "2.74.0", "1.16.0", "0.2.0")
+HERE = answering.Place("here", "3.10.13", "2.74.0", "1.16.0", "0.2.0")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_places_differ_in_what_the_stages_depend_on(other, said):
 def test_worker_with_another_version_is_named(tmp_path, monkeypatch):
     def answer(number, directory):
         [text] = [file.read_text() for file in directory.glob("question")]
-        told = {"asked": text, **vars(probe.describe_here()), "host": "far", "beam": "2.1.0"}
+        told = {"asked": text, **vars(answering.describe_here()), "host": "far", "beam": "2.1.0"}
         (directory / "answer-0").write_text(json.dumps(told))
 
     monkeypatch.setattr(probe, "_run", lambda *told: answer(0, told[2]))

@@ -5,6 +5,7 @@ import pytest
 from pipeline import config
 from pipeline.engine.beam import stages
 from pipeline.engine.beam.stages import BeamStages
+from pipeline.engine.interrupts import Interrupts
 from pipeline.errors import UserError
 
 INFO = SimpleNamespace(input_dict={}, output_dict={})
@@ -20,7 +21,7 @@ def seen(monkeypatch):
 
 
 def run(engine, seen, times=1):
-    around = BeamStages(config.Engine(name=engine), ["--runner=X"], "/root-of-all")
+    around = BeamStages(config.Engine(name=engine), ["--runner=X"], "/root-of-all", Interrupts())
     for _ in range(times):
         assert around.run({}, INFO, lambda: seen.append("executor") or "made") == "made"
 
@@ -46,7 +47,7 @@ def test_engine_that_failed_its_trial_runs_nothing_and_is_tried_again(seen, monk
         raise UserError("no worker")
 
     monkeypatch.setattr(stages, "probe", refuse)
-    around = BeamStages(config.Engine(name="prism"), [], "/root-of-all")
+    around = BeamStages(config.Engine(name="prism"), [], "/root-of-all", Interrupts())
     for _ in range(2):
         with pytest.raises(UserError, match="no worker"):
             around.run({}, INFO, lambda: seen.append("executor"))
