@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,15 +54,24 @@ class Commands:
 
     def check(self, root: Path, *arguments: str) -> Ended:
         """Tries an engine."""
-        return self._call(
-            self._command("pipeline.engine", "check", "--root", str(root), *arguments)
-        )
+        return self._call(self._check_command(root, *arguments))
 
     @contextmanager
-    def running(self, root: Path, text: str, *arguments: str) -> Iterator["Running"]:
-        """Runs the pipeline until its screen says a text; yields what goes on."""
+    def running(self, root: Path, *arguments: str) -> Iterator["Running"]:
+        """Begins to run the smallest pipeline; yields what goes on."""
+        with self._begin(self._run_command(root, *arguments)) as running:
+            yield running
+
+    @contextmanager
+    def checking(self, root: Path, *arguments: str) -> Iterator["Running"]:
+        """Begins to try an engine; yields what goes on."""
+        with self._begin(self._check_command(root, *arguments)) as running:
+            yield running
+
+    @contextmanager
+    def _begin(self, command: list[str]) -> Iterator["Running"]:
         process = subprocess.Popen(
-            self._run_command(root, *arguments),
+            command,
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -71,17 +79,9 @@ class Commands:
             # What is handed down where the tests run in the background would ignore it.
             preexec_fn=_take_interrupts,  # noqa: PLW1509
         )
-        overdue = threading.Timer(TIME_LIMIT_S, process.kill)
-        overdue.start()
         try:
-            screen = ""
-            while text not in screen:
-                line = process.stderr.readline()
-                assert line, f"ended without saying {text!r}: {screen}"
-                screen += line
-            yield Running(process, screen)
+            yield Running(process)
         finally:
-            overdue.cancel()
             process.kill()
             process.communicate()
 
@@ -91,6 +91,9 @@ class Commands:
         places = ("--root", str(root), "--data-dir", str(self.data_dir))
         flags = ("--config", "smoke", *places, *assignments)
         return self._command("pipeline.local_runner", *flags, *arguments)
+
+    def _check_command(self, root: Path, *arguments: str) -> list[str]:
+        return self._command("pipeline.engine", "check", "--root", str(root), *arguments)
 
     def _command(self, *words: str) -> list[str]:
         return self.network.command(sys.executable, "-m", *words, "--json")
@@ -113,13 +116,11 @@ class Running:
     """A command that goes on."""
 
     process: subprocess.Popen
-    screen: str
 
     def end(self) -> Ended:
         """Waits for its end."""
-        out, rest = self.process.communicate(timeout=TIME_LIMIT_S)
-        result = json.loads(out.splitlines()[-1])
-        return Ended(self.process.returncode, self.screen + rest, result)
+        out, screen = self.process.communicate(timeout=TIME_LIMIT_S)
+        return Ended(self.process.returncode, screen, json.loads(out.splitlines()[-1]))
 
 
 def _take_interrupts() -> None:

@@ -38,6 +38,13 @@ class Server:
     def address(self) -> str:
         return f"localhost:{self.port}"
 
+    def find_worker(self) -> int:
+        """Finds the process of the one worker that this pool has started."""
+        # Each thread has children of its own.
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        [worker] = (child for children in threads for child in children.read_text().split())
+        return int(worker)
+
     def kill(self) -> None:
         """Ends it at once, with all that it started."""
         with suppress(ProcessLookupError):
@@ -137,7 +144,7 @@ def _serve(
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONWARNINGS": "ignore", **(environment or {})},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,
