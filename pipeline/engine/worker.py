@@ -29,8 +29,8 @@ from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
 from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
-from pipeline.engine.beam.arguments import leaves_process, make_arguments
-from pipeline.engine.beam.packaging import build_package
+from pipeline.engine.beam.arguments import make_arguments
+from pipeline.engine.beam.packaging import provide
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -168,8 +168,7 @@ def _run_graph(
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
-    scratch = temporary(place.run_dir(request.run_id))
-    package = build_package(scratch) if leaves_process(request.config) else None
+    package = provide(request.config, temporary(place.run_dir(request.run_id)))
     beam_args = make_arguments(request.config, package)
     stages = BeamStages(request.config.engine, beam_args, place.root, interrupts)
 

@@ -1,18 +1,21 @@
-"""This project as one file that Beam's workers install: a wheel, made of the packages as they lie.
+"""This project for Beam's workers: a path for those on this machine, a file for those elsewhere.
 
-A wheel and no source archive: to install it takes neither setuptools nor an index, and making it
-writes nothing into the checkout, which may be read-only, or not be there. It asks for no libraries:
-those of the workers are their environment's, since what pip would choose might differ from here.
+The file is a wheel, made of the packages as they lie. To install it takes neither setuptools nor an
+index, and making it writes nothing into the checkout, which may be read-only, or not be there. It
+asks for no libraries: those of the workers are their environment's, since what pip would choose
+might differ from here.
 """
 
 import base64
 import hashlib
+import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 import pipeline
 from pipeline import config
+from pipeline.engine.beam.arguments import leaves_process
 
 _NAME = "fashion_mnist_pipeline"
 
@@ -24,6 +27,29 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: pipeline\nRoot-Is-Purelib: true\nTag: p
 
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 """Of all files, so that the same code is the same archive."""
+
+
+def provide(
+    settings: config.Config, directory: Path, environment: MutableMapping[str, str] = os.environ
+) -> Path | None:
+    """Has the workers find this project.
+
+    Args:
+        settings: every knob.
+        directory: gets the file for workers elsewhere.
+        environment: of this process, and of the processes that Beam starts from it.
+
+    Returns:
+        That file; None where all workers are on this machine.
+    """
+    if leaves_process(settings):
+        return build_package(directory)
+    if settings.engine.workers > 1:
+        paths = (str(config.PROJECT_DIRECTORY), environment.get("PYTHONPATH"))
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        # Beam starts them by `python -m`, which looks in the working directory first.
+        environment["PYTHONSAFEPATH"] = "1"
+    return None
 
 
 def build_package(directory: Path, project: Path = config.PROJECT_DIRECTORY) -> Path:

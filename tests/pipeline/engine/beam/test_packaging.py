@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 import pipeline
-from pipeline.config import PROJECT_DIRECTORY
-from pipeline.engine.beam.packaging import build_package
+from pipeline.config import PROJECT_DIRECTORY, load_config
+from pipeline.engine.beam.packaging import build_package, provide
 
 PACKAGES = ("components", "pipeline", "schema", "trainer_module")
 
@@ -75,3 +75,23 @@ def test_nothing_is_written_where_the_packages_lie(tmp_path):
     before = sorted(project.rglob("*"))
     build_package(tmp_path, project)
     assert sorted(project.rglob("*")) == before
+
+
+@pytest.mark.parametrize("assignment", ["engine.name=prism", "beam.args=['--runner=FlinkRunner']"])
+def test_workers_elsewhere_get_it(assignment, tmp_path):
+    environment = {}
+    package = provide(load_config(None, [assignment]), tmp_path, environment)
+    assert ([package], environment) == ([*tmp_path.iterdir()], {})
+
+
+def test_processes_on_this_machine_find_the_packages_themselves(tmp_path):
+    environment = {"PYTHONPATH": "/own"}
+    assert provide(load_config(None, ["engine.workers=2"]), tmp_path, environment) is None
+    assert environment["PYTHONPATH"] == f"{PROJECT_DIRECTORY}:/own"
+    assert not [*tmp_path.iterdir()]
+
+
+def test_this_process_itself_needs_nothing(tmp_path):
+    environment = {}
+    assert provide(load_config(), tmp_path, environment) is None
+    assert (environment, [*tmp_path.iterdir()]) == ({}, [])
