@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.engines.processes import read_job_states
+from tests.engines.processes import read_job_states, run_python_job_server
 
 PATIENCE_S = 120
 
@@ -56,6 +56,13 @@ def test_engine_that_is_well_answers(engines, commands, server, tmp_path):
     ended = commands.check(tmp_path, *engines.flags(server))
     assert (ended.code, ended.result["cause"]) == (0, None)
     assert [place["project"] for place in ended.result["workers"]]
+
+
+def test_job_server_that_comes_with_beam_is_an_engine_too(commands, network, tmp_path):
+    with run_python_job_server(network, tmp_path) as server:
+        place = ("--engine", "portable", "--set", f"engine.address={server.address}")
+        ended = commands.check(tmp_path, *place)
+    assert (ended.code, ended.result["cause"]) == (0, None)
 
 
 def test_server_that_is_away_is_named_at_once(engines, commands, server, tmp_path):
