@@ -22,8 +22,12 @@ from rich.console import Console
 
 from pipeline import config, workspace
 from pipeline.causes import describe_cause
-from pipeline.engine.beam.arguments import check_arguments, leaves_process, make_arguments
-from pipeline.engine.beam.packaging import build_package
+from pipeline.engine.beam.arguments import (
+    check_arguments,
+    make_arguments,
+    name_engine,
+)
+from pipeline.engine.beam.packaging import provide
 from pipeline.engine.beam.probe import probe
 from pipeline.engine.beam.reaching import check_engine
 from pipeline.errors import ExitCode
@@ -81,16 +85,16 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
 
 def _check(settings: config.Config, console: Console) -> Answer:
     check_arguments(settings)
-    engine = settings.engine
+    name, workers = name_engine(settings), settings.engine.workers
     root = workspace.expand(settings.paths.root)
     workspace.make_writable(root, "--root")
-    document: dict[str, object] = {"engine": engine.name, "root": str(root)}
+    document: dict[str, object] = {"engine": settings.engine.name, "root": str(root)}
     _silence_libraries()
     try:
-        check_engine(engine)
+        check_engine(settings.engine)
         with _scratch() as directory:
-            package = build_package(directory) if leaves_process(settings) else None
-            found = probe(engine.name, make_arguments(settings, package), root, engine.workers)
+            beam_args = make_arguments(settings, provide(settings, directory))
+            found = probe(name, beam_args, root, workers)
     except Exception as error:
         cause = describe_cause(error, [root])
         _say(console, cause)
@@ -99,7 +103,7 @@ def _check(settings: config.Config, console: Console) -> Answer:
     Table(_PLACES, places).print(console)
     _say(
         console,
-        f"{engine.name} can run the Beam stages: its workers see {root}, and a job took "
+        f"{name} can run the Beam stages: its workers see {root}, and a job took "
         f"{found.seconds:.1f} s.",
     )
     return Answer({**document, "workers": places, "seconds": found.seconds, "cause": None})

@@ -168,9 +168,10 @@ def _run_graph(
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
-    package = provide(request.config, temporary(place.run_dir(request.run_id)))
+    scratch = temporary(place.run_dir(request.run_id))
+    package = provide(request.config, scratch)
     beam_args = make_arguments(request.config, package)
-    stages = BeamStages(request.config.engine, beam_args, place.root, interrupts)
+    stages = BeamStages(request.config, beam_args, place.root, scratch, interrupts)
 
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)

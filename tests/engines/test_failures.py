@@ -33,7 +33,7 @@ def check_refusal(ended, pattern):
 def waiting_worker(root):
     """Has the worker that tries the engine wait for what it reads first, until the block ends."""
     deadline = time.monotonic() + PATIENCE_S
-    while not (found := [*root.glob(".probe-*/question")]):
+    while not (found := [*root.rglob(".probe-*/question")]):
         assert time.monotonic() < deadline, "no engine was tried"
         time.sleep(0.01)
     [question] = found

@@ -65,6 +65,12 @@ def leaves_process(settings: config.Config) -> bool:
     return settings.engine.name != "local" or bool(settings.beam.args)
 
 
+def name_engine(settings: config.Config) -> str:
+    """What a sentence calls the engine, which raw arguments may name as well."""
+    is_raw = settings.engine.name == "local" and settings.beam.args
+    return "the engine" if is_raw else settings.engine.name
+
+
 def _dependencies(package: Path | None) -> list[str]:
     # Without either, TFX packages itself anew for each component, and removes nothing. The second
     # is looked at by nobody where all workers are on this machine.

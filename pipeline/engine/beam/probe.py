@@ -54,6 +54,8 @@ def probe(
     beam_args: Sequence[str],
     root: Path,
     workers: int = 1,
+    *,
+    scratch: Path | None = None,
     interrupts: Interrupts | None = None,
 ) -> Answer:
     """Tries an engine. Imports Beam, which takes two seconds.
@@ -63,6 +65,7 @@ def probe(
         beam_args: what Beam is told.
         root: what the workers must share with this machine; it is there, and may be written.
         workers: how many are asked, where the engine has so many.
+        scratch: what is below the root and gets the files of this; the root itself if None.
         interrupts: asks to stop; None where nobody does.
 
     Raises:
@@ -70,7 +73,7 @@ def probe(
             is wrong.
     """
     began = time.monotonic()
-    with _directory(root) as directory:
+    with _directory(scratch or root) as directory:
         text = uuid.uuid4().hex
         (directory / QUESTION).write_text(text)
         try:
@@ -150,9 +153,9 @@ def _explain(engine: str, root: Path, error: Exception) -> UserError | None:
 
 
 @contextmanager
-def _directory(root: Path) -> Iterator[Path]:
+def _directory(parent: Path) -> Iterator[Path]:
     # Of the permissions that all has that a run makes.
-    directory = root / f".probe-{uuid.uuid4().hex[:8]}"
+    directory = parent / f".probe-{uuid.uuid4().hex[:8]}"
     directory.mkdir()
     try:
         yield directory

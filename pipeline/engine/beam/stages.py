@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config
+from pipeline.engine.beam.arguments import leaves_process, name_engine
 from pipeline.engine.beam.outputs import check_outputs
 from pipeline.engine.beam.probe import probe
 from pipeline.engine.interrupts import Interrupts
@@ -18,24 +19,29 @@ class BeamStages:
 
     def __init__(
         self,
-        engine: config.Engine,
+        settings: config.Config,
         beam_args: Sequence[str],
         root: Path,
+        scratch: Path,
         interrupts: Interrupts,
     ) -> None:
         """Prepares for a run.
 
         Args:
-            engine: where they run.
+            settings: say where they run.
             beam_args: what Beam is told.
             root: what the workers must share with this machine.
+            scratch: what is below it, and goes with the run.
             interrupts: asks to stop.
         """
-        self._engine = engine
+        self._elsewhere = leaves_process(settings)
+        self._engine = name_engine(settings)
+        self._workers = settings.engine.workers
         self._beam_args = beam_args
         self._root = root
+        self._scratch = scratch
         self._interrupts = interrupts
-        self._tried = engine.name == "local"
+        self._tried = not self._elsewhere
 
     def run(self, records: Mapping[str, int], info: Any, execute: Callable[[], Any]) -> Any:  # noqa: ANN401 - TFX's, untyped.
         """Runs an executor, and looks at what it made.
@@ -52,17 +58,23 @@ class BeamStages:
             UserError: the workers lack something, or what was made is not there.
         """
         if not self._tried:
-            engine = self._engine
-            probe(engine.name, self._beam_args, self._root, engine.workers, self._interrupts)
+            probe(
+                self._engine,
+                self._beam_args,
+                self._root,
+                self._workers,
+                scratch=self._scratch,
+                interrupts=self._interrupts,
+            )
             self._tried = True
         made = execute()
         check_outputs(info.input_dict, info.output_dict, made, records, self._way_out())
         return made
 
     def _way_out(self) -> str:
-        if self._engine.name == "local":
+        if not self._elsewhere:
             return "look at the disk, and run again"
         return (
-            f"the workers of {self._engine.name} must see {self._root} under this very path; share "
-            "it with them, and run again"
+            f"the workers of {self._engine} must see {self._root} under this very path; share it "
+            "with them, and run again"
         )

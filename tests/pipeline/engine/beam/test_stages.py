@@ -15,13 +15,18 @@ INFO = SimpleNamespace(input_dict={}, output_dict={})
 def seen(monkeypatch):
     """What is done around the executors, in order."""
     seen = []
-    monkeypatch.setattr(stages, "probe", lambda *told: seen.append("probe"))
+    monkeypatch.setattr(stages, "probe", lambda *told, **more: seen.append("probe"))
     monkeypatch.setattr(stages, "check_outputs", lambda *told: seen.append(told[-1]))
     return seen
 
 
-def run(engine, seen, times=1):
-    around = BeamStages(config.Engine(name=engine), ["--runner=X"], "/root-of-all", Interrupts())
+def make(engine, *args):
+    settings = config.Config(engine=config.Engine(name=engine), beam=config.Beam(args=args))
+    return BeamStages(settings, ["--runner=X"], "/root-of-all", "/root-of-all/tmp", Interrupts())
+
+
+def run(engine, seen, *args, times=1):
+    around = make(engine, *args)
     for _ in range(times):
         assert around.run({}, INFO, lambda: seen.append("executor") or "made") == "made"
 
@@ -41,13 +46,19 @@ def test_way_out_names_what_must_be_shared_with_whom(seen):
     assert "the workers of prism must see /root-of-all under this very path" in seen[-1]
 
 
+def test_engine_that_raw_arguments_name_is_tried_and_called_so(seen):
+    run("local", seen, "--runner=PortableRunner")
+    assert seen[0] == "probe"
+    assert "the workers of the engine must see" in seen[-1]
+
+
 def test_engine_that_failed_its_trial_runs_nothing_and_is_tried_again(seen, monkeypatch):
-    def refuse(*told):
+    def refuse(*told, **more):
         seen.append("refused")
         raise UserError("no worker")
 
     monkeypatch.setattr(stages, "probe", refuse)
-    around = BeamStages(config.Engine(name="prism"), [], "/root-of-all", Interrupts())
+    around = make("prism")
     for _ in range(2):
         with pytest.raises(UserError, match="no worker"):
             around.run({}, INFO, lambda: seen.append("executor"))
