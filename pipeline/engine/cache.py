@@ -35,7 +35,7 @@ from pipeline.runs.relocation import move
 from trainer_module.tfx_internals import (
     base_beam_executor,
     cache_utils,
-    executor_spec,
+    executor_spec as executor_specs,
     metadata,
     types,
 )
@@ -134,7 +134,7 @@ def _tell(spec: message.Message | None, arguments: Sequence[str]) -> message.Mes
     """What says how a node is run, with other arguments for Beam, if that runs it."""
     if spec is None or not hasattr(spec, "beam_pipeline_args"):
         return spec
-    told = executor_spec.BeamExecutorSpec(base_beam_executor.BaseBeamExecutor)
+    told = executor_specs.BeamExecutorSpec(base_beam_executor.BaseBeamExecutor)
     told.add_beam_pipeline_args(arguments)
     encoded = told.encode()
     encoded.python_executor_spec.CopyFrom(spec.python_executor_spec)
