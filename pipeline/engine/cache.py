@@ -35,9 +35,11 @@ from pipeline.runs.relocation import move
 from trainer_module.tfx_internals import (
     base_beam_executor,
     cache_utils,
-    executor_spec as executor_specs,
     metadata,
     types,
+)
+from trainer_module.tfx_internals import (
+    executor_spec as executor_specs,
 )
 
 _Outputs = Mapping[str, Sequence[types.Artifact]]
