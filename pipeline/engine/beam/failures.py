@@ -16,7 +16,8 @@ _FRAME = "  "
 _PREFIX = re.compile(r"^(?:Pipeline \S+ failed in state \w+: |bundle \S+ \S+ failed:)+")
 _CANCELLED = re.compile(r"in state CANCELL(?:ED|ING)\b")
 _LOST = re.compile(
-    r"SDK worker disconnected|SDK harness.* disconnected|Lost connection to .*worker"
+    r"SDK (?:worker|harness).* disconnected|Lost connection to .*worker|"
+    r"worker.* didn't get control connection"
 )
 
 
