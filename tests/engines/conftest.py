@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import require
 from tests.engines import programs
 from tests.engines.network import Network, own_network
 from tests.engines.processes import (
@@ -144,11 +145,13 @@ class Engines:
 
     Attributes:
         programs: the directory of Prism and of the entry point; None where they can't be had.
+        obstacle: why they can't.
     """
 
     network: Network
     programs: Path | None
     bare_python: Path
+    obstacle: str = ""
 
     @property
     def name(self) -> str:
@@ -161,18 +164,20 @@ class Engines:
             return run_prism(self.network, self.programs / "prism", directory)
         return run_python_job_server(self.network, directory)
 
-    def pool(self, directory: Path, *, hidden: Path | None = None):
+    def pool(self, directory: Path):
         """Runs a pool whose workers install what a job brings along, and have no project else.
 
         Where the entry point can't be had that does so, they have it.
         """
         if self.programs:
             boot = self.programs / "boot"
-            return run_pool(self.network, self.bare_python, directory, boot=boot, hidden=hidden)
-        return self.quick_pool(directory, hidden=hidden)
+            return run_pool(self.network, self.bare_python, directory, boot=boot)
+        return self.quick_pool(directory)
 
     def quick_pool(self, directory: Path, *, hidden: Path | None = None):
         """Runs a pool whose workers have the project, and install nothing."""
+        if hidden and self.network.holder is None:
+            require("mounts of its own", "`unshare` is not there or not allowed; be root for it")
         return run_pool(self.network, Path(sys.executable), directory, boot=None, hidden=hidden)
 
     def poor_pool(self, directory: Path):
@@ -189,10 +194,9 @@ class Engines:
 
 @pytest.fixture(scope="session")
 def engines(network, tmp_path_factory) -> Engines:
+    bare = make_bare_python(tmp_path_factory.mktemp("bare"))
     try:
-        found = programs.provide(version("apache-beam"))
+        return Engines(network, programs.provide(version("apache-beam")), bare)
     except (programs.NoProgramsError, subprocess.TimeoutExpired) as error:
         # Beam's own takes its place.
-        print(f"Prism can't be had: {error}")
-        found = None
-    return Engines(network, found, make_bare_python(tmp_path_factory.mktemp("bare")))
+        return Engines(network, None, bare, str(error))
