@@ -34,20 +34,25 @@ class Experiment:
     last_node: str | None = None
 
 
-_FIXED = ("learning_rate.source=fixed", "learning_rate.peak=1e-2")
+_ONCE = "training.flip_averaging=false"
 
 
 def _shorter(*settings: str) -> Experiment:
     """The default with other settings, over ten epochs and at one rate, to compare them."""
     common = ("training.epochs=10", "learning_rate.source=fixed", "learning_rate.peak=8e-3")
-    return Experiment("tiny", (*common, *settings), last_node="Trainer")
+    return Experiment("tiny", (_ONCE, *common, *settings), last_node="Trainer")
 
 
 EXPERIMENTS = {
     "original": Experiment("original"),
     "tiny": Experiment("tiny"),
-    "16 epochs, fixed rate": Experiment("tiny", ("training.epochs=16", *_FIXED)),
+    "fast": Experiment("fast"),
     "wide": Experiment("wide"),
+    "tiny, no flip averaging": Experiment("tiny", (_ONCE,)),
+    "fast, 16 epochs, no flip averaging": Experiment("fast", (_ONCE, "training.epochs=16")),
+    "wide, 32 and 64 filters, 25 epochs, no flip averaging": Experiment(
+        "wide", (_ONCE, "model.filters=[32, 64]", "training.epochs=25")
+    ),
     "10 epochs": _shorter(),
     "10 epochs, no augmentation": _shorter("augmentation.flip=false", "augmentation.shift=0"),
     "10 epochs, erasing 0.3": _shorter("augmentation.erase=0.3"),

@@ -44,7 +44,7 @@ def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path("output"), help="of an earlier run")
-    parser.add_argument("--points", type=int, nargs="+", default=[100, 150, 200, 400])
+    parser.add_argument("--points", type=int, nargs="+", default=[160, 240, 320])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     arguments = parser.parse_args()
     settings = Config()

@@ -6,7 +6,8 @@ First, what making a batch costs by itself; `--rounds 0` leaves it at that.
 
 Takes the examples and the transform graph of a run in that root. All sides take turns, round
 by round, in one process; the medians of their times and of their CPU seconds are printed, and the
-ratios to the fastest way there is: batches that were cut once, in memory, in a fixed order. Beside
+ratios to the fastest way there is: batches that were cut once, in memory, in a fixed order. All
+train as the Trainer does, but for the last, which is `fit` on arrays in Keras' own layers. Beside
 other work only the CPU seconds tell something.
 """
 
@@ -29,6 +30,7 @@ import tensorflow_transform as tft
 from pipeline.config import Config
 from trainer_module import loading as input_
 from trainer_module import model, training
+from trainer_module.devices import find_devices
 from trainer_module.tfx_internals import artifact_utils, standard_artifacts
 
 
@@ -52,8 +54,16 @@ def compare(settings: Config, records: input_.Records, scratch: Path, rounds: in
         sys.exit("The train split does not fit into training.memory_mb: nothing to compare with.")
     [stream] = input_.load_splits([records], 0, scratch)
     augment = training.make_augment(settings.augmentation.model_dump())
-    network = model.build_model(**settings.model.model_dump())
-    training.compile_network(network, 1e-3, weight_decay=0.0, label_smoothing=0.0)
+    stock = model.build_model(**settings.model.model_dump())
+    devices = find_devices(settings.training.precision)
+    network = devices.prepare(stock)
+    compile_network = functools.partial(
+        training.compile_network, rate=1e-3, weight_decay=0.0, label_smoothing=0.0
+    )
+    compile_network(stock)
+    steps = input_.steps_per_epoch(memory, batch_size)
+    most = devices.most_steps_per_execution
+    compile_network(network, steps_per_execution=training.largest_divisor(steps, most))
     sides = {
         "batches cut once": cut_once(memory, batch_size),
         "memory": epoch(memory, batch_size),
@@ -71,7 +81,7 @@ def compare(settings: Config, records: input_.Records, scratch: Path, rounds: in
     for _ in range(rounds + 1):
         for name, batches in sides.items():
             times[name].append(clock(functools.partial(network.fit, batches, verbose=0)))
-        fit_arrays = functools.partial(network.fit, *arrays, batch_size=batch_size, verbose=0)
+        fit_arrays = functools.partial(stock.fit, *arrays, batch_size=batch_size, verbose=0)
         times["arrays, by Keras"].append(clock(fit_arrays))
     report(times)
 

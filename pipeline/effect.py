@@ -29,6 +29,9 @@ _MEASURED = ("max_size_mb", "max_latency_ms", "max_batch_latency_ms", "max_memor
 _OF_THE_MACHINE = ("memory_mb", "precision")
 """Settings of the training that the training itself does not take: they lay out where it runs."""
 
+_OF_THE_EXPORT = ("flip_averaging",)
+"""Those that it does not take either: they say what is made of the network that was trained."""
+
 _DEFAULT_MEMORY_MB = config.Training().memory_mb
 
 
@@ -56,12 +59,13 @@ def trainer_parameters(settings: config.Config, data: preparation.Prepared) -> d
     """
     values = _normalize(settings.model_dump(mode="json"), data)
     training, learning_rate = values["training"], values["learning_rate"]
+    apart = (*_OF_THE_MACHINE, *_OF_THE_EXPORT)
     return {
         "model": values["model"],
         "augmentation": values["augmentation"],
-        "training": {key: one for key, one in training.items() if key not in _OF_THE_MACHINE},
+        "training": {key: one for key, one in training.items() if key not in apart},
         "learning_rate": {key: one for key, one in learning_rate.items() if key != "source"},
-        **{key: training[key] for key in _OF_THE_MACHINE},
+        **{key: training[key] for key in apart},
         "dataset": data.directory.name,
     }
 

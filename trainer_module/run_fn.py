@@ -44,7 +44,8 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: what the Trainer passes. `custom_config` holds the groups `model`,
-            `training`, `augmentation` and `learning_rate`; `memory_mb` and `precision`; and
+            `training`, `augmentation` and `learning_rate`; `flip_averaging`, whether what is
+            exported averages over mirrored images; `memory_mb` and `precision`; and
             `checkpoints`: the directory in which a training that is broken off leaves its
             state. The name of the `dataset` and the `source`, the fingerprint of the code, are
             told of the model. `hyperparameters`, where given, has the peak of the learning rate.
@@ -82,20 +83,23 @@ def run_fn(fn_args: FnArgs) -> None:
                 jit_compile=devices.jit_compile,
                 most_steps_per_execution=devices.most_steps_per_execution,
             )
+        # What is served runs on any device, in float32.
+        network = model.build_model(**config["model"])
+        network.set_weights(trained_network.get_weights())
+        if config["flip_averaging"]:
+            network = model.average_flips(network)
+        eval_loss, eval_accuracy = training.measure(network, eval_split)
     # Nothing from here on reads the images, and the nodes behind this one need memory too.
     del eval_split, train_split
     buffers.release()
-    # What is served runs on any device, in float32.
-    network = model.build_model(**config["model"])
-    network.set_weights(trained_network.get_weights())
     summary = {
         "parameters": network.count_params(),
         "learning_rate": learning_rate_config["peak"],
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "exported_epoch": trained.exported_epoch,
-        "eval_accuracy": trained.history["val_accuracy"][trained.exported_epoch - 1],
-        "eval_loss": trained.history["val_loss"][trained.exported_epoch - 1],
+        "eval_accuracy": eval_accuracy,
+        "eval_loss": eval_loss,
         "device": str(devices),
     }
     (run_directory / SUMMARY_FILE).write_text(json.dumps(summary))
@@ -136,7 +140,7 @@ def _provenance(fn_args: FnArgs, learning_rate_config: dict[str, Any], commit: s
             "augmentation": config["augmentation"],
             "training": {
                 **config["training"],
-                **{key: config[key] for key in ("memory_mb", "precision")},
+                **{key: config[key] for key in ("flip_averaging", "memory_mb", "precision")},
             },
             "learning_rate": {"source": rate_source, **learning_rate_config},
         },

@@ -13,6 +13,8 @@ import tensorflow as tf
 from trainer_module import augmentation, learning_rate, loading, progress_log
 from trainer_module.checkpoints import Checkpoints, History
 
+_MEASURED_BATCH = 1000
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -167,7 +169,7 @@ def train(
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
         jit_compile=jit_compile,
-        steps_per_execution=_largest_divisor(steps, most_steps_per_execution),
+        steps_per_execution=largest_divisor(steps, most_steps_per_execution),
     )
     checkpoints = Checkpoints(checkpoint_directory, network, settings.patience)
     done = checkpoints.resume()
@@ -201,7 +203,27 @@ def train(
     return Trained(history, best, best)
 
 
-def _largest_divisor(steps: int, most: int) -> int:
+def measure(network: keras.Model, split: loading.Split) -> tuple[float, float]:
+    """Measures a network on a split.
+
+    Args:
+        network: from float32 [N, 28, 28, 1] to float32 [N, 10] probabilities, uncompiled.
+        split: what to measure it on.
+
+    Returns:
+        The mean cross-entropy, in nats and without smoothing, and the accuracy.
+    """
+    network.compile(
+        loss="sparse_categorical_crossentropy",
+        metrics=["sparse_categorical_accuracy"],
+        jit_compile=False,
+    )
+    loss, accuracy = network.evaluate(split.batches(_MEASURED_BATCH), verbose=0)
+    return loss, accuracy
+
+
+def largest_divisor(steps: int, most: int) -> int:
+    """Returns how many steps, of at most so many, to take at a time in an epoch of `steps`."""
     # An execution that is longer than what is left of an epoch would run into the next.
     return max(some for some in range(1, most + 1) if steps % some == 0)
 

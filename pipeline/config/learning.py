@@ -72,6 +72,11 @@ class Training(Group):
         description="Export the weights of the epoch with the lowest loss on `eval` instead of the "
         "last.",
     )
+    flip_averaging: bool = Field(
+        True,
+        description="Export a model that averages over an image and its mirror image: more often "
+        "right, for twice the computing.",
+    )
     memory_mb: int = Field(
         1000,
         ge=0,
@@ -121,10 +126,10 @@ class LearningRateFinder(Group):
         "batches", description="Whether the rate rises with each mini-batch or with each epoch."
     )
     points: Annotated[int, Field(ge=10)] = Field(
-        400,
+        320,
         description="How many rates to try; with `batches`, at most as many as an epoch has.",
     )
-    lowest: float = Field(1e-5, gt=0, le=1, description="First rate to try.")
+    lowest: float = Field(1e-4, gt=0, le=1, description="First rate to try.")
     highest: float = Field(1.0, gt=0, le=10, description="Last rate to try.")
     smoothing: float = Field(
         0.95, ge=0, lt=1, description="Weight of past values in the moving average of the loss."

@@ -79,11 +79,11 @@ def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
 
     def make_portable_key(
         *,
-        executor_spec: message.Message | None = None,
         input_artifacts: _Outputs | None = None,
         parameters: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> metadata_store_pb2.Context:
+        spec = others.pop("executor_spec", None)
         given = {
             key: [_without_place(one, places) for one in artifacts]
             for key, artifacts in (input_artifacts or {}).items()
@@ -91,7 +91,7 @@ def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
 
         def make(arguments: Sequence[str], hidden: Mapping[str, str]) -> metadata_store_pb2.Context:
             return make_key(
-                executor_spec=_tell(executor_spec, arguments),
+                executor_spec=_tell(spec, arguments),
                 input_artifacts=given,
                 parameters={key: _hide(one, hidden) for key, one in (parameters or {}).items()},
                 **others,

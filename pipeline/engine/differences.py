@@ -39,6 +39,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     nodes.TRAINER: {
         "custom_config.memory_mb": "training.memory_mb",
         "custom_config.precision": "training.precision",
+        "custom_config.flip_averaging": "training.flip_averaging",
         "custom_config.checkpoints": "paths.root",
         "custom_config.": "",
     },

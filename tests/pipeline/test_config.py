@@ -64,9 +64,9 @@ def test_the_tiny_preset_spells_out_the_default():
     assert load_config(PRESET_DIRECTORY / "tiny.toml") == config.Config()
 
 
-def test_there_are_three_presets_to_train_with_and_one_for_smoke_tests():
+def test_there_are_four_presets_to_train_with_and_one_for_smoke_tests():
     names = {file.stem for file in OTHER_PRESETS}
-    assert names == {"original", "wide", "smoke"}
+    assert names == {"fast", "original", "wide", "smoke"}
 
 
 @pytest.mark.parametrize(

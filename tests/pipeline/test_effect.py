@@ -86,7 +86,7 @@ WITHOUT = [
     *(
         (FIXED, f"learning_rate_finder.{one}", "learning_rate.source is fixed")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),
@@ -110,6 +110,7 @@ WITH = [
     ((), "training.label_smoothing=0.1", "both"),
     ((), "training.patience=23", "trainer"),
     ((), "training.best_epoch_weights=false", "trainer"),
+    ((), "training.flip_averaging=false", "trainer"),
     ((), "training.memory_mb=189", "both"),
     ((), "training.precision=float32", "both"),
     (("training.memory_mb=20",), "training.memory_mb=30", "both"),
@@ -126,7 +127,7 @@ WITH = [
     *(
         ((), f"learning_rate_finder.{one}", "finder")
         for one in (
-            *("form=epochs", "points=50", "lowest=1e-4", "highest=0.1", "smoothing=0.5"),
+            *("form=epochs", "points=50", "lowest=1e-3", "highest=0.1", "smoothing=0.5"),
             "rule=steepest",
         )
     ),

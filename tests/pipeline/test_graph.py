@@ -434,6 +434,7 @@ def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
         ("augmentation.shift=2", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
         ("training.batch_size=64", {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}),
         ("training.epochs=1", {nodes.TRAINER}),
+        ("training.flip_averaging=false", {nodes.TRAINER}),
         ("learning_rate_finder.points=50", {nodes.LEARNING_RATE_FINDER}),
         # The rate is found.
         ("learning_rate.peak=0.5", set()),

@@ -7,7 +7,7 @@ from pipeline.config import PROJECT_DIRECTORY, load_config
 
 
 def test_presets_are_known_by_their_names():
-    assert presets.names() == ["original", "smoke", "tiny", "wide"]
+    assert presets.names() == ["fast", "original", "smoke", "tiny", "wide"]
 
 
 @pytest.mark.parametrize("name", presets.names())
@@ -31,7 +31,7 @@ def test_file_without_a_suffix_is_found_and_a_preset_counts_for_more(tmp_path, m
 
 def test_unknown_name_is_a_sentence_with_those_there_are(refusal):
     with refusal(
-        "no preset 'zzz', and no file of that name: there are original, smoke, tiny, wide"
+        "no preset 'zzz', and no file of that name: there are fast, original, smoke, tiny, wide"
     ):
         presets.find("zzz")
 

@@ -32,7 +32,7 @@ def test_the_tiny_layout_has_14300_parameters():
 
 
 def test_the_wide_layout_stays_within_250000_parameters():
-    count = build(filters=(32, 64), convolutions=4, padding="same", batch_norm=True).count_params()
+    count = build(filters=(32, 96), convolutions=4, padding="same", batch_norm=True).count_params()
     assert 15_000 < count <= 250_000
 
 
@@ -210,3 +210,15 @@ def test_network_is_built_again_from_the_names_and_shapes_of_its_weights(
 )
 def test_what_is_no_such_network_is_not_built(shapes):
     assert model.build_like(shapes) is None
+
+
+def test_average_of_flips_is_the_mean_over_an_image_and_its_mirror_image():
+    network = build(dropout=0.5)
+    randomize(network)
+    images = np.random.default_rng(0).random([4, 28, 28, 1], np.float32)
+    plain, mirrored = (network.predict_on_batch(one) for one in (images, images[:, :, ::-1]))
+    mean = np.sqrt(plain * mirrored)
+    both = model.average_flips(network)
+    expected = mean / mean.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(both.predict_on_batch(images), expected, rtol=1e-4, atol=1e-6)
+    assert [one.path for one in both.weights] == [one.path for one in network.weights]

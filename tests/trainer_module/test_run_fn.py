@@ -43,7 +43,9 @@ def make_arguments(
 ):
     """Takes a directory and a rate's settings; returns the arguments that the Trainer passes."""
 
-    def make_arguments(directory, rate=None, hyperparameters=None, attempt="1"):
+    def make_arguments(
+        directory, rate=None, hyperparameters=None, attempt="1", *, flip_averaging=True
+    ):
         run_directory = directory / f"run-{attempt}"
         run_directory.mkdir()
         return FnArgs(
@@ -59,6 +61,7 @@ def make_arguments(
                 "augmentation": augmentation_config,
                 "training": training_config,
                 "learning_rate": {**learning_rate_config, **(rate or {})},
+                "flip_averaging": flip_averaging,
                 "memory_mb": 1000,
                 "precision": "auto",
                 "checkpoints": str(directory / "checkpoints"),
@@ -99,6 +102,7 @@ def found_run(make_arguments, tmp_path_factory):
         {"schedule": "exponential", "peak": 0.5, "decay_rate": 100.0},
         # The Trainer reads it from a file.
         json.loads(json.dumps(hyperparameters.get_config())),
+        flip_averaging=False,
     )
     run_fn.run_fn(arguments)
     return arguments
@@ -132,10 +136,18 @@ def test_the_summary_says_what_the_training_came_to(run):
         "epochs": EPOCHS,
         "best_epoch": best + 1,
         "exported_epoch": best + 1,
-        "eval_accuracy": history["val_accuracy"][best],
-        "eval_loss": history["val_loss"][best],
+        "eval_accuracy": summary["eval_accuracy"],
+        "eval_loss": summary["eval_loss"],
         "device": str(find_devices("auto")),
     }
+
+
+def test_what_the_summary_says_of_eval_is_what_is_exported(run, found_run, raw_splits):
+    for arguments in (run[0], found_run):
+        summary = read(arguments, run_fn.SUMMARY_FILE)
+        loss, accuracy = serve(arguments, raw_splits)
+        assert loss == pytest.approx(summary["eval_loss"], rel=1e-3)
+        assert accuracy == pytest.approx(summary["eval_accuracy"], abs=1e-6)
 
 
 def test_the_exported_model_tells_what_made_it(run, found_run):
@@ -145,7 +157,12 @@ def test_the_exported_model_tells_what_made_it(run, found_run):
     assert told.settings == {
         "model": json.loads(json.dumps(config["model"])),
         "augmentation": config["augmentation"],
-        "training": {**config["training"], "memory_mb": 1000, "precision": "auto"},
+        "training": {
+            **config["training"],
+            "flip_averaging": True,
+            "memory_mb": 1000,
+            "precision": "auto",
+        },
         "learning_rate": {**config["learning_rate"], "source": "fixed"},
     }
     assert told.seed == config["training"]["seed"]
@@ -227,11 +244,16 @@ def test_the_exported_model_has_warm_up_requests(run):
     assert Path(run[0].serving_model_dir, warmup.WARMUP_FILE).stat().st_size > 0
 
 
-def test_the_exported_model_is_the_trained_one(run, raw_splits):
-    summary = read(run[0], run_fn.SUMMARY_FILE)
-    loss, accuracy = serve(run[0], raw_splits)
-    assert loss == pytest.approx(summary["eval_loss"], rel=1e-3)
-    assert accuracy == pytest.approx(summary["eval_accuracy"], abs=1e-6)
+@pytest.mark.parametrize("averaged", [True, False])
+def test_mirrored_images_get_the_same_answer_where_flips_are_averaged(
+    run, found_run, raw_splits, averaged
+):
+    exported = tf.saved_model.load((run[0] if averaged else found_run).serving_model_dir)
+    answer, mirrored = (
+        exported.signatures["predict_images"](images=tf.constant(images))["probabilities"].numpy()
+        for images in (raw_splits["eval"][0], raw_splits["eval"][0][:, :, ::-1])
+    )
+    assert np.allclose(answer, mirrored, atol=1e-6) == averaged
 
 
 def test_the_exported_model_is_that_of_the_best_epoch(found_run, raw_splits):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline import config
 from pipeline.config.running import Engine
+from pipeline.engine.beam.reaching import ANSWER_S
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,11 +36,20 @@ _POOL = "external_service_address"
 _LOOPBACK = ("prism", "portable")
 """Engines whose workers are in the run's own process where nothing else is said."""
 
+_IN_JAVA = ("flink", "spark")
+"""Engines whose job server takes arguments that Beam in Python knows nothing of."""
+
 _PARALLELISM = {
     "flink": "--parallelism",
     "spark": "--sdk_worker_parallelism",
     "portable": "--sdk_worker_parallelism",
 }
+
+_ALIKE, _MISSPELT = 0.6, 0.8
+"""How much a name must have of another to be worth a hint, and to be meant for it."""
+
+_ENDS_EARLY = ("no_wait_until_finish", "output_executable_path", "template_location")
+"""By which Beam returns before the job has ended, and a node would be done with nothing made."""
 
 _JOB_SERVER_TIMEOUT_S = 10_000_000
 """Beam's 300 s are the deadline of the stream of a job's states as well, and so of the job."""
@@ -128,7 +138,7 @@ def check_arguments(settings: config.Config) -> None:
     given = make_arguments(settings)
     _, unknown = parser.parse_known_args(given)
     if unknown:
-        raise UserError(_describe_unknown(unknown[0], parser))
+        _check_unknown(unknown, parser, settings.engine)
     # Here, as Beam takes two seconds.
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -155,23 +165,50 @@ def _make_parser() -> _Parser:
     return parser
 
 
-def _describe_unknown(argument: str, parser: _Parser) -> str:
-    name = argument.partition("=")[0]
-    if not name.startswith("--"):
-        return f"beam.args is not allowed: {argument!r} belongs to no argument before it."
-    close = difflib.get_close_matches(name, _names(parser), n=1)
-    hint = f"did you mean {close[0]}?" if close else "leave it out."
-    return f"Beam has no argument {name}, and would pass over it: {hint}"
+def _check_unknown(unknown: Sequence[str], parser: _Parser, engine: Engine) -> None:
+    """Refuses what the engine does not know either, as far as it can be asked."""
+    known = [name for action in parser._actions for name in action.option_strings]
+    is_asked = engine.address and "address" not in engine.without_effect()
+    if is_asked:
+        known += _ask_job_server(str(engine.address))
+    # Of one in Java that Beam is yet to start, nobody knows what it takes.
+    is_open = engine.name in _IN_JAVA and not is_asked
+    for argument in unknown:
+        name = argument.partition("=")[0]
+        if not name.startswith("--"):
+            # It may be the value of one that only the engine knows.
+            if engine.name in _IN_JAVA:
+                continue
+            raise UserError(f"beam.args is not allowed: {argument!r} belongs to nothing.")
+        likeness = _MISSPELT if is_open else _ALIKE
+        close = difflib.get_close_matches(name, known, n=1, cutoff=likeness)
+        if name in known or (is_open and not close):
+            continue
+        hint = f"did you mean {close[0]}?" if close else "leave it out."
+        raise UserError(f"Beam has no argument {name}, and would pass over it: {hint}")
 
 
-def _names(parser: _Parser) -> Sequence[str]:
-    return [name for action in parser._actions for name in action.option_strings]
+def _ask_job_server(address: str) -> list[str]:
+    """Has a job server, which answers, say what arguments it takes; Beam hands those on to it."""
+    import grpc
+
+    from trainer_module.tfx_internals import beam_api
+
+    with grpc.insecure_channel(address) as channel:
+        stub = beam_api.beam_job_api_pb2_grpc.JobServiceStub(channel)
+        request = beam_api.beam_job_api_pb2.DescribePipelineOptionsRequest()
+        told = stub.DescribePipelineOptions(request, timeout=ANSWER_S)
+    return [f"--{option.name}" for option in told.options]
 
 
 def _find_contradictions(options: "PipelineOptions") -> Iterator[str]:
     from apache_beam.options.pipeline_options import PortableOptions, StandardOptions
     from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 
+    given = options.get_all_options(drop_default=True)
+    for name in _ENDS_EARLY:
+        if name in given:
+            yield f"with --{name}, a component would be done before its job is"
     portable = options.view_as(PortableOptions)
     if options.view_as(StandardOptions).runner == "PortableRunner" and not portable.job_endpoint:
         yield "--runner=PortableRunner needs --job_endpoint, the host:port of a job server"

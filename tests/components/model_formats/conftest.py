@@ -35,7 +35,7 @@ def test_set(official) -> Labelled:
 
 
 @pytest.fixture(scope="session")
-def version(official, tmp_path_factory) -> Path:
+def network(official):
     import keras
 
     from trainer_module import model
@@ -47,6 +47,22 @@ def version(official, tmp_path_factory) -> Path:
     network.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     train = official[0]
     network.fit(train.images[..., np.newaxis] / 255, train.labels, 64, epochs=2, verbose=0)
+    return network
+
+
+@pytest.fixture(scope="session")
+def version(official, network, tmp_path_factory) -> Path:
+    """As the default exports it."""
+    from trainer_module import model
+
     directory = tmp_path_factory.mktemp("model") / "1"
-    served_model.export(directory, network, train.images[:64])
+    served_model.export(directory, model.average_flips(network), official[0].images[:64])
+    return directory
+
+
+@pytest.fixture(scope="session")
+def plain_version(official, network, tmp_path_factory) -> Path:
+    """Without averaging over mirrored images."""
+    directory = tmp_path_factory.mktemp("model") / "1"
+    served_model.export(directory, network, official[0].images[:64])
     return directory

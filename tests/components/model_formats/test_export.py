@@ -176,6 +176,11 @@ def test_keras_loads_and_trains_with_plain_keras(exported, expected, test_set, t
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected[:20], atol=1e-5)
 
 
+def test_keras_gets_a_network_that_looks_once_where_the_version_does(plain_version, tmp_path):
+    done = export(plain_version, "keras", tmp_path / "out", "tinyvgg", {})
+    assert done.difference < 1e-5
+
+
 @pytest.fixture
 def refused(tmp_path):
     """Expects a sentence with these parts, in order, and that nothing is left."""

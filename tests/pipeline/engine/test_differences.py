@@ -49,6 +49,12 @@ def evaluator(*assignments):
         ),
         (
             nodes.TRAINER,
+            trainer(flip_averaging=False),
+            trainer(flip_averaging=True),
+            ["training.flip_averaging = false, where the run before had true"],
+        ),
+        (
+            nodes.TRAINER,
             {RATE_SOURCE: "fixed"},
             {RATE_SOURCE: "finder"},
             ['learning_rate.source = "fixed", where the run before had "finder"'],

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from concurrent import futures
 from pathlib import Path
 
+import grpc
 import pytest
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -15,6 +17,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from tfx.utils import dependency_utils
 
 from pipeline.config import PROJECT_DIRECTORY, load_config
@@ -46,9 +49,7 @@ def told(*arguments):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_beam_knows_all_that_follows_from_the_settings(engine):
-    settings = load(engine)
-    beam = settings.beam.model_copy(update={"args": ("--experiments=none",)})
-    check_arguments(settings.model_copy(update={"beam": beam}))
+    check((engine,), "--experiments=none")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -135,7 +136,7 @@ def test_misspelt_argument_is_refused_with_the_nearest_one(given, meant):
         ),
         (
             ["--job_port=1", "8073"],
-            "beam.args is not allowed: '8073' belongs to no argument before it.",
+            "beam.args is not allowed: '8073' belongs to nothing.",
         ),
         (
             ["--direct_num_workers=two"],
@@ -156,6 +157,54 @@ def test_misspelt_argument_is_refused_with_the_nearest_one(given, meant):
 )
 def test_what_beam_can_not_make_sense_of_is_refused(arguments, sentence):
     assert told(*arguments) == sentence
+
+
+@pytest.mark.parametrize(
+    "argument", ["--no_wait_until_finish", "--output_executable_path=a", "--template_location=a"]
+)
+def test_component_that_would_be_done_before_its_job_is_refused(argument):
+    assert f"with {argument.partition('=')[0]}, a component would be done before" in told(argument)
+
+
+@pytest.fixture
+def job_server():
+    """The address of one that takes `object_reuse`, as Flink's does."""
+
+    class Servicer(beam_job_api_pb2_grpc.JobServiceServicer):
+        def DescribePipelineOptions(self, request, context):  # noqa: N802
+            response = beam_job_api_pb2.DescribePipelineOptionsResponse()
+            response.options.add().name = "object_reuse"
+            return response
+
+    running = grpc.server(futures.ThreadPoolExecutor(1))
+    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(Servicer(), running)
+    port = running.add_insecure_port("127.0.0.1:0")
+    running.start()
+    yield f"localhost:{port}"
+    running.stop(0).wait()
+
+
+def check(engine, *arguments):
+    settings = load(*engine)
+    beam = settings.beam.model_copy(update={"args": arguments})
+    check_arguments(settings.model_copy(update={"beam": beam}))
+
+
+@pytest.mark.parametrize("engine", ["flink", "portable"])
+def test_job_server_may_know_more_than_beam_and_is_asked(engine, job_server):
+    asked = (engine, f"address={job_server}")
+    check(asked, "--object_reuse=true")
+    with pytest.raises(UserError, match="did you mean --object_reuse"):
+        check(asked, "--object_resue=true")
+    with pytest.raises(UserError, match="no argument --qqqqqqq"):
+        check(asked, "--qqqqqqq")
+
+
+@pytest.mark.parametrize("engine", ["flink", "spark"])
+def test_job_server_that_is_yet_to_be_started_may_know_what_resembles_nothing(engine):
+    check((engine,), "--fasterCopy=true", "--flinkConfDir", "/etc/flink")
+    with pytest.raises(UserError, match=r"did you mean --max_parallelism\?"):
+        check((engine,), "--maxParallelism=8")
 
 
 def test_what_beam_itself_finds_wrong_is_told():
