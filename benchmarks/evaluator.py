@@ -30,6 +30,7 @@ from benchmarks.input_path import newest
 from components.evaluation import extractors
 from pipeline import evaluation
 from pipeline.config import Config
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module.tfx_internals import (
     artifact_utils,
     base_beam_executor,
@@ -94,7 +95,7 @@ def clock(artifacts: Path, config: config_pb2.EvalConfig, module: str | None) ->
             artifact.uri = str(Path(directory, key))
         run = evaluator_executor.Executor(
             base_beam_executor.BaseBeamExecutor.Context(
-                beam_pipeline_args=Config().beam_args(), tmp_dir=directory, unique_id="1"
+                beam_pipeline_args=make_arguments(Config()), tmp_dir=directory, unique_id="1"
             )
         )
         start = time.perf_counter()

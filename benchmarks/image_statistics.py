@@ -22,6 +22,7 @@ from pathlib import Path
 from benchmarks.input_path import newest
 from components.image_statistics.executor import Executor
 from pipeline.config import Config
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module.tfx_internals import (
     artifact_utils,
     base_beam_executor,
@@ -103,7 +104,7 @@ def _run(side: str, place: Path, splits: Sequence[str]) -> None:
         for key, [artifact] in outputs.items():
             artifact.uri = str(Path(directory, key))
         context = base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=Config().beam_args(), tmp_dir=directory, unique_id="1"
+            beam_pipeline_args=make_arguments(Config()), tmp_dir=directory, unique_id="1"
         )
         kind(context).Do({"examples": [examples]}, outputs, {})
 

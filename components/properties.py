@@ -14,3 +14,6 @@ LIVE_VERSION = "live_version"
 
 FILES = "files"
 """The files that an artifact was made with: see `components.listing`."""
+
+EXAMPLES = "examples"
+"""Of `Examples`: how many each split has, an object in JSON."""

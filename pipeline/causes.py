@@ -38,6 +38,9 @@ def describe_cause(error: BaseException | None, places: Places = ()) -> str:
     # TensorFlow puts where it happened first and what happened last.
     if lines and lines[0].startswith("Graph execution error"):
         lines.reverse()
+    # A heading says nothing without what it is of, as of what Beam finds wrong in its arguments.
+    if lines[1:] and lines[0].endswith(":"):
+        lines[0] = f"{lines[0]} {lines[1]}"
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 

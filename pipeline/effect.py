@@ -147,6 +147,7 @@ def _without_effect(values: _Values, data: preparation.Prepared) -> Iterator[tup
     if rate["schedule"] == "step" and rate["decay_rate"] == 1:
         yield "learning_rate.step_epochs", "learning_rate.decay_rate is 1"
     yield from _unmeasured(values)
+    yield from _unused_by_engine(values)
 
 
 def _unmeasured(values: _Values) -> Iterator[tuple[str, str]]:
@@ -156,6 +157,12 @@ def _unmeasured(values: _Values) -> Iterator[tuple[str, str]]:
     if values["serving"]["check"] == "infra_validator":
         for key in _MEASURED:
             yield f"serving.{key}", "TFX's InfraValidator does not measure it"
+
+
+def _unused_by_engine(values: _Values) -> Iterator[tuple[str, str]]:
+    engine = config.Engine.model_construct(**values["engine"])
+    for key in engine.without_effect():
+        yield f"engine.{key}", f"engine.name is {engine.name}"
 
 
 def _bounded(values: _Values, data: preparation.Prepared) -> Iterator[_Rule]:

@@ -21,7 +21,7 @@ Trainer made.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from components.atomic_pusher.component import AtomicPusher
 from components.baseline_resolver.component import create_baseline_resolver
@@ -41,6 +41,7 @@ def create_pipeline(
     data: Prepared,
     place: workspace.Workspace,
     source: Mapping[str, str],
+    beam_args: Sequence[str],
     *,
     before: Before = Before(),  # noqa: B008 - it is frozen.
 ) -> tfx.Pipeline:
@@ -51,6 +52,7 @@ def create_pipeline(
         data: the TFRecords.
         place: where artifacts, metadata and served models go.
         source: what each node runs, as `fingerprints` tells it: the cache goes by it too.
+        beam_args: what Beam is told, which the cache does not go by.
         before: what there is of the accepted spans before that of the data.
 
     Returns:
@@ -140,5 +142,5 @@ def create_pipeline(
         components=graph,
         enable_cache=True,
         metadata_connection_config=connection,
-        beam_pipeline_args=settings.beam_args(),
+        beam_pipeline_args=list(beam_args),
     )

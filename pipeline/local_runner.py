@@ -27,6 +27,8 @@ from pipeline import config, nodes, settings, workspace
 from pipeline.causes import describe_cause, find_shortage
 from pipeline.data import sources, watching
 from pipeline.engine import part
+from pipeline.engine.beam.arguments import check_arguments
+from pipeline.engine.beam.reaching import check_engine
 from pipeline.engine.protocol import INTERRUPTED, Event, Finished, NodeEvent, Request
 from pipeline.engine.supervisor import Surroundings, run_worker
 from pipeline.errors import ExitCode, UserError
@@ -133,6 +135,7 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
     )
     arguments.add_config_flags(parser)
     arguments.add_serving_flag(parser)
+    arguments.add_engine_flag(parser)
     parser.add_argument(
         "--print-config",
         action="store_true",
@@ -192,6 +195,8 @@ def _run(
     began, asked = time.monotonic(), _load(parsed)
     _check_part(parsed.from_node, parsed.to_node, asked)
     _check_server(asked.serving)
+    check_engine(asked.engine)
+    check_arguments(asked)
     root = workspace.expand(asked.paths.root)
     workspace.check_no_wildcards(root, "--root")
     workspace.make_writable(root, "--root")

@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import pwd
+import re
 import shlex
 import socket
 import stat
@@ -35,6 +36,8 @@ DATASETS = (features.DATASET.name, config.SAMPLE)
 
 _WILDCARDS = frozenset("*?[]{}|^$\\")
 """What means something else in the patterns of Beam, or in the regular expressions of TFX."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")
 
 _PATIENCE_S = 25.0
 """For a worker whose command was killed: a little longer than it may clean up."""
@@ -133,7 +136,17 @@ def temporary(run_dir: Path) -> Path:
 
 
 def expand(path: Path) -> Path:
-    """Resolves a path, `~` being the home directory."""
+    """Resolves a path, `~` being the home directory.
+
+    Raises:
+        UserError: it is a URL, of which a directory would be made that is called so.
+    """
+    # Of the two slashes behind the colon, a path has kept one.
+    if url := _URL.match(str(path)):
+        raise UserError(
+            f"{url[1]}://{url[2]} is a URL, and what a run reads and keeps is in directories: "
+            "mount it, by the same path here and on the workers of the engine, and name that path."
+        )
     # Not by pathlib, which raises for a home that nobody has and for a loop of links.
     return Path(os.path.realpath(os.path.expanduser(path)))
 

@@ -15,6 +15,7 @@ import pytest
 from components.model_formats.formats import FORMATS
 from deploy import client
 from pipeline import config, dataset, inspect, local_runner, nodes, schema, serving
+from pipeline.engine import __main__ as engine
 from pipeline.errors import ExitCode
 from pipeline.runs import __main__ as runs
 from pipeline.screen.arguments import Parser
@@ -96,6 +97,7 @@ SERVING_COMMANDS = ("list", "check", "rollback", "pin", "unpin", "predict", "exp
         (inspect.main, ["data"], INSPECTION),
         *((serving.main, [name], SERVING) for name in SERVING_COMMANDS),
         *((runs.main, [name], UPKEEP) for name in ("prune", "repair", "adopt")),
+        (engine.main, ["check"], "docs/engines.md"),
         (client.main, [], SERVING),
     ],
 )
@@ -169,6 +171,7 @@ FILLED = {
     "DIR": "directory",
     "FILE": "settings.toml",
     "NAME": "sample",
+    "ENGINE": "prism",
     "NODE": "Trainer",
     "SECONDS": "60",
     "GROUP.KEY=VALUE": "training.epochs=1",

@@ -26,7 +26,7 @@ ORDER = {
     "pipeline": (
         # The commands, and what a notebook imports.
         ("__main__",),
-        ("runs.__main__",),
+        ("engine.__main__", "runs.__main__"),
         ("local_runner", "dataset", "inspect", "schema", "serving", "frames"),
         ("data_inspection", "serving_commands"),
         ("screen",),
@@ -173,7 +173,7 @@ def test_every_package_has_sources(package):
     "module",
     [
         *("pipeline.local_runner", "pipeline.dataset", "pipeline.serving", "pipeline.inspect"),
-        "pipeline.runs.__main__",
+        *("pipeline.runs.__main__", "pipeline.engine.__main__"),
         *("pipeline.__main__", "pipeline.schema"),
         *("pipeline.engine.worker", "pipeline.runs.history", "deploy.client"),
         *("pipeline.data.sources", "pipeline.data.writing", "trainer_module.features"),

@@ -176,6 +176,13 @@ OTHERS = {
     "LatestBlessedModelStrategy": "test_a_strategy_of_ours_resolves_artifacts",
     "Pusher": "test_the_pusher_has_no_state_but_its_spec",
     "ResolverStrategy": "test_a_strategy_of_ours_resolves_artifacts",
+    **dict.fromkeys(
+        (
+            "beam_api.beam_job_api_pb2.DescribePipelineOptionsRequest",
+            "beam_api.beam_job_api_pb2_grpc.JobServiceStub",
+        ),
+        "test_a_job_server_says_what_it_takes",
+    ),
     "base_executor.BaseExecutor": "test_an_executor_knows_its_run",
     "component_spec.ComponentSpec": "test_a_component_of_ours_is_made_of_its_spec",
     "infra_validator_executor.Executor": "test_an_executor_does_its_work_by_the_same_arguments",
@@ -242,7 +249,7 @@ def used() -> dict[str, set[str]]:
         inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         for node in ast.walk(tree):
             name = [] if id(node) in inner else dotted(node)
-            if name[:1] == [WHOLE]:
+            if name[:1] == [WHOLE] and name[1:]:
                 found[".".join(name[1:])].add(file.name)
             elif name and name[0] in modules:
                 found[".".join([modules[name[0]], *name[1:]])].add(file.name)
@@ -317,6 +324,18 @@ def test_a_beam_executor_makes_its_pipeline():
     executor = find("base_beam_executor.BaseBeamExecutor")
     assert issubclass(executor, find("base_executor.BaseExecutor"))
     inspect.signature(executor._make_beam_pipeline).bind("self")
+
+
+def test_how_a_beam_executor_is_run_has_its_arguments_and_where_it_is():
+    """`pipeline/engine/cache.py` leaves the former out of what a node is cached by."""
+    executor = find("base_beam_executor.BaseBeamExecutor")
+    spec = find("executor_spec.BeamExecutorSpec")(executor)
+    bare = spec.encode()
+    spec.add_beam_pipeline_args(["--runner=FlinkRunner"])
+    told = spec.encode()
+    assert [*told.beam_pipeline_args] == ["--runner=FlinkRunner"]
+    assert told.python_executor_spec == bare.python_executor_spec
+    assert told != bare
 
 
 @pytest.mark.parametrize("module", ["base_executor", "infra_validator_executor", "pusher_executor"])
@@ -521,11 +540,23 @@ def test_tfma_unbatches_in_a_stage_of_its_own():
     assert {"stage_name", "ptransform"} <= {*stage._fields}
 
 
+def test_a_job_server_says_what_it_takes():
+    import grpc
+
+    assert find("beam_api.beam_job_api_pb2.DescribePipelineOptionsRequest")()
+    response = tfx_internals.beam_api.beam_job_api_pb2.DescribePipelineOptionsResponse()
+    response.options.add().name = "object_reuse"
+    with grpc.insecure_channel("localhost:1") as channel:
+        stub = find("beam_api.beam_job_api_pb2_grpc.JobServiceStub")(channel)
+        assert callable(stub.DescribePipelineOptions)
+
+
 def test_beam_has_the_runner_that_the_configuration_names():
     from apache_beam.runners.runner import PipelineRunner
 
     from pipeline.config import Config
+    from pipeline.engine.beam.arguments import make_arguments
 
-    [flag] = [one for one in Config().beam_args() if one.startswith("--runner=")]
+    [flag] = [one for one in make_arguments(Config()) if one.startswith("--runner=")]
     module, _, name = flag.removeprefix("--runner=").rpartition(".")
     assert issubclass(getattr(importlib.import_module(module), name), PipelineRunner)

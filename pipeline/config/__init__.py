@@ -23,7 +23,7 @@ from pipeline.config.learning import (
     Training,
 )
 from pipeline.config.release import Evaluation, Serving
-from pipeline.config.running import Beam, Run
+from pipeline.config.running import Beam, Engine, Run
 from pipeline.errors import UserError
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Config",
     "DataGate",
     "Dataset",
+    "Engine",
     "Evaluation",
     "LearningRate",
     "LearningRateFinder",
@@ -64,15 +65,9 @@ class Config(Group):
     data_gate: DataGate = DataGate()
     evaluation: Evaluation = Evaluation()
     serving: Serving = Serving()
+    engine: Engine = Engine()
     beam: Beam = Beam()
     run: Run = Run()
-
-    def beam_args(self) -> list[str]:
-        """What Beam goes by: `beam.args`, and what its workers elsewhere install."""
-        setup = PROJECT_DIRECTORY / "setup.py"
-        # Without it TFX packages itself anew for each component, and removes nothing. An installed
-        # package has none, and workers elsewhere need an image then (--sdk_container_image).
-        return [*([f"--setup_file={setup}"] if setup.exists() else []), *self.beam.args]
 
 
 def load_config(

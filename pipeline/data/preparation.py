@@ -159,6 +159,11 @@ class Prepared:
     span: int | None = None
     set_aside: SetAside | None = None
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Examples by split."""
+        return {split: sum(classes.values()) for split, classes in self.examples.items()}
+
     def describe_set_aside(self, root: Path) -> list[str]:
         """Says what is not among them, a sentence; none where all is.
 

@@ -1,23 +1,27 @@
 """What TFX takes from its cache: only what is as it was made, wherever the root lies now.
 
 TFX looks at no file, and tells what a node takes in by absolute paths and by the second at which
-ML Metadata last wrote of it. So two functions of its cache are stood in for, while a graph runs.
+ML Metadata last wrote of it. And it counts what Beam is told: another engine, or another address of
+it, would train everything anew. So two functions of its cache are stood in for, while a graph runs.
 """
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ml_metadata as mlmd
+from google.protobuf import message
 from ml_metadata.proto import metadata_store_pb2
 
+import schema
 from components import listing
 from components.baseline_resolver.strategy import find_baseline
 from components.model_store.store import Store
 from components.properties import FILES, HELD_BACK
-from pipeline import nodes
+from pipeline import config, nodes
+from pipeline.engine.beam.arguments import make_arguments
 from pipeline.runs.metadata import (
     find_origin,
     find_output,
@@ -28,7 +32,15 @@ from pipeline.runs.metadata import (
     text_property,
 )
 from pipeline.runs.relocation import move
-from trainer_module.tfx_internals import cache_utils, metadata, types
+from trainer_module.tfx_internals import (
+    base_beam_executor,
+    cache_utils,
+    metadata,
+    types,
+)
+from trainer_module.tfx_internals import (
+    executor_spec as executor_specs,
+)
 
 _Outputs = Mapping[str, Sequence[types.Artifact]]
 
@@ -37,10 +49,16 @@ _LIVE = metadata_store_pb2.Artifact.LIVE
 _HOME = "{root}"
 """Stands for the root in what a node is cached by."""
 
+_SCHEMAS = {str(schema.SCHEMA_FILE.parent): "{schema}"}
+"""Where the checkout has the schemas, likewise; what is in them has a parameter of its own."""
+
+_Keys = dict[int, Callable[[], metadata_store_pb2.Context]]
+"""By the number of a key, what makes the key of earlier versions for the same."""
+
 
 @contextmanager
 def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
-    """Has TFX look at what it takes from its cache, and find it also after a move.
+    """Has TFX look at what it takes from its cache, and find it after a move and on any engine.
 
     What is not as it was made is marked as deleted, so that the node runs again. That is also a
     push that is not, or does not stand, as it did in the serving directory, and what ServingCheck
@@ -56,18 +74,40 @@ def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
     notes: list[str] = []
     make_key, look_up = cache_utils.get_cache_context, cache_utils.get_cached_outputs
 
+    former: _Keys = {}
+    places = {str(root): _HOME}
+
     def make_portable_key(
         *,
         input_artifacts: _Outputs | None = None,
         parameters: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> metadata_store_pb2.Context:
+        spec = others.pop("executor_spec", None)
         given = {
-            key: [_without_place(one, root) for one in artifacts]
+            key: [_without_place(one, places) for one in artifacts]
             for key, artifacts in (input_artifacts or {}).items()
         }
-        settings = {key: _hide(value, root) for key, value in (parameters or {}).items()}
-        return make_key(input_artifacts=given, parameters=settings, **others)
+
+        def make(arguments: Sequence[str], hidden: Mapping[str, str]) -> metadata_store_pb2.Context:
+            return make_key(
+                executor_spec=_tell(spec, arguments),
+                input_artifacts=given,
+                parameters={key: _hide(one, hidden) for key, one in (parameters or {}).items()},
+                **others,
+            )
+
+        key = make((), {**places, **_SCHEMAS})
+        former[key.id] = lambda: make(make_arguments(config.Config()), places)
+        return key
+
+    def look_up_former(
+        *, metadata_handle: metadata.Metadata, cache_context: metadata_store_pb2.Context
+    ) -> _Outputs | None:
+        handle = {"metadata_handle": metadata_handle}
+        return look_up_sound(cache_context=cache_context, **handle) or look_up_sound(
+            cache_context=former[cache_context.id](), **handle
+        )
 
     def look_up_sound(
         *, metadata_handle: metadata.Metadata, cache_context: metadata_store_pb2.Context
@@ -85,29 +125,44 @@ def checked_cache(root: Path, serving_model_dir: Path) -> Iterator[list[str]]:
 
     # TFX's launcher has no place where another cache could be put.
     cache_utils.get_cache_context = make_portable_key
-    cache_utils.get_cached_outputs = look_up_sound
+    cache_utils.get_cached_outputs = look_up_former
     try:
         yield notes
     finally:
         cache_utils.get_cache_context, cache_utils.get_cached_outputs = make_key, look_up
 
 
-def _without_place(artifact: types.Artifact, root: Path) -> types.Artifact:
+def _tell(spec: message.Message | None, arguments: Sequence[str]) -> message.Message | None:
+    """What says how a node is run, with other arguments for Beam, if that runs it."""
+    if spec is None or not hasattr(spec, "beam_pipeline_args"):
+        return spec
+    told = executor_specs.BeamExecutorSpec(base_beam_executor.BaseBeamExecutor)
+    told.add_beam_pipeline_args(arguments)
+    encoded = told.encode()
+    encoded.python_executor_spec.CopyFrom(spec.python_executor_spec)
+    return encoded
+
+
+def _without_place(artifact: types.Artifact, places: Mapping[str, str]) -> types.Artifact:
     """A copy that is the same wherever the root lies, and whatever was noted of it since."""
     moved = copy.deepcopy(artifact)
     proto = moved.mlmd_artifact
-    proto.uri = _hide(proto.uri, root)
+    proto.uri = _hide(proto.uri, places)
     for field in ("create_time_since_epoch", "last_update_time_since_epoch"):
         proto.ClearField(field)
     proto.custom_properties.pop(FILES, None)
     for value in proto.custom_properties.values():
         if value.HasField("string_value"):
-            value.string_value = _hide(value.string_value, root)
+            value.string_value = _hide(value.string_value, places)
     return moved
 
 
-def _hide(value: Any, root: Path) -> Any:  # noqa: ANN401 - TFX has parameters of any kind.
-    return move(value, str(root), _HOME) if isinstance(value, str) else value
+def _hide(value: Any, places: Mapping[str, str]) -> Any:  # noqa: ANN401 - TFX's, of any kind.
+    """Has what stands for a directory in its place, where a text names it."""
+    if isinstance(value, str):
+        for directory, name in places.items():
+            value = move(value, directory, name)
+    return value
 
 
 def remember_files(

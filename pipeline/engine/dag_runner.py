@@ -3,7 +3,9 @@
 TFX's LocalDagRunner does the same but tells nobody: it is followed here step by step.
 """
 
+import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import ml_metadata as mlmd
@@ -11,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.properties import SKIPPED
 from pipeline.engine import earlier
+from pipeline.engine.beam.jobs import Jobs
 from pipeline.engine.cache import remember_files
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.engine.lean_store import LeanMetadata
@@ -34,6 +37,9 @@ Observer = Callable[[str, NodeState, str], None]
 
 FindChanges = Callable[[mlmd.MetadataStore, str], Faults]
 """Takes the run before; says what of it no longer holds, as `part.decide` takes it."""
+
+Guard = Callable[[Any, Callable[[], Any]], Any]
+"""Runs the executor of a Beam node, as `beam.stages.BeamStages.run` does."""
 
 _NEVER = pipeline_pb2.NodeExecutionOptions.Skip.NEVER
 
@@ -63,6 +69,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         cache: bool = True,
         find_changes: FindChanges = lambda store, run_id: {},
         interrupts: Interrupts | None = None,
+        guard: Guard = lambda info, run: run(),
     ) -> None:
         """Prepares a run.
 
@@ -72,12 +79,14 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             cache: whether unchanged nodes may be taken from the cache.
             find_changes: says what a part may not take over.
             interrupts: asks to stop; None where nobody does.
+            guard: runs the executors of Beam nodes.
         """
         self._run_id = run_id
         self._observe = observe
         self._cache = cache
         self._find_changes = find_changes
         self._interrupts = interrupts or Interrupts()
+        self._guard = guard
 
     def run_with_ir(
         self,
@@ -173,7 +182,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
             executor_spec=runner_utils.extract_executor_spec(deployment, name),
             custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
             custom_executor_operators={
-                spec: _make_breakable(operator, self._interrupts)
+                spec: _make_operator(operator, self._interrupts, self._guard)
                 for spec, operator in launcher.DEFAULT_EXECUTOR_OPERATORS.items()
             },
         )
@@ -200,13 +209,24 @@ def _mark(pipeline: pipeline_pb2.Pipeline, part: Part) -> None:
             node.execution_options.skip.reuse_artifacts_mode = _NEVER
 
 
-def _make_breakable(operator: Any, interrupts: Interrupts) -> Any:  # noqa: ANN401 - TFX's, untyped.
+def _make_operator(operator: Any, interrupts: Interrupts, guard: Guard) -> Any:  # noqa: ANN401 - TFX's, untyped.
     """Has an executor broken off where the run is to stop, and nothing that TFX does around it.
 
-    So that TFX cleans up after it, and what one has made is not lost from the books.
+    So that TFX cleans up after it, and what one has made is not lost from the books. What it has
+    begun on an engine is ended before. What a guard raises makes the node fail.
     """
+    of_beam = "make_beam_pipeline_fn" in inspect.signature(operator.run_executor).parameters
 
-    def run_executor(self: object, execution_info: object) -> object:
-        return interrupts.breakable(lambda: operator.run_executor(self, execution_info))
+    def run_executor(self: Any, execution_info: object) -> object:  # noqa: ANN401 - as above.
+        jobs = Jobs(interrupts)
+        execute = partial(operator.run_executor, self, execution_info)
+        if of_beam:
+            make = lambda: jobs.make_pipeline(self.beam_pipeline_args)  # noqa: E731
+            execute = partial(guard, execution_info, partial(execute, make_beam_pipeline_fn=make))
+        try:
+            return interrupts.breakable(execute)
+        except BaseException:
+            jobs.cancel()
+            raise
 
     return type(operator.__name__, (operator,), {"run_executor": run_executor})

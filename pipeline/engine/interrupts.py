@@ -11,7 +11,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn, TypeVar
 
 from pipeline.engine.protocol import GRACE_S
@@ -93,6 +94,17 @@ class Interrupts:
                 # Whatever it is: some libraries make another exception of it.
                 raise self._error() from error
             raise
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Has an interrupt wait for the end of the block, within what may be broken off."""
+        before, self._breakable = self._breakable, False
+        try:
+            yield
+        finally:
+            self._breakable = before
+        if before and self._asked:
+            raise Interruption
 
     def check(self) -> None:
         """Raises what `breakable` does, if this process was asked to stop."""

@@ -15,6 +15,7 @@ from pipeline.engine.protocol import Request
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from pipeline.engine.dag_runner import Guard
     from trainer_module.tfx_internals import Pipeline
 
 Create = Callable[[Prepared], "Pipeline"]
@@ -96,7 +97,13 @@ def find_before(metadata: Path, data: Prepared) -> Before:
 
 
 def ask_gate(
-    run_id: str, data: Prepared, create: Create, *, cache: bool, interrupts: Interrupts
+    run_id: str,
+    data: Prepared,
+    create: Create,
+    *,
+    cache: bool,
+    interrupts: Interrupts,
+    guard: "Guard",
 ) -> str:
     """Has the nodes up to the data gate run on a span, as a run of its own.
 
@@ -106,6 +113,7 @@ def ask_gate(
         create: makes the graph.
         cache: whether unchanged nodes may be taken from the cache.
         interrupts: asks to stop.
+        guard: runs the executors of Beam nodes.
 
     Returns:
         Why the gate refused it, a clause; empty if it did not.
@@ -119,6 +127,7 @@ def ask_gate(
         lambda node, state, note: None,
         cache=cache,
         interrupts=interrupts,
+        guard=guard,
     )
     try:
         runner.run(create(data), run_options=tfx_pipeline.RunOptions(to_nodes=[nodes.DATA_GATE]))

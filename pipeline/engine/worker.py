@@ -29,6 +29,8 @@ from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
 from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
+from pipeline.engine.beam.arguments import make_arguments
+from pipeline.engine.beam.packaging import provide
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -42,9 +44,10 @@ from pipeline.engine.protocol import (
 )
 from pipeline.errors import UserError
 from pipeline.runs.run_result import Failure
-from pipeline.workspace import Workspace, serving_flags, workspace
+from pipeline.workspace import Workspace, serving_flags, temporary, workspace
 
 if TYPE_CHECKING:
+    from pipeline.engine.beam.stages import BeamStages
     from pipeline.runs.outcome import Outcome
     from trainer_module.tfx_internals import Pipeline
 
@@ -102,7 +105,7 @@ def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
         data = interrupts.breakable(partial(prepare, meanwhile=_load_libraries))
-        emit(DataEvent(examples={k: sum(v.values()) for k, v in data.examples.items()}))
+        emit(DataEvent(examples=data.sizes))
         emit(StepEvent(text="loading TFX"))
         interrupts.breakable(_load_libraries)
         return _run_graph(request, data, place, emit, interrupts)
@@ -132,6 +135,7 @@ def _load_libraries() -> None:
     try:
         from pipeline import graph  # noqa: F401
         from pipeline.engine import cache, dag_runner  # noqa: F401
+        from pipeline.engine.beam import stages  # noqa: F401
         from pipeline.runs import outcome, pages  # noqa: F401
     finally:
         gc.freeze()
@@ -149,6 +153,7 @@ def _run_graph(
     from absl import logging as absl_logging
 
     from pipeline import graph
+    from pipeline.engine.beam.stages import BeamStages
     from pipeline.engine.cache import checked_cache, find_changes
     from pipeline.engine.dag_runner import ObservedDagRunner
     from pipeline.engine.versions import choose_versions, remember_versions
@@ -163,12 +168,16 @@ def _run_graph(
     open_store(place.metadata)
     versions, version_notes = choose_versions(place.versions, keep=request.keep_versions)
     source = fingerprints(versions)
+    scratch = temporary(place.run_dir(request.run_id))
+    package = provide(request.config, scratch)
+    beam_args = make_arguments(request.config, package)
+    stages = BeamStages(request.config, beam_args, place.root, scratch, interrupts)
 
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
-        return graph.create_pipeline(request.config, data, place, source, before=before)
+        return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
 
-    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts)
+    span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts, stages)
     pipeline = create(data)
     made = {component.id for component in pipeline.components}
     _check_ends(request, made)
@@ -184,6 +193,7 @@ def _run_graph(
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
+        guard=partial(stages.run, data.sizes),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
@@ -253,6 +263,7 @@ def _look_at_earlier_spans(
     create: window.Create,
     emit: Emit,
     interrupts: Interrupts,
+    stages: "BeamStages",
 ) -> list[str]:
     """Has the data gate look at what the window needs; returns what is left out of it."""
     from pipeline.engine.cache import checked_cache
@@ -263,7 +274,12 @@ def _look_at_earlier_spans(
     def look_at(name: str, data: preparation.Prepared) -> str:
         emit(StepEvent(text=f"looking at {name}"))
         return window.ask_gate(
-            request.run_id, data, create, cache=request.cache, interrupts=interrupts
+            request.run_id,
+            data,
+            create,
+            cache=request.cache,
+            interrupts=interrupts,
+            guard=partial(stages.run, data.sizes),
         )
 
     with checked_cache(place.root, place.serving_model_dir) as notes:

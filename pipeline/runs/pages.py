@@ -35,15 +35,17 @@ def report_facts(
         data: the TFRecords.
         place: where artifacts, metadata and served models go.
     """
+    # Not the engine, which changes nothing that the page tells of, and would make it anew.
+    told = settings.model_copy(update={"engine": config.Engine(), "beam": config.Beam()})
     return RunFacts(
         run="",
         dataset=data.directory.name,
-        configuration=settings.model_dump(mode="json"),
+        configuration=told.model_dump(mode="json", exclude={"engine", "beam"}),
         flags=workspace.serving_flags(settings.paths, place),
         serving_dir=shlex.quote(str(place.serving_dir)),
         notes=[
             *data.describe_set_aside(place.root),
-            *effect.find_without_effect(settings, data),
+            *effect.find_without_effect(told, data),
         ],
     )
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import pipeline
 from pipeline import config, presets
+from pipeline.config.running import ENGINES
 from pipeline.errors import ExitCode
 from trainer_module import features
 from trainer_module.code_version import find_code_version
@@ -192,6 +193,17 @@ def add_serving_flag(parser: Parser) -> None:
     )
 
 
+def add_engine_flag(parser: Parser) -> None:
+    """Adds the flag that says which engine runs the Beam stages."""
+    parser.add_argument(
+        "--engine",
+        type=one_of(ENGINES),
+        metavar="ENGINE",
+        help=f"what runs the Beam stages, by the settings of engine: {', '.join(ENGINES)} "
+        "(default: local)",
+    )
+
+
 def add_json_flag(parser: Parser) -> None:
     """Adds the flag for an answer that is read by programs."""
     parser.add_argument(
@@ -231,6 +243,7 @@ def load(arguments: argparse.Namespace, **flags: object) -> config.Config:
     """
     values = {
         "paths.root": arguments.root,
+        "engine.name": getattr(arguments, "engine", None),
         "paths.serving_dir": getattr(arguments, "serving_dir", None),
         "dataset.dir": getattr(arguments, "data_dir", None),
         "dataset.name": arguments.dataset,

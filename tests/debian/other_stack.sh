@@ -10,9 +10,9 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 glibc=$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)
 if [ "$(printf '%s\n' 2.39 "$glibc" | sort -V | head -n 1)" = 2.39 ]; then
   # It has Python 3.11 only, with which uv fetches 3.10.
-  suite=bookworm
+  suite=bookworm lock=tfx-1.16
 else
-  suite=trixie
+  suite=trixie lock=tfx-1.21
 fi
 
 make_roots_directory
@@ -24,6 +24,12 @@ shared=$checkout/../shared/fashion-mnist
 if [ -d "$shared" ]; then
   mkdir "$root/shared"
   cp --recursive "$shared" "$root/shared"
+fi
+# There is no Go there; without what is built here, the tests take an engine in Python.
+beam=$(sed -n 's/^apache-beam==\([0-9.]*\).*/\1/p' "$checkout/requirements/$lock.txt")
+if engines=$(python3 "$checkout/tests/engines/programs.py" "$beam"); then
+  mkdir --parents "$root/tmp/.cache/fashion-mnist-pipeline"
+  cp --recursive "$engines" "$root/tmp/.cache/fashion-mnist-pipeline"
 fi
 in_root env REQUIRE_ALL="${REQUIRE_ALL:-}" make --directory /checkout test \
   ARGS="${ARGS:--m 'not e2e'}"

@@ -115,7 +115,8 @@ def test_set_without_group_key_and_value_is_refused(assignment):
         (
             "zzz.epochs=3",
             "There is no setting zzz: there are paths, dataset, model, augmentation, training, "
-            "learning_rate, learning_rate_finder, data_gate, evaluation, serving, beam, run.",
+            "learning_rate, learning_rate_finder, data_gate, evaluation, serving, engine, beam, "
+            "run.",
         ),
     ],
 )

@@ -38,11 +38,15 @@ def told(data, assignments):
     return effect.find_without_effect(config.load_config(None, assignments), data)
 
 
+POOL = ("engine.name=prism", "engine.environment=pool", "engine.pool_address=localhost:1")
+
 # Under which others, a setting that then has no effect on Trainer and finder, and why.
 WITHOUT = [
     ((), "learning_rate.peak=0.01", "the rate is found by the range test"),
     ((), "augmentation.erase_size=5", "augmentation.erase is 0"),
     ((), "training.memory_mb=500", "all images fit"),
+    ((), "engine.address=localhost:1", "engine.name is local"),
+    (POOL, "engine.staging=/tmp", "engine.name is prism"),
     ((), "training.memory_mb=190", "all images fit"),
     ((), "training.patience=24", "it does not run out within the epochs"),
     (EPOCH, "training.patience=1", "it does not run out within the epochs"),

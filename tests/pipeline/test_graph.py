@@ -23,10 +23,12 @@ from pipeline import config, data_nodes, effect, graph, nodes
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import dag_runner
+from pipeline.engine.beam.arguments import make_arguments
 from pipeline.fingerprint import find_sources, fingerprints, installed_versions
 from pipeline.runs.metadata import find_output, open_store
 from pipeline.workspace import Workspace
 
+LOCAL = make_arguments(config.Config())
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
 
 
@@ -61,7 +63,12 @@ def build(place, data):
             asked = asked.model_copy(update={"dataset": windowed})
         taken = data if spans else dataclasses.replace(data, span=None)
         return graph.create_pipeline(
-            asked, taken, place, known, before=preparation.Before(spans, spans)
+            asked,
+            taken,
+            place,
+            known,
+            make_arguments(asked),
+            before=preparation.Before(spans, spans),
         )
 
     return build
@@ -272,14 +279,12 @@ def test_serving_check_of_tfx_can_be_switched_on_instead(build):
 
 def test_beam_gets_its_arguments(build):
     settings = config.load_config(assignments=['beam.args=["--runner=FlinkRunner"]'])
-    assert build(settings).beam_pipeline_args[-1:] == ["--runner=FlinkRunner"]
+    assert build(settings).beam_pipeline_args == make_arguments(settings)
 
 
 def test_beam_workers_install_this_project_and_not_a_package_that_tfx_makes_of_itself(build):
     arguments = build().beam_pipeline_args
     assert dependency_utils.make_beam_dependency_flags(arguments) == arguments
-    [file] = [one.split("=")[1] for one in arguments if one.startswith("--setup_file=")]
-    assert 'name="fashion-mnist-pipeline"' in Path(file).read_text()
 
 
 def test_another_setup_file_takes_the_place_of_the_projects(build):
@@ -376,7 +381,7 @@ def test_records_of_ones_own_are_taken_in_anew_when_what_they_hold_changes_and_o
             run_id, lambda node, state, note: states.__setitem__(node, state)
         )
         data = own.prepare(config.Dataset(), place.root)
-        pipeline = graph.create_pipeline(config.Config(), data, place, fingerprints())
+        pipeline = graph.create_pipeline(config.Config(), data, place, fingerprints(), LOCAL)
         runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
         return states[nodes.IMPORT_EXAMPLE_GEN]
 
@@ -410,7 +415,7 @@ def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
             write_records(tmp_path / "own" / below / f"{split}-0.gz", [number] * (number + 1))
     settings = config.load_config(assignments=[f"dataset.pattern='{pattern}'"])
     data = OwnRecords(tmp_path / "own").prepare(settings.dataset, place.root)
-    pipeline = graph.create_pipeline(settings, data, place, fingerprints())
+    pipeline = graph.create_pipeline(settings, data, place, fingerprints(), LOCAL)
     runner = dag_runner.ObservedDagRunner("first", lambda node, state, note: None)
     runner.run(pipeline, run_options=RunOptions(to_nodes=[nodes.IMPORT_EXAMPLE_GEN]))
     store = open_store(place.metadata)
@@ -440,14 +445,19 @@ def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
         # A check that runs anew makes another blessing, by which the Pusher runs anew.
         ("serving.max_size_mb=5", {nodes.SERVING_CHECK}),
         ("serving.server_dir=/srv", {nodes.PUSHER}),
-        ("beam.args=[]", set()),
     ],
 )
 def test_knob_changes_what_its_own_node_is_cached_by_and_no_other(build, assignment, changed):
     settings = config.load_config(assignments=[assignment])
     whole = functools.partial(build, spans=False)
-    # The page tells of every setting.
+    # The page tells of every setting that what is made may depend on.
     assert changed_nodes(whole(), whole(settings)) == changed | {nodes.REPORT}
+
+
+@pytest.mark.parametrize("assignment", ["engine.name=prism", "beam.args=['--experiments=x']"])
+def test_engine_changes_nothing_that_a_node_is_cached_by(build, assignment):
+    settings = config.load_config(assignments=[assignment, "engine.address=localhost:1"])
+    assert not changed_nodes(build(), build(settings))
 
 
 def test_with_a_window_nobody_knows_what_fits_into_memory(build):
@@ -462,7 +472,7 @@ def test_without_spans_there_is_none_of_the_nodes_that_look_for_others(build):
 
 def test_the_first_span_of_all_is_compared_with_nothing(data, place):
     settings = config.load_config(assignments=["dataset.window=2"])
-    first = graph.create_pipeline(settings, data, place, fingerprints(installed_versions()))
+    first = graph.create_pipeline(settings, data, place, fingerprints(installed_versions()), LOCAL)
     assert set(compile_nodes(first)) & nodes.OF_SPANS == {nodes.SPAN_WINDOW}
 
 
@@ -470,7 +480,7 @@ def test_a_window_of_one_is_the_newest_span_itself(data, place):
     source = fingerprints(installed_versions())
     compiled = compile_nodes(
         graph.create_pipeline(
-            config.Config(), data, place, source, before=preparation.Before(True, True)
+            config.Config(), data, place, source, LOCAL, before=preparation.Before(True, True)
         )
     )
     assert nodes.SPAN_WINDOW not in compiled

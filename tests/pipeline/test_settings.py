@@ -38,6 +38,8 @@ def test_toml_marks_what_is_not_the_default_and_what_is_not_given():
         "epochs = 3  # default: 25",
         "patience = 2  # default: not given",
         "# server_dir is not given",
+        *(f"# {name} is not given" for name in ("address", "environment", "pool_address", "image")),
+        *(f"# {name} is not given" for name in ("staging", "project", "region")),
     ]
     assert "batch_size = 128" in lines.splitlines()
 

@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.workspace import (
     check_earlier,
     check_no_wildcards,
+    expand,
     is_locked,
     lock,
     make_writable,
@@ -359,6 +360,22 @@ def test_a_root_is_seen_to_be_in_use_without_being_taken(tmp_path):
 def test_a_path_that_would_be_a_pattern_is_refused(tmp_path, refusal, name):
     with refusal(f"{tmp_path / name} has ", "name another directory with --root"):
         check_no_wildcards(tmp_path / name, "--root")
+
+
+@pytest.mark.parametrize("url", ["gs://bucket/root", "s3://bucket", "hdfs:///data", "file:///a"])
+def test_url_makes_no_directory_of_that_name(url):
+    with pytest.raises(UserError) as caught:
+        expand(Path(url))
+    shown = url.replace(":///", "://")
+    assert str(caught.value) == (
+        f"{shown} is a URL, and what a run reads and keeps is in directories: mount it, by the "
+        "same path here and on the workers of the engine, and name that path."
+    )
+
+
+@pytest.mark.parametrize("name", ["a:b", "10:30/run", "~/root"])
+def test_path_with_a_colon_is_no_url(name):
+    assert expand(Path(name)).is_absolute()
 
 
 def test_other_marks_in_a_path_are_fine(tmp_path):

@@ -22,6 +22,7 @@ from tfx.types import artifact_utils, standard_artifacts
 
 import schema
 from pipeline import config
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module import (
     features,
     loading,
@@ -111,7 +112,7 @@ def _transform(
     preprocessing_fn: Callable = preprocessing.preprocessing_fn,
 ) -> list[dict]:
     metadata = tft.DatasetMetadata(raw_schema)
-    options = PipelineOptions(list(config.Beam().args))
+    options = PipelineOptions(make_arguments(config.Config()))
     transformed_rows = directory / "rows"
     with (
         beam.Pipeline(options=options) as pipeline,

@@ -10,6 +10,7 @@ from tfx.v1.types import standard_artifacts
 
 from components.bounded_import import executor
 from pipeline.config import Config
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module.tfx_internals import artifact_utils, base_beam_executor, examples_utils
 
 FORMAT_TF_EXAMPLE = 6
@@ -36,7 +37,7 @@ def run(tmp_path):
         splits = Input(
             splits=[Input.Split(name=name, pattern=pattern) for name, pattern in patterns.items()]
         )
-        arguments = [*Config().beam.args[:-1], f"--direct_num_workers={workers}"]
+        arguments = [*make_arguments(Config()), f"--direct_num_workers={workers}"]
         context = base_beam_executor.BaseBeamExecutor.Context(
             beam_pipeline_args=arguments, tmp_dir=str(tmp_path / "tmp"), unique_id=""
         )

@@ -19,6 +19,7 @@ from components.evaluation import extractors, tally
 from components.evaluation.figures import EvaluationError
 from components.evaluation.reader import read_evaluation, read_figures
 from pipeline import config, evaluation
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module import features
 
 NAMES = features.CLASS_NAMES
@@ -106,7 +107,9 @@ def evaluate(
         Path(artifact.uri).mkdir()
     executor.Executor(
         base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=config.Config().beam_args(), tmp_dir=str(directory), unique_id="1"
+            beam_pipeline_args=make_arguments(config.Config()),
+            tmp_dir=str(directory),
+            unique_id="1",
         )
     ).Do(
         inputs,

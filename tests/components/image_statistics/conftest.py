@@ -13,6 +13,7 @@ from tfx.v1.types import standard_artifacts
 from components.image_statistics.executor import Executor
 from components.image_statistics.findings import Finding, read_findings
 from pipeline.config import Config
+from pipeline.engine.beam.arguments import make_arguments
 from trainer_module import features
 from trainer_module.tfx_internals import base_beam_executor
 
@@ -104,7 +105,7 @@ def run(tmp_path) -> Callable[..., Outputs]:
         outputs.statistics.uri = str(place / "statistics")
         outputs.anomalies.uri = str(place / "anomalies")
         context = base_beam_executor.BaseBeamExecutor.Context(
-            beam_pipeline_args=Config().beam_args(), tmp_dir=str(place / "tmp"), unique_id="1"
+            beam_pipeline_args=make_arguments(Config()), tmp_dir=str(place / "tmp"), unique_id="1"
         )
         Executor(context).Do(
             {"examples": [examples]},

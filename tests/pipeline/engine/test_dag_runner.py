@@ -4,9 +4,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import BeamComponentParameter
 from tfx.dsl.components.base import base_node
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
@@ -69,6 +71,15 @@ def Sew(directory: Parameter[str], cloth: Input[Model], dress: Output[Model]):  
     work(directory, "Sew", dress)
 
 
+@tfx.dsl.components.component(use_beam=True)
+def Dye(  # noqa: N802
+    directory: Parameter[str],
+    yarn: Output[Model],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+):
+    work(directory, "Dye", yarn)
+
+
 class NothingStrategy(tfx.dsl.experimental.LatestArtifactStrategy):
     """Resolves to nothing, as if there were no such artifact."""
 
@@ -88,6 +99,7 @@ class Mill:
         self.notes: dict[str, str] = {}
         self.find_changes = lambda store, run_id: {}
         self.interrupts = Interrupts()
+        self.guard = lambda info, execute: execute()
 
     def components(self, thread: int = 1) -> list[base_node.BaseNode]:
         spin = Spin(directory=str(self.root), thread=thread)
@@ -112,6 +124,7 @@ class Mill:
             cache=cache,
             find_changes=self.find_changes,
             interrupts=self.interrupts,
+            guard=self.guard,
         )
         runner.run(pipeline, run_options=RunOptions(**part) if part else None)
 
@@ -399,3 +412,36 @@ def test_node_that_tfx_skips_does_not_pass_as_done(mill):
     assert failure.value.node == "Weave"
     assert mill.seen[-1] == ("Weave", "failed")
     assert mill.ran == ["Spin"]
+
+
+def test_guard_runs_the_executors_of_beam_and_no_others(mill):
+    guarded = []
+
+    def guard(info, execute):
+        guarded.append(info.pipeline_node.node_info.id)
+        assert mill.ran == []
+        made = execute()
+        assert mill.ran == ["Dye"]
+        return made
+
+    mill.guard = guard
+    mill.run("first", [Dye(directory=str(mill.root))])
+    mill.run("second", [Spin(directory=str(mill.root), thread=1)])
+    assert guarded == ["Dye"]
+
+
+def test_node_whose_output_a_guard_refuses_failed_and_is_not_taken_from_the_cache(mill):
+    def refuse(info, execute):
+        execute()
+        raise UserError("there is no yarn")
+
+    mill.guard = refuse
+    with pytest.raises(NodeFailedError) as failure:
+        mill.run("first", [Dye(directory=str(mill.root))])
+    assert str(failure.value.__cause__) == "there is no yarn"
+    assert mill.recorded("first") == {"Dye": Execution.FAILED}
+    mill.guard = lambda info, execute: execute()
+    mill.run("second", [Dye(directory=str(mill.root))])
+    assert mill.ended == {"Dye": "done"}
+    mill.run("third", [Dye(directory=str(mill.root))])
+    assert mill.ended == {"Dye": "cached"}

@@ -129,6 +129,24 @@ def test_what_may_not_be_broken_off_is_not(start):
     assert end(process)[0] == "went on\nstopped\n"
 
 
+def test_an_interrupt_that_is_held_back_breaks_off_what_follows(start):
+    process = start("""
+        def work():
+            with interrupts.held_back():
+                print("ready", flush=True)
+                time.sleep(1)
+                print("begun")
+            print("went on")
+        try:
+            interrupts.breakable(work)
+        except InterruptedRunError:
+            print("stopped")
+    """)
+    wait_until_ready(process)
+    process.terminate()
+    assert end(process)[0] == "begun\nstopped\n"
+
+
 def test_cleaning_up_is_not_broken_into(start):
     process = start("""
         def clean_up_after():

@@ -1,0 +1,87 @@
+"""Whether anybody answers where a job is to go, so that nobody waits for one who is not there.
+
+Beam waits for a job server for as long as a job may take.
+"""
+
+import socket
+import time
+from collections.abc import Iterator
+
+from pipeline.config.running import Engine
+from pipeline.errors import UserError
+
+ANSWER_S = 5.0
+"""In which a server answers, if it is there."""
+
+
+def check_engine(engine: Engine) -> None:
+    """Checks that the servers that the settings name answer.
+
+    Raises:
+        UserError: one does not; the sentence says which, and why.
+    """
+    if "address" in engine.without_effect():
+        return
+    pool = engine.pool_address if engine.environment == "pool" else None
+    for obstacle in find_obstacles(engine.address, pool):
+        raise UserError(
+            f"{obstacle[0].upper()}{obstacle[1:]}; start it, or set engine.address and "
+            "engine.pool_address to where it is."
+        )
+
+
+def find_obstacles(address: str | None, pool: str | None) -> Iterator[str]:
+    """Looks for the servers by which a job is run.
+
+    Args:
+        address: `host:port` of the job server; None where there is none yet.
+        pool: `host:port` of the worker pool, as the engine reaches it; None where there is none.
+
+    Yields:
+        A clause for each that is not there.
+    """
+    if not address:
+        return
+    if why := find_obstacle(address):
+        yield f"no job server answers at {address} ({why})"
+    # Elsewhere, it may be one that the engine reaches, and this machine does not.
+    is_neighbour = pool and _host(pool) == _host(address)
+    if pool and is_neighbour and (why := find_obstacle(pool)):
+        yield f"no worker pool answers at {pool} ({why})"
+
+
+def find_obstacle(address: str, answer_s: float = ANSWER_S) -> str | None:
+    """Looks for a server that speaks gRPC.
+
+    Args:
+        address: its `host:port`.
+        answer_s: how long it may take to answer, in seconds.
+
+    Returns:
+        A clause that says why there is none; None if there is.
+    """
+    deadline = time.monotonic() + answer_s
+    port = address.rpartition(":")[2]
+    if not port.isdecimal():
+        return "it is no host:port"
+    try:
+        with socket.create_connection((_host(address), int(port)), timeout=answer_s):
+            pass
+    except TimeoutError:
+        return f"it did not answer within {answer_s:g} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    # Here, as it takes a while, and most runs need none.
+    import grpc
+
+    with grpc.insecure_channel(address) as channel:
+        try:
+            left = max(0.1, deadline - time.monotonic())
+            grpc.channel_ready_future(channel).result(left)
+        except grpc.FutureTimeoutError:
+            return "what listens there does not speak gRPC, as Beam does"
+    return None
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")

@@ -1,0 +1,80 @@
+"""Who is not there is told at once, and why."""
+
+import socket
+import time
+from concurrent import futures
+
+import grpc
+import pytest
+
+from pipeline.config import load_config
+from pipeline.engine.beam.reaching import check_engine, find_obstacle, find_obstacles
+from pipeline.errors import UserError
+
+
+@pytest.fixture
+def server():
+    """The port of a server that speaks gRPC, and has nothing to say."""
+    running = grpc.server(futures.ThreadPoolExecutor(1))
+    port = running.add_insecure_port("127.0.0.1:0")
+    running.start()
+    yield port
+    running.stop(0).wait()
+
+
+@pytest.fixture
+def silent_port():
+    """One that takes connections, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+def engine(*assignments):
+    return load_config(None, [f"engine.{one}" for one in assignments]).engine
+
+
+def test_server_that_answers_is_no_obstacle(server):
+    assert find_obstacle(f"localhost:{server}") is None
+
+
+@pytest.mark.parametrize("address", ["localhost:{}", "127.0.0.1:{}"])
+def test_port_at_which_nobody_listens_is_told_at_once(address, free_port):
+    began = time.monotonic()
+    assert find_obstacle(address.format(free_port)) == "connection refused"
+    assert time.monotonic() - began < 5
+
+
+def test_host_that_nobody_knows_is_told():
+    assert "name" in find_obstacle("nowhere.invalid:1")
+
+
+def test_what_speaks_something_else_is_told_in_time(silent_port):
+    told = find_obstacle(f"localhost:{silent_port}", answer_s=0.5)
+    assert told == "what listens there does not speak gRPC, as Beam does"
+
+
+def test_what_is_no_address_is_told():
+    assert find_obstacle("localhost") == "it is no host:port"
+
+
+def test_pool_beside_the_job_server_is_looked_for_too(server, free_port):
+    told = [*find_obstacles(f"localhost:{server}", f"localhost:{free_port}")]
+    assert told == [f"no worker pool answers at localhost:{free_port} (connection refused)"]
+
+
+def test_pool_elsewhere_may_be_one_that_only_the_engine_reaches(server, free_port):
+    assert not [*find_obstacles(f"localhost:{server}", f"127.0.0.1:{free_port}")]
+
+
+def test_job_server_that_is_not_there_is_refused_with_what_to_do(free_port):
+    with pytest.raises(UserError) as caught:
+        check_engine(engine("name=prism", f"address=localhost:{free_port}"))
+    assert str(caught.value) == (
+        f"No job server answers at localhost:{free_port} (connection refused); start it, or set "
+        "engine.address and engine.pool_address to where it is."
+    )
+
+
+def test_address_is_not_looked_at_where_the_engine_has_none(free_port):
+    check_engine(engine(f"address=localhost:{free_port}"))
+    check_engine(engine("name=prism"))
