@@ -1,6 +1,6 @@
 """The package: its dependencies by Python version, as ranges.
 
-`requirements/` locks what these resolve to. Beam workers install it too (`--setup_file`).
+`requirements/` locks what these resolve to.
 Python 3.10 gets TFX 1.16, the last whose wheels run with a glibc before 2.39; later
 Pythons get TFX 1.21.
 """
@@ -57,7 +57,7 @@ setup(
         "numpy>=1.26",
         "pandas>=1.5",
         "pillow>=11",
-        # Beam packs the project for its workers by it (`--setup_file`).
+        # Beam calls it for what its workers are to install (`--requirements_file`).
         "pip>=24",
         "protobuf>=3.20",
         "pyarrow>=10",

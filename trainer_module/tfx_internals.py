@@ -86,8 +86,6 @@ MODULES = {
     "runtime_parameter_utils": "tfx.orchestration.portable.runtime_parameter_utils",
     "tfx_pipeline": "tfx.orchestration.pipeline",
     "tfx_runner": "tfx.orchestration.portable.tfx_runner",
-    # What Beam says to a job server.
-    "beam_api": "apache_beam.portability.api",
 }
 """By its name here, where TFX has each."""
 

@@ -191,12 +191,11 @@ def _check_unknown(unknown: Sequence[str], parser: _Parser, engine: Engine) -> N
 def _ask_job_server(address: str) -> list[str]:
     """Has a job server, which answers, say what arguments it takes; Beam hands those on to it."""
     import grpc
-
-    from trainer_module.tfx_internals import beam_api
+    from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
     with grpc.insecure_channel(address) as channel:
-        stub = beam_api.beam_job_api_pb2_grpc.JobServiceStub(channel)
-        request = beam_api.beam_job_api_pb2.DescribePipelineOptionsRequest()
+        stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
+        request = beam_job_api_pb2.DescribePipelineOptionsRequest()
         told = stub.DescribePipelineOptions(request, timeout=ANSWER_S)
     return [f"--{option.name}" for option in told.options]
 

@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 
@@ -91,6 +92,37 @@ def test_part_in_which_nothing_would_run_is_refused(run, worker, start, end):
     assert code == 2
     assert f"--from-node {start} does not lead to --to-node {end}" in err
     assert not worker.requests
+
+
+def test_an_engine_that_does_not_answer_is_refused_before_anything_starts(run, worker, tmp_path):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"localhost:{held.getsockname()[1]}"
+        code, _, err = run("--engine", "prism", "--set", f"engine.address={address}")
+    assert code == 2
+    assert f"error: No job server answers at {address} (connection refused); start it" in err
+    assert not worker.requests
+    assert not (tmp_path / "root").exists()
+
+
+def test_an_argument_that_beam_would_pass_over_is_refused(run, worker):
+    code, _, err = run("--set", "beam.args=['--environment_tpye=EXTERNAL']")
+    assert code == 2
+    assert "Beam has no argument --environment_tpye" in err
+    assert not worker.requests
+
+
+def test_an_engine_by_name_goes_to_the_worker(run, worker):
+    assert run("--engine", "flink")[0] == 0
+    assert worker.requests[-1].config.engine.name == "flink"
+
+
+@pytest.mark.usefixtures("found")
+def test_a_root_that_is_a_url_is_refused(worker, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert local_runner.main(["--root", "gs://bucket/root"]) == 2
+    assert "gs://bucket/root is a URL" in capsys.readouterr().err
+    assert not [*tmp_path.glob("gs*")]
 
 
 @pytest.mark.parametrize("flag", ["--root", "--serving-dir"])
