@@ -3,7 +3,7 @@
     python -m benchmarks.engines --scales 1 4 --workers 1 2 --prism localhost:8073
 
 The data are those of `benchmarks.memory`: the real images so many times. One run makes all that the
-stages need, with a single epoch; then all stages but the Trainer run anew in every way. Seconds by
+stages need, with a single epoch; then all of these run anew in every way. Seconds by
 the clock go with what else the machine does, whose load is printed; those of CPU are of the run's
 own processes, and of the job server if it is on this machine and `--server PID` names it. On an
 engine, ImportExampleGen and Evaluator have the trial of the engine in them, as both begin a run.
@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ STAGES = (
     nodes.TRANSFORM,
     nodes.EVALUATOR,
 )
+_PARTS = {
+    "model": (nodes.EVALUATOR, nodes.EVALUATOR),
+    "data": (nodes.IMPORT_EXAMPLE_GEN, nodes.TRANSFORM),
+}
+"""The first and the last node of the runs that all ways have."""
+
 _CPU_FIELDS = slice(11, 15)
 """In /proc/PID/stat behind the name: user and system time, its own and that of its children."""
 
@@ -41,6 +48,10 @@ class Way:
 
     name: str
     settings: Sequence[str] = ()
+
+    def slug(self, part: str) -> str:
+        """What a run of it is called."""
+        return f"{self.name}-{part}".replace(",", "").replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,14 @@ def main() -> None:
             write_copies(Path(place, "data"), scale)
             bench = _Bench(Path(place), arguments.server)
             bench.run(Way("local"), "all", None, nodes.EVALUATOR)
-            for way in _ways(arguments.workers, arguments.prism):
-                report(scale, way, bench.clock(way))
+            ways = list(_ways(arguments.workers, arguments.prism))
+            # First, as what runs anew before the Trainer is not what it has learnt from.
+            measured = [
+                [bench.run(way, way.slug(part), *ends) for way in ways]
+                for part, ends in _PARTS.items()
+            ]
+            for way, *taken in zip(ways, *measured, strict=True):
+                report(scale, way, dict(ChainMap(*taken)))
 
 
 def _ways(workers: Sequence[int], prism: str | None) -> Iterator[Way]:
@@ -83,13 +100,6 @@ class _Bench:
         """Takes what has the records, and the job server's process."""
         self._place = place
         self._server = server
-
-    def clock(self, way: Way) -> dict[str, Taken]:
-        """Clocks all stages."""
-        name = way.name.replace(",", "").replace(" ", "-")
-        data = self.run(way, f"{name}-data", nodes.IMPORT_EXAMPLE_GEN, nodes.TRANSFORM)
-        model = self.run(way, f"{name}-model", nodes.EVALUATOR, nodes.EVALUATOR)
-        return {**data, **model}
 
     def run(self, way: Way, run_id: str, first: str | None, last: str) -> dict[str, Taken]:
         """Runs the nodes from the first to the last, and clocks each."""

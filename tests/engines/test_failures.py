@@ -101,6 +101,8 @@ def test_workers_that_can_not_see_the_root_are_told_of(engines, commands, server
 
 
 def test_worker_that_is_killed_is_told_of(engines, commands, server, tmp_path):
+    if engines.obstacle:
+        pytest.skip("Beam's job server in Python waits for a worker that is gone")
     with (
         engines.quick_pool(tmp_path) as pool,
         commands.checking(tmp_path, *engines.flags(server, pool)) as running,
