@@ -41,7 +41,6 @@ setup(
     entry_points={"console_scripts": ["tinyvgg = pipeline.__main__:main"]},
     install_requires=[
         "absl-py>=1.4",
-        "altair>=6,<7",
         f"apache-beam>=2.60,<2.75; {BROAD}",
         f"apache-beam>=2.70,<3; {NEWEST}",
         # tfx-bsl 1.16 imports it without saying so.
@@ -88,7 +87,7 @@ setup(
         f"tfx-bsl>=1.16,<1.17; {BROAD}",
         f"tfx-bsl>=1.21,<1.22; {NEWEST}",
         f"tomli>=2; {BROAD}",
-        # Altair's scripts, for pages that need no network.
+        # Vega's scripts, for pages that need no network.
         "vl-convert-python>=1.9,<2",
     ],
     extras_require={

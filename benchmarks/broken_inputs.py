@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.real_images import read_splits
+from pipeline.data.examples import to_example
 from pipeline.data.idx import LabelledImages
-from pipeline.data.records import to_example
 from trainer_module import features
 
 _EXAMPLES = 600

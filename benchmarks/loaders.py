@@ -20,7 +20,8 @@ import tensorflow as tf
 
 from components.serving_check.probe.loaders import PythonLoader, ServerLoader
 from pipeline import config
-from pipeline.data import records, sources
+from pipeline.data import sources
+from pipeline.data.examples import to_example
 from pipeline.data.kinds import OriginalSet
 from trainer_module import features, served
 
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     arguments = parser.parse_args()
     images, labels = read_test_images()
-    examples = [records.to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
+    examples = [to_example(*one) for one in zip(images, labels.tolist(), strict=True)]
     given = {
         served.SERVING_DEFAULT: (served.EXAMPLES, np.array(examples, object)),
         served.PREDICT_IMAGES: (served.IMAGES, images),

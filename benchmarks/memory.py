@@ -10,12 +10,10 @@ below the temporary directory, and removed afterwards: 16 times the data take 1 
 
 import argparse
 import math
-import multiprocessing
 import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +21,9 @@ import numpy as np
 
 from benchmarks.real_images import read_splits
 from pipeline import config, workspace
+from pipeline.data import writing
 from pipeline.data.idx import LabelledImages
 from pipeline.data.kinds import OwnRecords
-from pipeline.data.records import write_split
 from pipeline.engine.protocol import Event, Finished, NodeEvent, Request, StepEvent
 from pipeline.engine.supervisor import Surroundings, run_worker
 
@@ -67,22 +65,16 @@ def write_copies(directory: Path, scale: int) -> None:
     """Writes the real images so many times as TFRecords, each copy a little different."""
     directory.mkdir()
     splits = read_splits()
-    jobs = [(name, number) for number in range(scale) for name in splits]
-    # Not forked from a process that may have TensorFlow's threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
-        written = [
-            pool.submit(write_copy, directory, name, splits[name], number) for name, number in jobs
-        ]
-    for one in written:
-        one.result()
+    for number in range(scale):
+        copies = {f"{name}-{number:03}": mark(split, number) for name, split in splits.items()}
+        writing.write(writing.cut(directory, copies))
 
 
-def write_copy(directory: Path, name: str, split: LabelledImages, number: int) -> None:
-    """Writes a copy of a split, in whose corner eight pixels tell its number, up to 255."""
+def mark(split: LabelledImages, number: int) -> LabelledImages:
+    """Makes a copy of a split, in whose corner eight pixels tell its number, up to 255."""
     images = split.images.copy()
     images[:, 0, :8] ^= np.unpackbits(np.uint8(number))
-    write_split(directory, f"{name}-{number:03}", LabelledImages(images, split.labels))
+    return LabelledImages(images, split.labels)
 
 
 def run(place: Path, assignments: Sequence[str]) -> dict[str, Usage]:

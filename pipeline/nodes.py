@@ -162,7 +162,7 @@ CODE: Mapping[str, Code] = {
     REPORT: Code(
         ("components.report.executor",),
         ("components/report/templates/*.html", "components/report/templates/*.css"),
-        ("tfx", "tensorflow", "tensorflow-model-analysis", "altair", "vl-convert-python"),
+        ("tfx", "tensorflow", "tensorflow-model-analysis", "vl-convert-python"),
     ),
 }
 """What each node runs, but for the resolvers, which are never cached.

@@ -1,5 +1,6 @@
 """The executor: a copy of each file, record by record, in files of a bounded size."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,10 +91,16 @@ def _plan(pattern: Path, directory: str) -> Iterator[_Copy]:
 
 def _copy(copy: _Copy) -> None:
     # Beam tells what is gzipped by the name, too.
-    compression = "GZIP" if copy.source.endswith(_GZIP_SUFFIX) else None
+    gzipped = copy.source.endswith(_GZIP_SUFFIX)
     tf.io.gfile.makedirs(str(Path(copy.destination).parent))
-    parts = tf.data.TFRecordDataset(copy.source, compression).batch(EXAMPLES_PER_FILE)
-    for number, examples in enumerate(parts.as_numpy_iterator()):
+    records = tf.data.TFRecordDataset(copy.source, "GZIP" if gzipped else None)
+    parts = records.batch(EXAMPLES_PER_FILE).as_numpy_iterator()
+    begun = [*itertools.islice(parts, 2)]
+    if gzipped and len(begun) == 1:
+        # Every record was read, and all are in a file as it would be written.
+        tf.io.gfile.copy(copy.source, f"{copy.destination}-00000.gz", overwrite=True)
+        return
+    for number, examples in enumerate(itertools.chain(begun, parts)):
         with tf.io.TFRecordWriter(f"{copy.destination}-{number:05}.gz", _GZIP) as writer:
             for example in examples:
                 writer.write(example)

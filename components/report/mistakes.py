@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from components.image_statistics.reading import read_serialized
 from components.report.contents import Mistake, Mistakes
 from trainer_module import features, served
 from trainer_module.signature_calls import load_signature
@@ -51,8 +52,9 @@ def _predict(model: Path, split: Path) -> tuple[list[bytes], np.ndarray, np.ndar
         features.IMAGE: tf.io.FixedLenFeature([], tf.string),
         features.LABEL: tf.io.FixedLenFeature([], tf.int64),
     }
-    files = [str(file) for file in sorted(split.iterdir())]
-    examples = list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    files = sorted(split.iterdir())
+    batches = [batch.numpy() for file in files for batch in read_serialized(str(file))]
+    examples = np.concatenate(batches)
     parsed = tf.io.parse_example(examples, spec)
     answers = load_signature(model, served.SERVING_DEFAULT)(examples)
     return (

@@ -40,7 +40,8 @@ from trainer_module.model_run import HISTORY_FILE, SUMMARY_FILE
 SHOWN_MISTAKES = 24
 _LIBRARIES = (
     *("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "tensorflow-transform"),
-    *("tensorflow-data-validation", "ml-metadata", "apache-beam", "numpy", "altair"),
+    *("tensorflow-data-validation", "ml-metadata", "apache-beam", "numpy"),
+    "vl-convert-python",
 )
 _TEST_DIRECTORY = "Split-test"
 

@@ -2,14 +2,20 @@
 
 import base64
 import functools
+import importlib.metadata
+import importlib.util
 import math
+import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import jinja2
 
 from components.evaluation.slicing import GROUP, PARTS
 from components.image_measures import BRIGHTNESS, INK
+from components.report.charts import make_charts
 from components.report.contents import Page, RunEntry
 from components.verdict import Verdict
 from trainer_module import features
@@ -59,9 +65,6 @@ def render_report(page: Page) -> str:
     Returns:
         An HTML document.
     """
-    # Here, since Altair takes a second or two that the list of the runs does without.
-    from components.report.charts import make_charts
-
     charts = make_charts(page)
     return (
         _environment()
@@ -130,7 +133,43 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _script() -> str:
-    """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`."""
+    """Vega, Vega-Lite and Vega-Embed, which sets `vegaEmbed`.
+
+    To put them together takes a second, so they are kept: with the bytecode of the package that has
+    them.
+    """
+    kept = _find_place()
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
+    script = _bundle()
+    # Not everybody may write there.
+    with suppress(OSError):
+        _keep(kept, script)
+    return script
+
+
+def _find_place() -> Path:
+    package = importlib.metadata.distribution("vl-convert-python")
+    bytecode = importlib.util.cache_from_source(str(package.locate_file("vl_convert/__init__.py")))
+    return Path(bytecode).with_name(f"vega-{package.version}.js")
+
+
+def _keep(file: Path, text: str) -> None:
+    """Writes a file that others may be reading, or writing, at the same time."""
+    file.parent.mkdir(exist_ok=True)
+    new = file.with_suffix(f".{os.getpid()}")
+    try:
+        with new.open("w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _bundle() -> str:
+    # Here, since most processes find what is kept.
     import vl_convert
 
     # Its stub forgets that a snippet may be left out.

@@ -9,7 +9,7 @@ from absl import logging
 from components import blessings
 from components.properties import SKIPPED
 from components.serving_check.findings import REPORT_FILE, Findings
-from components.serving_check.runner import Limits, run_check
+from components.serving_check.runner import Limits, Questions, run_check
 from trainer_module import features, served, warmup
 from trainer_module.signature_calls import load_signature
 from trainer_module.tfx_internals import (
@@ -89,10 +89,13 @@ def _check(model: types.Artifact, examples: types.Artifact, config: dict) -> Fin
     old = path_utils.is_old_model_artifact(model)
     directory = Path(path_utils.serving_model_path(model.uri, old))
     split = artifact_utils.get_split_uri([examples], _SPLIT)
+    return run_check(
+        directory, lambda: _gather(directory, split), Limits.of(config), features.IMAGE
+    )
+
+
+def _gather(model: Path, split: str) -> Questions:
+    """Examples of a split, and what the signature that is evaluated answers to them."""
     raw = warmup.read_examples([f"{split}/*"])
-    return run_check(directory, raw, _predict(directory, raw), Limits.of(config), features.IMAGE)
-
-
-def _predict(model: Path, examples: list[bytes]) -> dict[str, list]:
-    """What the signature that is evaluated answers, by output, as `run_check` takes it."""
-    return warmup.to_plain(load_signature(model, served.SERVING_DEFAULT)(examples))
+    answers = load_signature(model, served.SERVING_DEFAULT)(raw)
+    return Questions(raw, warmup.to_plain(answers))

@@ -13,11 +13,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from components import quiet
 from components.serving_check.findings import Findings
@@ -30,9 +30,10 @@ BATCHES = ((1, 200), (64, 50))
 """Sizes of batches whose latency is measured, in the order of their limits, and how often."""
 
 _PROBE = Path(__file__).with_name("probe")
-# None of ours, and none that only training needs: a server has neither.
+# None of ours, and none that only training needs: a server has neither. Keras would take a third of
+# the time in which TensorFlow is imported.
 _BLOCKED = (
-    *("components", "pipeline", "schema", "trainer_module"),
+    *("components", "pipeline", "schema", "trainer_module", "keras"),
     *("tfx", "tfx_bsl", "tensorflow_transform", "tensorflow_model_analysis", "ml_metadata"),
 )
 _POLL_S = 0.05
@@ -64,34 +65,51 @@ class Limits:
         return cls(**{limit.name: config[limit.name] for limit in fields(cls)})
 
 
+@dataclass(frozen=True)
+class Questions:
+    """What a model is asked.
+
+    Attributes:
+        examples: serialized, labelled raw `tf.Example`s, at least one.
+        expected: what a signature that classifies should answer to them, by output; numbers
+            as numbers, strings as text. Empty if nothing is known.
+    """
+
+    examples: Sequence[bytes]
+    expected: Mapping[str, Sequence]
+
+
 def run_check(
-    model: Path,
-    examples: Sequence[bytes],
-    expected: Mapping[str, Sequence],
-    limits: Limits,
-    image_feature: str,
+    model: Path, gather: Callable[[], Questions], limits: Limits, image_feature: str
 ) -> Findings:
     """Checks a SavedModel.
 
     Args:
         model: its directory.
-        examples: serialized, labelled raw `tf.Example`s, at least one.
-        expected: what a signature that classifies should answer to them, by output; numbers
-            as numbers, strings as text. Empty if nothing is known.
+        gather: called once, while the process that checks it imports TensorFlow.
         limits: what it may cost.
         image_feature: the name of the examples' feature that holds the image.
 
     Returns:
         The verdict; a process that crashed or was stopped is one as well.
     """
-    request = {
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+        _process(model, errors) as process,
+    ):
+        request = _make_request(model, gather(), limits, image_feature)
+        reasons, measures = _follow(process, request, limits, errors)
+    measures["size_mb"] = _size_mb(model)
+    return Findings(reasons + _exceeded(measures, limits), measures)
+
+
+def _make_request(
+    model: Path, questions: Questions, limits: Limits, image_feature: str
+) -> dict[str, Any]:
+    return {
         "model": str(model),
-        "packages": [
-            path for path in sys.path if path.endswith(("site-packages", "dist-packages"))
-        ],
-        "blocked": _BLOCKED,
-        "examples": [base64.b64encode(example).decode() for example in examples],
-        "expected": dict(expected),
+        "examples": [base64.b64encode(example).decode() for example in questions.examples],
+        "expected": dict(questions.expected),
         "image_feature": image_feature,
         "default_signature": served.SERVING_DEFAULT,
         "tolerance": TOLERANCE,
@@ -102,9 +120,6 @@ def run_check(
             )
         ],
     }
-    reasons, measures = _probe(request, limits)
-    measures["size_mb"] = _size_mb(model)
-    return Findings(reasons + _exceeded(measures, limits), measures)
 
 
 def _size_mb(model: Path) -> float:
@@ -130,28 +145,34 @@ def _exceeded(measures: Mapping[str, float], limits: Limits) -> list[str]:
     ]
 
 
-def _probe(request: dict[str, Any], limits: Limits) -> tuple[list[str], dict[str, float]]:
-    """Runs the process; returns the reasons and the measures that it came to."""
+@contextmanager
+def _process(model: Path, errors: IO[str]) -> Iterator[subprocess.Popen]:
+    """Yields the process, which begins with its imports and then waits for the request."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
         **quiet.ENVIRONMENT,
     }
-    with tempfile.TemporaryFile("w+", errors="replace") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_PROBE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            # A directory that has nothing to import.
-            cwd=request["model"],
-            text=True,
-        )
-        try:
-            return _follow(process, request, limits, errors)
-        finally:
-            process.kill()
-            process.wait()
+    packages = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_PROBE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+        # A directory that has nothing to import.
+        cwd=model,
+        text=True,
+    )
+    stdin = cast(IO[str], process.stdin)
+    try:
+        with suppress(BrokenPipeError):
+            print(json.dumps({"packages": packages, "blocked": _BLOCKED}), file=stdin, flush=True)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(BrokenPipeError):
+            stdin.close()
 
 
 def _follow(

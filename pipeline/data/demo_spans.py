@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data import records
+from pipeline.data import records, writing
 from pipeline.data.idx import LabelledImages
 from pipeline.data.splitting import Splits
 from pipeline.errors import UserError
@@ -122,5 +122,4 @@ def write(directory: Path, spans: Sequence[DemoSpan]) -> None:
             place = temporary / (TAKEN if span.number == 1 else INCOMING)
             version = place / f"span-{span.number}" / "version-1"
             version.mkdir(parents=True)
-            for name, split in span.splits.items():
-                records.write_split(version, name, split)
+            writing.write(writing.cut(version, span.splits))

@@ -1,15 +1,16 @@
-"""TFRecords, record by record, with every checksum looked at.
+"""TFRecords, record by record: written, and read with every checksum looked at.
 
 A record is its length, that length's checksum, its bytes and their checksum; a checksum is a
 masked CRC-32C. TensorFlow's and Beam's readers check the same, but name neither file nor record.
+Free of TensorFlow, which takes longer to import than many files to read or write.
 """
 
 import gzip
 import io
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
@@ -31,9 +32,14 @@ _LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
 _HEADER_SIZE = _LENGTH.size + _CHECKSUM.size
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_LEVEL = 6
+"""zlib's own."""
 
 _BLOCK = 1 << 20
-"""Bytes that are read, and hashed, at a time."""
+"""Bytes that are read, and hashed, or gzipped, at a time."""
+
+Write = Callable[[bytes], None]
+"""Takes a record."""
 
 
 class Digest(Protocol):
@@ -69,6 +75,31 @@ def read_records(file: Path, way_out: str, digest: Digest | None = None) -> Iter
         raise UserError(f"{file} is damaged at record {number}: {reason}; {way_out}.") from error
     except OSError as error:
         raise unreadable(file, error) from error
+
+
+@contextmanager
+def new_file(file: Path) -> Iterator[Write]:
+    """Yields what writes a record to a new file; the same records give the same bytes.
+
+    Args:
+        file: gets TFRecords, gzipped if its name ends in `.gz`.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with ExitStack() as stack:
+        stream: BinaryIO = stack.enter_context(file.open("wb"))
+        if file.suffix == GZIP_SUFFIX:
+            # Neither name nor time, which would be part of the bytes.
+            zipped = gzip.GzipFile("", "wb", _LEVEL, stream, mtime=0)
+            # It takes much longer over many small pieces than over a few large ones.
+            stream = stack.enter_context(io.BufferedWriter(cast(io.RawIOBase, zipped), _BLOCK))
+
+        def write(record: bytes) -> None:
+            length = _LENGTH.pack(len(record))
+            stream.write(b"".join((length, _mask(length), record, _mask(record))))
+
+        yield write
 
 
 class _DamageError(Exception):

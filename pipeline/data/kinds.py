@@ -5,6 +5,7 @@ A new kind is one more class, named in `_Kind`.
 
 import abc
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Annotated, ClassVar, Literal, get_args
@@ -257,7 +258,12 @@ class OwnRecords(Source):
             unused |= dict.fromkeys(limits, "dataset.bad_examples is refuse")
         return unused
 
-    def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
+    def prepare(
+        self,
+        settings: config.Dataset,
+        parent: Path,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Prepared:
         """Checks every example of each split of the newest span; writes nothing if none is bad."""
         return self.prepare_span(settings, parent, self.find_spans(settings.pattern)[-1])
 

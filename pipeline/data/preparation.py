@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -80,12 +80,18 @@ class Source(abc.ABC):
         """
 
     @abc.abstractmethod
-    def prepare(self, settings: config.Dataset, parent: Path) -> "Prepared":
+    def prepare(
+        self,
+        settings: config.Dataset,
+        parent: Path,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> "Prepared":
         """Makes sure that there are records of the data.
 
         Args:
             settings: how the data is split.
             parent: what is written goes to a directory below it.
+            meanwhile: called while other processes write good data, if they do.
 
         Raises:
             UserError: the data is damaged or not what it should be, or can't be written.
@@ -197,7 +203,12 @@ class ImageSource(Source):
             UserError: as of `prepare`.
         """
 
-    def prepare(self, settings: config.Dataset, parent: Path) -> Prepared:
+    def prepare(
+        self,
+        settings: config.Dataset,
+        parent: Path,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Prepared:
         """Writes the records where there are none of these images and settings, or not all."""
         settings = self._normalize(settings)
         manifest = {
@@ -218,7 +229,7 @@ class ImageSource(Source):
             if there:
                 _logger.warning("%s is not as it was written: it is prepared again", directory)
                 records.remove(directory)
-            examples = records.write_splits(directory, splits, manifest)
+            examples = records.write_splits(directory, splits, manifest, meanwhile=meanwhile)
         return Prepared(self, directory, settings.pattern, examples)
 
     def _normalize(self, settings: config.Dataset) -> config.Dataset:

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pydantic
 
@@ -19,9 +18,6 @@ from components.model_store.files import checksums, read_regular, sha256
 from pipeline import config
 from pipeline.data import checking, framing, records
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from tensorflow.io import TFRecordWriter
 
 QUARANTINE_FILE = "quarantine.jsonl"
 """Beside the records: a line for each example that was set aside."""
@@ -142,18 +138,16 @@ def _is_whole(directory: Path) -> bool:
 
 def _write_records(directory: Path, checked: checking.Checked, target: Path) -> dict[str, str]:
     """Links or writes each file, and returns the SHA-256 of each by its path in the target."""
-    from tensorflow.io import TFRecordWriter
-
     bad: dict[Path, set[int]] = {}
     for one in checked.first:
         bad.setdefault(one.file, set()).add(one.number)
     sums = {}
-    with TFRecordWriter(str(target / RECORDS_FILE)) as aside:
+    with framing.new_file(target / RECORDS_FILE) as aside:
         for file, content in checked.sha256.items():
             copy = target / file.relative_to(directory)
             copy.parent.mkdir(parents=True, exist_ok=True)
             if file in bad:
-                with TFRecordWriter(str(copy), _compression(file)) as good:
+                with framing.new_file(copy) as good:
                     found = _divide(file, bad[file], good, aside)
                 if found != content:
                     raise UserError(f"{file} changed while it was read: {_AGAIN}.")
@@ -163,15 +157,11 @@ def _write_records(directory: Path, checked: checking.Checked, target: Path) -> 
     return sums
 
 
-def _compression(file: Path) -> str:
-    return "GZIP" if file.suffix == framing.GZIP_SUFFIX else ""
-
-
-def _divide(file: Path, bad: set[int], good: "TFRecordWriter", aside: "TFRecordWriter") -> str:
+def _divide(file: Path, bad: set[int], good: framing.Write, aside: framing.Write) -> str:
     """Writes each record to one of two files; returns the SHA-256 of what was read."""
     digest = hashlib.sha256()
     for number, record in enumerate(framing.read_records(file, _AGAIN, digest), 1):
-        (aside if number in bad else good).write(record)
+        (aside if number in bad else good)(record)
     return digest.hexdigest()
 
 

@@ -1,23 +1,21 @@
 """TFRecords of labelled images: writing our splits, reading those of TensorFlow Datasets.
 
-An example has `image`, PNG bytes of grey pixels, and `label`, int64: the features of
-images in TensorFlow Datasets. TensorFlow is imported when a function needs it.
+TensorFlow is imported when a function needs it.
 """
 
-import io
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pydantic
-from PIL import Image
 
+from pipeline.data import writing
 from pipeline.data.idx import LabelledImages
 from pipeline.data.shards import find_lost_shard
 from pipeline.errors import UserError
@@ -26,8 +24,6 @@ from trainer_module import features
 
 MANIFEST_FILE = "dataset.json"
 """Beside the records: what they hold and how they were made."""
-
-EXAMPLES_PER_SHARD = 15_000
 
 _FIRST_VERSION = Path("span-1", "version-1")
 
@@ -46,6 +42,7 @@ def write_splits(
     splits: Mapping[str, LabelledImages],
     manifest: Mapping[str, object],
     elsewhere: str = _ELSEWHERE,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> dict[str, dict[str, int]]:
     """Writes the splits as sharded, gzipped TFRecords, all of them or none.
 
@@ -58,6 +55,7 @@ def write_splits(
         manifest: written into `MANIFEST_FILE`, which also gets the examples of each class
             by split, and the SHA-256 of each file.
         elsewhere: how a person names another directory, for the error.
+        meanwhile: called while other processes write, if they do.
 
     Returns:
         Examples by split and class name.
@@ -67,8 +65,7 @@ def write_splits(
     """
     with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)
-        for name, split in splits.items():
-            write_split(temporary / _FIRST_VERSION, name, split)
+        writing.write(writing.cut(temporary / _FIRST_VERSION, splits), meanwhile)
         counts = {name: count_classes(split.labels) for name, split in splits.items()}
         sums = {file.name: sha256(file) for file in sorted(_find_shards(temporary))}
         text = json.dumps({**manifest, "examples": counts, "sha256": sums}, indent=1)
@@ -146,8 +143,6 @@ def appearing(directory: Path, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
     Raises:
         UserError: the directory can't be written, or the disk is full.
     """
-    from tensorflow import errors
-
     temporary = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -160,8 +155,6 @@ def appearing(directory: Path, elsewhere: str = _ELSEWHERE) -> Iterator[Path]:
         raise UserError(
             _cannot_write(directory, error.strerror or str(error), elsewhere)
         ) from error
-    except errors.OpError as error:
-        raise UserError(_cannot_write(directory, error.message, elsewhere)) from error
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -184,37 +177,6 @@ def count_classes(labels: np.ndarray | Sequence[int]) -> dict[str, int]:
     """Counts int64 labels by the name of their class, none left out."""
     counts = np.bincount(labels, minlength=features.NUM_CLASSES)
     return dict(zip(features.CLASS_NAMES, counts.tolist(), strict=True))
-
-
-def write_split(directory: Path, name: str, split: LabelledImages) -> None:
-    """Writes a split into a directory, as `<split>-<shard>-of-<shards>.tfrecord.gz`."""
-    import tensorflow as tf
-
-    shards = max(1, -(-len(split.labels) // EXAMPLES_PER_SHARD))
-    for shard, indices in enumerate(np.array_split(np.arange(len(split.labels)), shards)):
-        path = directory / f"{name}-{shard:05d}-of-{shards:05d}.tfrecord.gz"
-        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-            for index in indices:
-                writer.write(to_example(split.images[index], int(split.labels[index])))
-
-
-def _encode_png(image: np.ndarray) -> bytes:
-    # Pillow takes 70 µs an image, TensorFlow twice that or more.
-    png = io.BytesIO()
-    Image.fromarray(image).save(png, "PNG")
-    return png.getvalue()
-
-
-def to_example(image: np.ndarray, label: int) -> bytes:
-    """Makes a raw example: a serialized `tf.Example` of an image uint8 [H, W] and its label."""
-    from tensorflow import train
-
-    png = train.Feature(bytes_list=train.BytesList(value=[_encode_png(image)]))
-    label_feature = train.Feature(int64_list=train.Int64List(value=[label]))
-    example = train.Example(
-        features=train.Features(feature={features.IMAGE: png, features.LABEL: label_feature})
-    )
-    return example.SerializeToString(deterministic=True)
 
 
 def read_labelled_images(files: list[Path]) -> LabelledImages:

@@ -104,7 +104,7 @@ def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
     try:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
-        data = interrupts.breakable(prepare)
+        data = interrupts.breakable(partial(prepare, meanwhile=_load_libraries))
         emit(DataEvent(examples=data.sizes))
         emit(StepEvent(text="loading TFX"))
         interrupts.breakable(_load_libraries)

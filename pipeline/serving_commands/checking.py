@@ -8,7 +8,7 @@ from components.model_server.client import ServerError
 from components.model_server.process import Server, find_server
 from components.model_store.store import Version
 from components.serving_check.findings import Findings
-from components.serving_check.runner import BATCHES, TOLERANCE, Limits, run_check
+from components.serving_check.runner import BATCHES, TOLERANCE, Limits, Questions, run_check
 from pipeline import config, workspace
 from pipeline.errors import ExitCode, UserError
 from pipeline.screen.command_line import Answer
@@ -83,8 +83,8 @@ def _probe(version: Version, recorded: "Warmup", settings: config.Serving) -> Fi
     from trainer_module import warmup
 
     limits = Limits.of(settings.model_dump())
-    expected = warmup.to_plain(recorded.answers)
-    return run_check(version.path, recorded.examples, expected, limits, features.IMAGE)
+    questions = Questions(recorded.examples, warmup.to_plain(recorded.answers))
+    return run_check(version.path, lambda: questions, limits, features.IMAGE)
 
 
 def _serve(

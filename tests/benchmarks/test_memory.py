@@ -54,12 +54,12 @@ def test_each_node_is_charged_with_what_the_process_took_meanwhile(process):
     assert max(quiet.cpu, resting.cpu) < 0.3
 
 
-def test_copies_differ_and_keep_their_labels(tmp_path):
+def test_copies_differ_and_keep_their_labels(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, [20, 28, 28], np.uint8)
     split = LabelledImages(images, np.arange(20) % 10)
-    for number in range(3):
-        memory.write_copy(tmp_path, "train", split, number)
-    files = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(memory, "read_splits", lambda: {"train": split})
+    memory.write_copies(tmp_path / "data", 3)
+    files = sorted((tmp_path / "data").iterdir())
     assert {file.name.partition("-")[0] for file in files} == {"train"}
     assert len(files) == 3
     # Those that the reader of these takes are not gzipped.

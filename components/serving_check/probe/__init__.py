@@ -4,6 +4,7 @@
 path by itself, such as an editable installation of this project; it is told where the
 packages are, and which of them must not be importable. It imports nothing of this project.
 
-It reads one JSON object from standard input and writes lines of JSON to standard output: what
-it is about to do, so that a crash has a place, and at last its report.
+It reads two JSON objects from standard input, a line that says what it may import, and then what to
+check. It writes lines of JSON to standard output: what it is about to do, so that a crash has a
+place, and at last its report.
 """

@@ -1,4 +1,4 @@
-"""Reads the request, and reports; see the package's docstring."""
+"""Reads what it is asked, and reports; see the package's docstring."""
 
 import gc
 import json
@@ -18,9 +18,9 @@ def main() -> None:
         def emit(message: dict) -> None:
             out.write(json.dumps(message) + "\n")
 
-        request = json.load(sys.stdin)
-        sys.path.extend(request["packages"])
-        sys.meta_path.insert(0, Block(request["blocked"]))
+        surroundings = json.loads(sys.stdin.readline())
+        sys.path.extend(surroundings["packages"])
+        sys.meta_path.insert(0, Block(surroundings["blocked"]))
         emit({"step": "importing TensorFlow"})
         # All of that is to stay: to look for garbage in it takes a quarter of the time.
         gc.disable()
@@ -29,10 +29,10 @@ def main() -> None:
 
         gc.freeze()
         gc.enable()
-        checks = Checks(request, emit)
+        checks = Checks(json.load(sys.stdin), emit)
         # The server's first, whose time to load is measured.
         checks.run([ServerLoader, PythonLoader])
-        loaded = sorted(set(request["blocked"]) & set(sys.modules))
+        loaded = sorted(set(surroundings["blocked"]) & set(sys.modules))
         report = {"reasons": checks.reasons, "measures": checks.measures}
         emit({**report, "blocked_but_loaded": loaded})
 

@@ -1,3 +1,4 @@
+import gzip
 import json
 import random
 
@@ -83,6 +84,27 @@ def test_a_large_file_becomes_several_of_a_bounded_size(run, records, tmp_path, 
     assert [record for part in found for record in part] == records
 
 
+@pytest.mark.parametrize("name", ["train", "train.gz"])
+def test_a_file_of_twice_the_bound_becomes_two(run, records, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(executor, "EXAMPLES_PER_FILE", 50)
+    write(tmp_path / "data" / name, records, "GZIP" if name.endswith(".gz") else "")
+    found = [read(file) for file in files_of(run({"train": name}), "train")]
+    assert [len(part) for part in found] == [50, 50]
+    assert [record for part in found for record in part] == records
+
+
+def test_what_is_gzipped_and_within_the_bound_is_not_packed_anew(run, records, tmp_path):
+    write(tmp_path / "data" / "train.gz", records, "GZIP")
+    [file] = files_of(run({"train": "train.gz"}), "train")
+    assert tf.io.gfile.GFile(file, "rb").read() == (tmp_path / "data" / "train.gz").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["train", "train.gz"])
+def test_a_file_without_records_becomes_none(run, tmp_path, name):
+    write(tmp_path / "data" / name, [], "GZIP" if name.endswith(".gz") else "")
+    assert files_of(run({"train": name}), "train") == []
+
+
 def test_the_same_records_give_the_same_bytes(run, records, tmp_path):
     write(tmp_path / "data" / "train-a.gz", records, "GZIP")
     write(tmp_path / "data" / "train-b.gz", records[::-1], "GZIP")
@@ -103,10 +125,14 @@ def test_the_artifact_says_what_its_records_are(run, records, tmp_path):
     assert examples_utils.get_file_format(examples) == "tfrecords_gzip"
 
 
-def test_a_damaged_record_fails_the_import(run, records, tmp_path):
-    write(tmp_path / "data" / "train", records)
-    content = bytearray((tmp_path / "data" / "train").read_bytes())
+@pytest.mark.parametrize("name", ["train", "train.gz"])
+def test_a_damaged_record_fails_the_import(run, records, tmp_path, name):
+    file = tmp_path / "data" / "train"
+    write(file, records)
+    content = bytearray(file.read_bytes())
     content[-10] ^= 1
-    (tmp_path / "data" / "train").write_bytes(bytes(content))
+    file.unlink()
+    packed = gzip.compress(content) if name.endswith(".gz") else bytes(content)
+    (tmp_path / "data" / name).write_bytes(packed)
     with pytest.raises(Exception, match="corrupted record"):
-        run({"train": "train"})
+        run({"train": name})

@@ -118,5 +118,5 @@ def page(png) -> Page:
             commit="4567ef-dirty",
             versions={"python": "3.10.12"},
         ),
-        libraries={"python": "3.10.13", "altair": "6.0"},
+        libraries={"python": "3.10.13", "vl-convert-python": "1.9"},
     )

@@ -10,8 +10,7 @@ from trainer_module import features
 
 
 def values(chart):
-    [rows] = chart["datasets"].values() if "datasets" in chart else [chart["data"]["values"]]
-    return rows
+    return chart["data"]["values"]
 
 
 def test_heat_map_has_a_cell_a_pair_with_its_share_of_the_true_class(page):

@@ -117,4 +117,4 @@ def test_what_made_the_model_is_read_from_the_model(tmp_path):
 
 
 def test_versions_of_the_libraries_are_told(read):
-    assert {"python", "tfx", "tensorflow", "altair"} <= read().libraries.keys()
+    assert {"python", "tfx", "tensorflow", "vl-convert-python"} <= read().libraries.keys()

@@ -3,11 +3,13 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from components.data_gate.findings import Finding
 from components.evaluation.slicing import INK, PARTS
+from components.report import render
 from components.report.contents import Mistakes, Page, RunEntry, RunFacts
 from components.report.render import render_index, render_report, replace_verdict
 from components.verdict import Failure, judge, judge_failure
@@ -165,7 +167,7 @@ def test_model_is_told_by_what_made_it_and_not_by_the_settings_and_versions_at_h
     # What the model was not made by is the run's own.
     assert "evaluation.min_accuracy 0.5" in text
     assert "python 3.10.12 3.10.13" in text
-    assert "altair – 6.0" in text
+    assert "vl-convert-python – 1.9" in text
 
 
 def test_of_a_model_that_does_not_tell_what_made_it_nothing_is_claimed(page):
@@ -260,6 +262,44 @@ def test_page_has_the_notes_of_the_run_beside_those_of_the_evaluation(page):
 def test_evaluation_that_can_not_be_read_is_told():
     page = Page(RunFacts(run="r1"), judge_failure(Failure("x")), problem="It was cut off.")
     assert "There are no figures: It was cut off." in read(page)
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Stands in for a version of the package that has the script; returns where it is kept."""
+    built = []
+
+    def bundle():
+        built.append(1)
+        return f"script {len(built)}"
+
+    monkeypatch.setattr(render, "_bundle", bundle)
+    # What was read before would hide what is kept.
+    monkeypatch.setattr(render, "_script", render._script.__wrapped__)
+    (tmp_path / "vl_convert").mkdir()
+
+    def install(version):
+        package = SimpleNamespace(version=version, locate_file=tmp_path.joinpath)
+        monkeypatch.setattr(render.importlib.metadata, "distribution", lambda name: package)
+        return tmp_path / "vl_convert" / "__pycache__" / f"vega-{version}.js"
+
+    return install
+
+
+def test_the_script_is_put_together_once_for_each_version(install):
+    kept = install("1.2")
+    assert [render._script(), render._script()] == ["script 1"] * 2
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+    install("1.3")
+    assert render._script() == "script 2"
+
+
+def test_a_script_that_can_not_be_kept_is_put_together_anew(install):
+    # Permissions do not stop root, and a directory in the place of the file stops everyone.
+    kept = install("1.2")
+    kept.mkdir(parents=True)
+    assert [render._script(), render._script()] == ["script 1", "script 2"]
+    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 
 
 def test_page_without_charts_has_no_script():

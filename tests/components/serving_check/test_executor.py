@@ -97,8 +97,9 @@ def test_limits_come_from_the_configuration(check, export):
 def test_answers_are_held_against_the_evaluators_on_the_test_split(check, export, monkeypatch):
     seen = []
 
-    def run_check(model, examples, expected, limits, image_feature):
-        seen.append((len(examples), expected))
+    def run_check(model, gather, limits, image_feature):
+        questions = gather()
+        seen.append((len(questions.examples), questions.expected))
         return Findings()
 
     monkeypatch.setattr(executor, "run_check", run_check)

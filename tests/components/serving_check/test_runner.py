@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from components.serving_check import runner
 from components.serving_check.findings import Findings
-from components.serving_check.runner import Limits, run_check
+from components.serving_check.runner import Limits, Questions, run_check
 
 IMAGE = "picture"
 GENEROUS = Limits(
@@ -48,13 +48,16 @@ def sound_model(export):
 
 def check(model, examples, expected=EXPECTED, **limits) -> Findings:
     return run_check(
-        model, examples, expected, dataclasses.replace(GENEROUS, **limits), image_feature=IMAGE
+        model,
+        lambda: Questions(examples, expected),
+        dataclasses.replace(GENEROUS, **limits),
+        image_feature=IMAGE,
     )
 
 
 @pytest.fixture(scope="module")
 def report(sound_model, examples):
-    return run_check(sound_model, examples, EXPECTED, GENEROUS, image_feature=IMAGE)
+    return check(sound_model, examples)
 
 
 def test_sound_model_is_not_refused(report):
@@ -287,7 +290,7 @@ def test_process_that_takes_too_long_is_stopped_and_refused(sound_model, example
 # Stand in for the probe's script: a process that ends as a model could make it end.
 CRASH = """
 import json, os, sys
-json.load(sys.stdin)
+json.loads(sys.stdin.readline())
 print(json.dumps({"step": "sending serving_default what is not an image"}), flush=True)
 os.kill(os.getpid(), 11)
 """
@@ -316,9 +319,9 @@ def test_end_of_the_process_is_a_refusal_with_its_place(tmp_path, monkeypatch, s
 
 LOOK_AROUND = """
 import importlib.util, json, sys
-request = json.load(sys.stdin)
-sys.path.extend(request["packages"])
-ours = [name for name in request["blocked"][:4] if importlib.util.find_spec(name)]
+surroundings = json.loads(sys.stdin.readline())
+sys.path.extend(surroundings["packages"])
+ours = [name for name in surroundings["blocked"][:4] if importlib.util.find_spec(name)]
 print(json.dumps({"reasons": ours, "measures": {}, "blocked_but_loaded": []}))
 """
 
@@ -340,8 +343,8 @@ sys.meta_path.insert(0, block.Block({"components", "tfx"}))
 for name in ("components", "components.serving_check", "tfx", "json.tool"):
     try:
         __import__(name)
-    except ModuleNotFoundError:
-        print(name)
+    except ModuleNotFoundError as error:
+        print(error)
 """
 
 
@@ -354,7 +357,69 @@ def test_packages_are_blocked_even_where_they_are_installed():
         text=True,
         check=True,
     )
-    assert ended.stdout.split() == ["components", "components.serving_check", "tfx"]
+    names = ("components", "components", "tfx")
+    lines = ended.stdout.splitlines()
+    assert lines == [f"{name} must not be needed to serve a model" for name in names]
+
+
+WAIT = """
+import json, sys
+json.loads(sys.stdin.readline())
+print(json.dumps({"step": "importing"}), flush=True)
+request = json.load(sys.stdin)
+report = {"reasons": [request["examples"]], "measures": {}, "blocked_but_loaded": []}
+print(json.dumps(report))
+"""
+
+
+def test_process_starts_before_it_is_known_what_the_model_is_asked(tmp_path, monkeypatch):
+    script, running = tmp_path / "probe.py", []
+    script.write_text(WAIT)
+    monkeypatch.setattr(runner, "_PROBE", script)
+    start = subprocess.Popen
+
+    def popen(*arguments, **options):
+        running.append(start(*arguments, **options))
+        return running[-1]
+
+    monkeypatch.setattr(runner.subprocess, "Popen", popen)
+
+    def gather():
+        assert [process.poll() for process in running] == [None]
+        return Questions([b"a"], {})
+
+    report = run_check(tmp_path, gather, GENEROUS, image_feature=IMAGE)
+    assert report.reasons == [["YQ=="]]
+
+
+def test_process_ends_where_it_can_not_be_said_what_to_ask(sound_model, monkeypatch):
+    running = []
+    start = subprocess.Popen
+
+    def popen(*arguments, **options):
+        running.append(start(*arguments, **options))
+        return running[-1]
+
+    monkeypatch.setattr(runner.subprocess, "Popen", popen)
+
+    def fail():
+        raise OSError("no examples")
+
+    with pytest.raises(OSError, match="no examples"):
+        run_check(sound_model, fail, GENEROUS, image_feature=IMAGE)
+    assert [process.returncode for process in running] == [-9]
+
+
+def test_a_model_is_tried_without_keras(tmp_path, monkeypatch):
+    script = tmp_path / "probe"
+    shutil.copytree(Path(runner.__file__).with_name("probe"), script)
+    main = (script / "__main__.py").read_text()
+    told = 'checks.reasons + [name for name in ("keras", "tensorflow") if name in sys.modules]'
+    (script / "__main__.py").write_text(main.replace("checks.reasons", told))
+    monkeypatch.setattr(runner, "_PROBE", script)
+    report = check(tmp_path, [b""])
+    assert report.reasons[-1:] == ["tensorflow"]
+    assert "keras" not in report.reasons
 
 
 def test_package_that_a_server_has_not_is_a_refusal_if_loaded_all_the_same(tmp_path, monkeypatch):

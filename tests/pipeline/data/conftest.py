@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.data import writing
+
 
 @pytest.fixture
 def parent(tmp_path):
     return tmp_path / "records"
+
+
+@pytest.fixture
+def in_one_process(monkeypatch):
+    """Has records written by the test's own process, however many there are."""
+    monkeypatch.setattr(writing, "_EXAMPLES_PER_PROCESS", 1_000_000)
 
 
 @pytest.fixture

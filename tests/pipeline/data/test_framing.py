@@ -35,6 +35,40 @@ def test_records_are_read_as_tensorflow_wrote_them(tmp_path, name, compression):
     assert read(tmp_path / name) == RECORDS
 
 
+@pytest.mark.parametrize(("name", "compression"), [("a", ""), ("a.tfrecord.gz", "GZIP")])
+def test_tensorflow_reads_what_is_written(tmp_path, name, compression):
+    with framing.new_file(tmp_path / name) as write:
+        for record in RECORDS:
+            write(record)
+    dataset = tf.data.TFRecordDataset(str(tmp_path / name), compression)
+    assert list(dataset.as_numpy_iterator()) == RECORDS
+    assert read(tmp_path / name) == RECORDS
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+def test_the_same_records_give_the_same_bytes_whenever_they_are_written(
+    tmp_path, name, monkeypatch
+):
+    files = tmp_path / name, tmp_path / "elsewhere" / f"b{name}"
+    files[1].parent.mkdir()
+    for number, file in enumerate(files):
+        monkeypatch.setattr("time.time", lambda number=number: 1e9 * number)
+        with framing.new_file(file) as write:
+            write(b"record")
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a", "a.gz"])
+def test_what_can_not_be_written_is_raised(tmp_path, name, small_files_only):
+    noise = os.urandom(4000)
+    with (
+        small_files_only(2000),
+        pytest.raises(OSError, match="File too large"),
+        framing.new_file(tmp_path / name) as write,
+    ):
+        write(noise)
+
+
 @pytest.mark.parametrize("name", ["a", "a.gz"])
 def test_a_digest_gets_the_file_as_it_is_on_disk(tmp_path, name):
     content = gzip.compress(CONTENT) + gzip.compress(CONTENT) if name == "a.gz" else CONTENT

@@ -3,10 +3,9 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from pipeline import config
-from pipeline.data import idx, kinds, preparation, records
+from pipeline.data import examples, idx, kinds, preparation, records, writing
 from pipeline.data.kinds import OfficialFiles, OwnRecords, Sample
 from tests.pipeline.data.preparing import prepare, sizes
 from trainer_module import features
@@ -22,11 +21,12 @@ def sums(directory):
     }
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_the_real_training_set_is_split_55000_to_5000_and_the_test_set_kept(
     official_dir, parent, monkeypatch, read_records
 ):
     # Encoding 70,000 images takes longer than everything else together.
-    monkeypatch.setattr(records, "_encode_png", lambda image: b"")
+    monkeypatch.setattr(examples, "_encode_png", lambda image: b"")
     prepared = prepare(OfficialFiles(official_dir), parent)
     assert sizes(prepared) == {"train": 55_000, "eval": 5_000, "test": 10_000}
     [evaluation] = prepared.directory.glob("span-1/version-1/eval-*")
@@ -115,7 +115,7 @@ def test_settings_without_effect_make_no_other_records(official, parent, kind, u
     assert before.directory == after.directory
 
 
-def write_nothing(directory, splits, manifest):
+def write_nothing(directory, splits, manifest, meanwhile):
     directory.mkdir(parents=True)
     (directory / preparation.records.MANIFEST_FILE).write_text('{"examples": {}}')
 
@@ -175,11 +175,11 @@ def test_a_damaged_official_file_is_refused_and_nothing_is_written(official, par
 
 
 def test_a_disk_that_is_full_is_refused_and_nothing_is_left(official, parent, monkeypatch, refusal):
-    def write(writer, record):
+    def fail(image, label):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tf.io.TFRecordWriter, "write", write)
+        patch.setattr(writing, "to_example", fail)
         with refusal(parent, "No space left on device; free some space", "--root"):
             prepare(official, parent, eval_examples=20)
     assert list(parent.iterdir()) == []
@@ -279,8 +279,9 @@ def test_damaged_records_are_kept_if_the_images_are_gone(official, parent, refus
     assert (directory / "dataset.json").read_text() == "{"
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_the_sample_is_large_enough_to_learn_from_and_balanced(parent, monkeypatch):
-    monkeypatch.setattr(records, "_encode_png", lambda image: b"")
+    monkeypatch.setattr(examples, "_encode_png", lambda image: b"")
     prepared = prepare(Sample(), parent)
     assert prepared.examples == {
         split: dict.fromkeys(features.CLASS_NAMES, count)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipeline.data import records
+from pipeline.data import examples, records, writing
 from pipeline.data.idx import LabelledImages
 from trainer_module import features
 
@@ -65,7 +65,7 @@ def test_an_example_has_the_two_features_of_the_contract(directory):
 
 
 def test_a_split_is_sharded_evenly_under_the_documented_names(directory, monkeypatch, read_records):
-    monkeypatch.setattr(records, "EXAMPLES_PER_SHARD", 15)
+    monkeypatch.setattr(writing, "EXAMPLES_PER_SHARD", 15)
     records.write_splits(directory, {"train": labelled(40), "eval": labelled(15)}, {})
     sizes = {
         "train-00000-of-00003": 14,
@@ -145,20 +145,22 @@ def test_a_disk_that_fills_up_is_refused_and_nothing_is_left(directory, refusal,
     assert list(directory.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (OSError(28, "No space left on device"), "No space left on device"),
-        (tf.errors.ResourceExhaustedError(None, None, "/x; quota exceeded"), "/x; quota exceeded"),
-    ],
-    ids=["Python", "TensorFlow"],
-)
-def test_a_writer_that_fails_is_refused_and_nothing_is_left(
-    directory, monkeypatch, refusal, error, reason
-):
-    fail_at_example(monkeypatch, 7, error)
-    with refusal(f"can't be written to {directory}: {reason}; free some space", "--root"):
+def test_a_writer_that_fails_is_refused_and_nothing_is_left(directory, monkeypatch, refusal):
+    fail_at_example(monkeypatch, 7, OSError(28, "No space left on device"))
+    with refusal(f"can't be written to {directory}: No space left on device; free", "--root"):
         records.write_splits(directory, {"train": labelled(10)}, {})
+    assert list(directory.parent.iterdir()) == []
+
+
+def test_what_fails_in_another_process_is_refused_and_nothing_is_left(
+    directory, monkeypatch, refusal, small_files_only
+):
+    monkeypatch.setattr(writing, "_EXAMPLES_PER_PROCESS", 100)
+    with (
+        small_files_only(20_000),
+        refusal(f"The records can't be written to {directory}: File too large; free", "--root"),
+    ):
+        records.write_splits(directory, {"test": labelled(2), "train": labelled(200)}, {})
     assert list(directory.parent.iterdir()) == []
 
 
@@ -172,15 +174,15 @@ def test_an_interrupt_or_a_defect_is_passed_on_and_nothing_is_left(directory, mo
 
 def fail_at_example(monkeypatch, number, error):
     """Lets the writer of TFRecords raise when it gets to an example."""
-    write, written = tf.io.TFRecordWriter.write, []
+    written = []
 
-    def fail(writer, record):
-        written.append(record)
+    def fail(image, label):
+        written.append(label)
         if len(written) == number:
             raise error
-        write(writer, record)
+        return examples.to_example(image, label)
 
-    monkeypatch.setattr(tf.io.TFRecordWriter, "write", fail)
+    monkeypatch.setattr(writing, "to_example", fail)
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, refusal):
@@ -286,7 +288,7 @@ def test_a_file_that_vanished_is_refused(tmp_path, refusal):
 @pytest.fixture
 def written(directory, monkeypatch):
     """Records of two splits, one of them in two shards."""
-    monkeypatch.setattr(records, "EXAMPLES_PER_SHARD", 15)
+    monkeypatch.setattr(writing, "EXAMPLES_PER_SHARD", 15)
     records.write_splits(directory, {"train": labelled(20), "test": labelled(5)}, {})
     return directory
 

@@ -48,7 +48,7 @@ def prepare(monkeypatch):
     """Has the data prepared by something else: what it returns or raises."""
 
     def prepare(outcome):
-        def stand_in(source, settings, parent):
+        def stand_in(source, settings, parent, meanwhile):
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -115,10 +115,25 @@ def test_steps_and_the_size_of_each_split_are_told_before_the_graph_runs(
     ]
 
 
+@pytest.mark.usefixtures("graph_that_ends_well")
+def test_libraries_are_loaded_while_records_are_written(request_, monkeypatch, tmp_path):
+    done = []
+
+    def stand_in(source, settings, parent, meanwhile):
+        meanwhile()
+        done.append("written")
+        return prepared(tmp_path, COUNTS)
+
+    monkeypatch.setattr(Sample, "prepare", stand_in)
+    monkeypatch.setattr(worker, "_load_libraries", lambda: done.append("loaded"))
+    worker._run(request_, lambda event: None, Interrupts())
+    assert done[:2] == ["loaded", "written"]
+
+
 def test_the_sample_is_prepared_below_a_root_of_its_own(request_, monkeypatch, tmp_path):
     asked = []
 
-    def stand_in(source, settings, parent):
+    def stand_in(source, settings, parent, meanwhile):
         asked.append((settings, source, parent))
         raise UserError("Enough.")
 
