@@ -63,22 +63,27 @@ def here(commands, places):
     return commands.run(places / "here")
 
 
-@pytest.fixture(scope="module", params=["loopback", "pool"])
+@pytest.fixture(scope="module", params=["loopback", "pool", "two processes here"])
 def there(request, engines, commands, server, pool, places):
-    """The same on the engine, and where it is."""
-    flags = engines.flags(server, pool if request.param == "pool" else None)
-    root = places / request.param
+    """The same elsewhere, and where its root is."""
+    # No engine that is at hand starts a second worker but Beam's local one.
+    flags = {
+        "loopback": engines.flags(server),
+        "pool": engines.flags(server, pool),
+        "two processes here": ["--set", "engine.workers=2"],
+    }[request.param]
+    root = places / request.param.replace(" ", "_")
     return root, commands.run(root, "--to-node", "Evaluator", *flags)
 
 
-def test_every_node_runs_on_the_engine(there, here):
+def test_every_node_runs_there(there, here):
     _, ended = there
     assert ended.code == here.code == 0, ended.screen
     ran = {node for node, state in ended.states.items() if state == "done"}
     assert {"Trainer", *BEAM_NODES} <= ran
 
 
-def test_weights_do_not_depend_on_the_engine(there, here, places):
+def test_weights_do_not_depend_on_where_the_stages_ran(there, here, places):
     root, _ = there
     served = [find(one, "Trainer", "model") / "Format-Serving" for one in (places / "here", root)]
     # By all weights, bit for bit, and the graph.
@@ -86,7 +91,7 @@ def test_weights_do_not_depend_on_the_engine(there, here, places):
 
 
 @pytest.mark.parametrize("node", ["StatisticsGen", "ImageStatistics"])
-def test_statistics_do_not_depend_on_the_engine(node, there, here, places):
+def test_statistics_do_not_depend_on_where_the_stages_ran(node, there, here, places):
     root, _ = there
     expected, found = read_statistics(places / "here", node), read_statistics(root, node)
     assert expected.keys() == found.keys()
@@ -95,7 +100,7 @@ def test_statistics_do_not_depend_on_the_engine(node, there, here, places):
         assert numbers(found[name]) == pytest.approx(numbers(feature), rel=1e-12)
 
 
-def test_metrics_do_not_depend_on_the_engine(there, here):
+def test_metrics_do_not_depend_on_where_the_stages_ran(there, here):
     _, ended = there
     overall, expected = (one.result["evaluation"]["overall"] for one in (ended, here))
     assert overall.keys() == expected.keys()
@@ -114,7 +119,7 @@ def test_root_goes_from_this_machine_to_the_engine_without_running_again(
     assert len(read_job_states(engines.network, server)) == jobs
 
 
-def test_root_goes_from_the_engine_to_this_machine_without_running_again(commands, there):
+def test_root_goes_from_there_to_this_machine_without_running_again(commands, there):
     root, _ = there
     ended = commands.run(root, "--to-node", "Evaluator")
     states = {node: state for node, state in ended.states.items() if state != "left out"}
