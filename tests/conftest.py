@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 REQUIRE_ALL = "REQUIRE_ALL"
 """Set where nothing may be skipped for want of something, as `.ci/run` does."""
 
-OPTIONAL = ("TensorFlow Serving in Docker", "Docker Compose")
+OPTIONAL = ("TensorFlow Serving in Docker", "Docker Compose", "Prism")
 """What even such a machine may lack: a test that needs it is skipped anywhere."""
 
 

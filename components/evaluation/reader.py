@@ -54,7 +54,7 @@ def read_evaluation(directory: str) -> Evaluation:
 
 
 def read_figures(directory: str) -> Figures:
-    """Reads the figures of an evaluation that judges nothing.
+    """Reads the figures of the candidate alone, as of an evaluation that judges nothing.
 
     Args:
         directory: an `evaluation` artifact's.
@@ -63,8 +63,7 @@ def read_figures(directory: str) -> Figures:
         EvaluationError: as of `read_evaluation`.
     """
     with _whole(directory, _FIGURES):
-        [spec] = tfma.load_eval_result(directory).config.model_specs
-        return _read_figures(directory, spec.name)
+        return _read_figures(directory, _name_models(directory)[False])
 
 
 @contextmanager
@@ -90,9 +89,7 @@ def _whole(directory: str, files: Sequence[str]) -> Iterator[None]:
 
 
 def _read(directory: str) -> Evaluation:
-    specs = tfma.load_eval_result(directory).config.model_specs
-    # TFMA names the models only where a baseline stands beside the candidate.
-    names = {spec.is_baseline: spec.name for spec in specs}
+    names = _name_models(directory)
     candidate = _read_figures(directory, names[False])
     validation = tfma.load_validation_result(directory)
     return Evaluation(
@@ -102,6 +99,13 @@ def _read(directory: str) -> Evaluation:
         notes=list(_notes(candidate, has_baseline=True in names)),
         baseline=_read_figures(directory, names[True]) if True in names else None,
     )
+
+
+def _name_models(directory: str) -> dict[bool, str]:
+    """What TFMA calls the models, by whether one is the baseline."""
+    specs = tfma.load_eval_result(directory).config.model_specs
+    # It names them only where a baseline stands beside the candidate.
+    return {spec.is_baseline: spec.name for spec in specs}
 
 
 def _read_figures(directory: str, model_name: str) -> Figures:

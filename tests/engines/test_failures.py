@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.conftest import require
 from tests.engines.processes import read_job_states, run_python_job_server
 
 PATIENCE_S = 120
@@ -53,8 +54,8 @@ def waiting_worker(root):
 
 
 def test_prism_can_be_had(engines):
-    if engines.obstacle:
-        pytest.skip(f"Beam's job server in Python took its place, as {engines.obstacle}")
+    # Beam's job server in Python takes its place.
+    require("Prism", engines.obstacle or None)
 
 
 def test_engine_that_is_well_answers(engines, commands, server, tmp_path):
@@ -101,8 +102,8 @@ def test_workers_that_can_not_see_the_root_are_told_of(engines, commands, server
 
 
 def test_worker_that_is_killed_is_told_of(engines, commands, server, tmp_path):
-    if engines.obstacle:
-        pytest.skip("Beam's job server in Python waits for a worker that is gone")
+    # Beam's job server in Python waits for a worker that is gone.
+    require("Prism", engines.obstacle or None)
     with (
         engines.quick_pool(tmp_path) as pool,
         commands.checking(tmp_path, *engines.flags(server, pool)) as running,

@@ -33,8 +33,9 @@ settings = config.load_config(assignments=["training.epochs=2", "training.batch_
 dumped = settings.model_dump(mode="json")
 layout = {**dumped["model"], "filters": [4, 4]}
 groups = {name: dumped[name] for name in ("training", "augmentation", "learning_rate")}
-for elsewhere in ("training.memory_mb", "training.precision", "learning_rate.source"):
-    group, _, key = elsewhere.partition(".")
+elsewhere = ("training.flip_averaging", "training.memory_mb", "training.precision")
+for name in (*elsewhere, "learning_rate.source"):
+    group, _, key = name.partition(".")
     del groups[group][key]
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 10, 128)

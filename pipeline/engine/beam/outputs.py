@@ -108,7 +108,7 @@ def _look_at_evaluation(artifact: metadata_store_pb2.Artifact, source: Counts) -
     try:
         examples = read_figures(artifact.uri).overall.examples
     except EvaluationError:
-        examples = 0
+        return f"{artifact.uri} has no figures that can be read"
     return _compare(Path(artifact.uri), examples, source.get(_MEASURED))
 
 

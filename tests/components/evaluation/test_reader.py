@@ -161,7 +161,7 @@ def blessed(blessed_directory):
 
 
 @pytest.fixture(scope="module")
-def refused(tmp_path_factory):
+def refused_directory(tmp_path_factory):
     """A later model that misses many a threshold, on data without Coat.
 
     It takes every Shirt for a T-shirt, and now and then a Pullover for a Coat. The last
@@ -177,15 +177,18 @@ def refused(tmp_path_factory):
         max_recall_drop=0.5,
         confidence_intervals="jackknife",
     )
-    return read_evaluation(
-        evaluate(
-            directory,
-            BAD_TRUTH,
-            settings,
-            candidate=predict(BAD_TRUTH, BAD_GUESSES),
-            baseline=predict(BAD_TRUTH, BAD_BASELINE_GUESSES),
-        )
+    return evaluate(
+        directory,
+        BAD_TRUTH,
+        settings,
+        candidate=predict(BAD_TRUTH, BAD_GUESSES),
+        baseline=predict(BAD_TRUTH, BAD_BASELINE_GUESSES),
     )
+
+
+@pytest.fixture(scope="module")
+def refused(refused_directory):
+    return read_evaluation(refused_directory)
 
 
 @pytest.fixture(params=["blessed", "refused"])
@@ -300,6 +303,10 @@ def test_slices_are_cut_by_the_images_and_have_their_figures(blessed):
     assert part.loss == approx(log_loss(GOOD_TRUTH, GOOD_GUESSES, confused))
     # An image of Dress has nine of 28 rows of ink, one of Coat twelve.
     assert blessed.slices["ink"]["under 35 %"].examples == (GOOD_TRUTH <= 3).sum()
+
+
+def test_figures_alone_are_the_candidates_as_well(refused_directory, refused):
+    assert read_figures(refused_directory).overall == refused.overall
 
 
 def test_a_first_model_has_no_baseline_and_a_note_says_so(blessed):

@@ -155,7 +155,7 @@ def test_a_transform_graph_lacks_nothing(name, tmp_path):
 
 
 def test_an_evaluation_without_figures_is_refused(tmp_path):
-    with refusal(tmp_path, "has no example"):
+    with refusal(tmp_path, "has no figures that can be read"):
         check("evaluation", tmp_path)
 
 
