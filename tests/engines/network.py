@@ -37,8 +37,10 @@ class Network:
         """
         command = [str(word) for word in words]
         if hidden is not None:
-            mount = 'mount -t tmpfs none "$0" && exec "$@"'
-            command = ["unshare", "--mount", "sh", "-c", mount, str(hidden), *command]
+            # Not by unshare, which gives up where the root directory is no mount, as in a chroot.
+            mount = 'mount --make-rprivate / 2>/dev/null; mount -t tmpfs none "$0" && exec "$@"'
+            apart = ["unshare", "--mount", "--propagation=unchanged"]
+            command = [*apart, "sh", "-c", mount, str(hidden), *command]
         if self.holder is None:
             return command
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
