@@ -36,6 +36,8 @@ make_root() {
   mount --rbind /dev "$root/dev"
   # This machine's way to the network; installing certificates would write over those elsewhere.
   cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
+  # Beam's workers look for a job server in Python by the machine's name.
+  cp --dereference /etc/hosts "$root/etc/hosts"
   [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/pip.conf"
   if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
     cp --dereference /etc/ssl/certs/ca-certificates.crt "$root/etc/certificates.pem"
