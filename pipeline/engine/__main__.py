@@ -14,7 +14,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from pipeline.engine.beam.arguments import (
 from pipeline.engine.beam.packaging import provide
 from pipeline.engine.beam.probe import probe
 from pipeline.engine.beam.reaching import check_engine
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UserError
 from pipeline.screen import arguments, command_line
 from pipeline.screen.arguments import Parser
 from pipeline.screen.command_line import Answer
@@ -84,21 +84,23 @@ def _parse(argv: Sequence[str] | None, program: str) -> argparse.Namespace:
 
 
 def _check(settings: config.Config, console: Console) -> Answer:
-    check_arguments(settings)
     name, workers = name_engine(settings), settings.engine.workers
     root = workspace.expand(settings.paths.root)
     workspace.make_writable(root, "--root")
     document: dict[str, object] = {"engine": settings.engine.name, "root": str(root)}
     _silence_libraries()
     try:
+        # First, as it is asked which arguments it takes.
         check_engine(settings.engine)
+    except UserError as error:
+        return _fail(console, document, str(error))
+    check_arguments(settings)
+    try:
         with _scratch() as directory:
             beam_args = make_arguments(settings, provide(settings, directory))
             found = probe(name, beam_args, root, workers)
     except Exception as error:
-        cause = describe_cause(error, [root])
-        _say(console, cause)
-        return Answer({**document, "workers": [], "cause": cause}, ExitCode.FAILED)
+        return _fail(console, document, describe_cause(error, [root]))
     places = [vars(place) for place in found.workers]
     Table(_PLACES, places).print(console)
     _say(
@@ -107,6 +109,11 @@ def _check(settings: config.Config, console: Console) -> Answer:
         f"{found.seconds:.1f} s.",
     )
     return Answer({**document, "workers": places, "seconds": found.seconds, "cause": None})
+
+
+def _fail(console: Console, document: Mapping[str, object], cause: str) -> Answer:
+    _say(console, cause)
+    return Answer({**document, "workers": [], "cause": cause}, ExitCode.FAILED)
 
 
 @contextmanager

@@ -76,3 +76,11 @@ def test_command_tries_this_machine_and_prints_nothing_of_libraries(tmp_path):
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "local can run the Beam stages" in ended.stdout
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_server_that_is_away_is_not_asked_which_arguments_it_takes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engine, "_silence_libraries", lambda: None)
+    place = ("--engine", "portable", "--set", "engine.address=localhost:1")
+    arguments = ("--root", str(tmp_path), *place, "--set", 'beam.args=["--only_it_knows=1"]')
+    assert engine.main(["check", *arguments]) == ExitCode.FAILED
+    assert "No job server answers at localhost:1" in capsys.readouterr().out
