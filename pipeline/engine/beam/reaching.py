@@ -61,16 +61,10 @@ def find_obstacle(address: str, answer_s: float = ANSWER_S) -> str | None:
         A clause that says why there is none; None if there is.
     """
     deadline = time.monotonic() + answer_s
-    port = address.rpartition(":")[2]
-    if not port.isdecimal():
+    if not address.rpartition(":")[2].isdecimal():
         return "it is no host:port"
-    try:
-        with socket.create_connection((_host(address), int(port)), timeout=answer_s):
-            pass
-    except TimeoutError:
-        return f"it did not answer within {answer_s:g} s"
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
+    if why := _find_refusal(address, answer_s):
+        return why
     # Here, as it takes a while, and most runs need none.
     import grpc
 
@@ -79,8 +73,21 @@ def find_obstacle(address: str, answer_s: float = ANSWER_S) -> str | None:
             left = max(0.1, deadline - time.monotonic())
             grpc.channel_ready_future(channel).result(left)
         except grpc.FutureTimeoutError:
-            return "what listens there does not speak gRPC, as Beam does"
+            # One that ends right now takes a last connection and answers no more.
+            dumb = "what listens there does not speak gRPC, as Beam does"
+            return _find_refusal(address, answer_s) or dumb
     return None
+
+
+def _find_refusal(address: str, answer_s: float) -> str | None:
+    host_and_port = (_host(address), int(address.rpartition(":")[2]))
+    try:
+        with socket.create_connection(host_and_port, timeout=answer_s):
+            return None
+    except TimeoutError:
+        return f"it did not answer within {answer_s:g} s"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
 
 
 def _host(address: str) -> str:
