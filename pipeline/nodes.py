@@ -97,6 +97,9 @@ Where there is no window of spans, those that read it read what ImportExampleGen
 RESOLVERS = frozenset((BASELINE_RESOLVER, DRIFT_BASELINE, SPAN_WINDOW, FIRST_SPAN))
 """Those that look for what was made before; they are never cached."""
 
+BESIDE = frozenset((IMAGE_STATISTICS,))
+"""Those that take a processor to themselves for as long as another behind them takes the next."""
+
 OF_SPANS = frozenset(
     (DRIFT_BASELINE, DRIFT_VALIDATOR, SPAN_WINDOW, FIRST_SPAN, FIRST_TEST_EVALUATOR)
 )

@@ -91,6 +91,7 @@ CALLS = {
     "cache_utils.get_cached_outputs": names("metadata_handle", "cache_context"),
     "component_spec.ChannelParameter": names("type", "optional"),
     "component_spec.ExecutionParameter": names("type"),
+    "data_types.ExecutionInfo.from_proto": call("info"),
     "evaluator_executor.Executor": call("context"),
     "examples_utils.set_file_format": call("examples", "format"),
     "examples_utils.set_payload_format": call("examples", "format"),
@@ -432,6 +433,16 @@ def test_the_launcher_launches():
 def test_an_operator_runs_the_executor():
     for operator in find("launcher.DEFAULT_EXECUTOR_OPERATORS").values():
         inspect.signature(operator.run_executor).bind("self", "execution_info")
+        # As it is made in another process, by what its own has of these.
+        inspect.signature(operator).bind("executor_spec")
+    assert "self._executor_spec = executor_spec" in inspect.getsource(operator.__mro__[1])
+
+
+def test_what_an_executor_is_told_goes_through_a_message():
+    kind = find("data_types.ExecutionInfo")
+    info = kind(execution_id=7, input_dict={}, output_dict={}, exec_properties={"config": "{}"})
+    again = kind.from_proto(info.to_proto())
+    assert (again.execution_id, again.exec_properties) == (7, {"config": "{}"})
 
 
 def test_the_launcher_asks_the_cache_by_the_names_of_its_arguments():

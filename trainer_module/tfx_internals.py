@@ -78,6 +78,7 @@ MODULES = {
     # Running a graph.
     "cache_utils": "tfx.orchestration.portable.cache_utils",
     "compiler_constants": "tfx.dsl.compiler.constants",
+    "data_types": "tfx.orchestration.portable.data_types",
     "launcher": "tfx.orchestration.portable.launcher",
     "metadata": "tfx.orchestration.metadata",
     "partial_run_utils": "tfx.orchestration.portable.partial_run_utils",

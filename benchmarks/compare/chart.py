@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.compare.figures import Measured, Run, start_and_end
+from benchmarks.compare.figures import Measured, Run
 from pipeline import nodes
 
 _PIPELINES = ("textbook", "ours", "lean")
@@ -67,10 +67,9 @@ def draw(measured: Measured, file: Path) -> None:
 def _part(runs: Sequence[Run]) -> dict[str, float]:
     """The median of the seconds of each part of a pipeline's run."""
     found = dict.fromkeys(_COLOURS, 0.0)
-    # Where components ran side by side, more than all the time may be theirs.
-    found["start and end"] = max(0.0, statistics.median(start_and_end(run) or 0 for run in runs))
-    for name in dict.fromkeys(name for run in runs for name in run.stages):
-        seconds = statistics.median(run.stages.get(name, 0.0) for run in runs)
+    found["start and end"] = statistics.median(run.start_and_end or 0.0 for run in runs)
+    for name in dict.fromkeys(name for run in runs for name in run.shares):
+        seconds = statistics.median(run.shares.get(name, 0.0) for run in runs)
         found[_PARTS.get(name, "data")] += seconds
     return found
 

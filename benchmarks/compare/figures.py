@@ -1,9 +1,12 @@
 """What was measured, and the medians, ratios and tables that are made of it."""
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import pydantic
 
@@ -16,20 +19,28 @@ TRAINING = (nodes.LEARNING_RATE_FINDER, nodes.TRAINER)
 NOTHING = "–"
 
 
+class Interval(NamedTuple):
+    """When a component ran, in seconds from some point in time."""
+
+    component: str
+    began: float
+    ended: float
+
+
 @dataclass(frozen=True)
 class Run:
     """What one side took once.
 
     Attributes:
         usage: of the whole command.
-        stages: seconds of each component of a pipeline, by its class.
+        intervals: when each component of a pipeline ran.
         epochs_s: seconds of each epoch but the first, validation included.
         accuracy: on `test`, where it was measured.
         loss: on `test`, in nats.
     """
 
     usage: Usage
-    stages: Mapping[str, float] = field(default_factory=dict)
+    intervals: Sequence[Interval] = field(default_factory=list)
     epochs_s: Sequence[float] = field(default_factory=list)
     accuracy: float | None = None
     loss: float | None = None
@@ -45,9 +56,25 @@ class Run:
         return statistics.median(self.epochs_s) if self.epochs_s else None
 
     @property
+    def stages(self) -> dict[str, float]:
+        """Seconds of each component of a pipeline, by its name."""
+        return {one.component: one.ended - one.began for one in self.intervals}
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """The same, but where components run side by side, each has its part of that time."""
+        times = sorted({time for one in self.intervals for time in (one.began, one.ended)})
+        shares = dict.fromkeys(self.stages, 0.0)
+        for begin, end in itertools.pairwise(times):
+            at_once = [one for one in self.intervals if one.began <= begin and end <= one.ended]
+            for one in at_once:
+                shares[one.component] += (end - begin) / len(at_once)
+        return shares
+
+    @property
     def other_stages(self) -> float | None:
-        """Seconds of the components that do not train."""
-        others = [one for name, one in self.stages.items() if name not in TRAINING]
+        """Seconds in which there were components that do not train."""
+        others = [seconds for name, seconds in self.shares.items() if name not in TRAINING]
         return sum(others) if others else None
 
     @property
@@ -55,6 +82,11 @@ class Run:
         """Seconds of the whole command in which no component trained: start and end included."""
         training = sum(self.stages.get(name, 0.0) for name in TRAINING)
         return self.wall - training if self.stages else None
+
+    @property
+    def start_and_end(self) -> float | None:
+        """Seconds of a pipeline's command in which no component ran."""
+        return self.wall - sum(self.shares.values()) if self.shares else None
 
 
 Runs = Mapping[str, Sequence[Run]]
@@ -182,14 +214,9 @@ def _stages(measured: Measured) -> list[str]:
         medians = [_median(run.stages.get(name) for run in measured.runs[side]) for side in sides]
         lines.append(_row([name, *(_format(median, ".1f") for median in medians)]))
     if names:
-        ends = [_median(map(start_and_end, measured.runs[side])) for side in sides]
+        ends = [_median(run.start_and_end for run in measured.runs[side]) for side in sides]
         lines.append(_row(["start and end", *(_format(end, ".1f") for end in ends)]))
     return lines
-
-
-def start_and_end(run: Run) -> float | None:
-    """Seconds of a pipeline's command in which no component ran."""
-    return run.wall - sum(run.stages.values()) if run.stages else None
 
 
 def _ratios(runs: Runs) -> list[str]:

@@ -16,8 +16,6 @@ _SAMPLED_S = 0.5
 _PATIENCE_S = 20.0
 """In which a command may end its own processes, before it is killed."""
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-
 
 class FailedError(Exception):
     """A command ended with an exit code that was not expected; the message has its last lines."""
@@ -31,7 +29,8 @@ class Usage:
         wall_s: seconds from its start to its end.
         cpu_s: seconds of computing, on all cores, in user and in system mode.
         peak_mb: most memory at once, in megabytes (1e6 bytes), over all processes: looked at every
-            half a second, and at least that of the largest process, which is exact.
+            half a second, and at least that of the largest process, which is exact. What processes
+            share, as those that are forked do, counts once.
     """
 
     wall_s: float
@@ -111,19 +110,26 @@ def _sampling(root: int) -> Iterator[list[float]]:
 
 
 def _resident(root: int) -> float:
-    """The memory of a process and all below it, in bytes; what they share counts for each."""
+    """The memory of a process and all below it, in bytes; what they share counts once."""
     children: dict[int, list[int]] = {}
-    sizes: dict[int, int] = {}
     for directory in Path("/proc").glob("[0-9]*"):
         # It may have ended since.
         with suppress(OSError):
             # The name before, in brackets, may have anything in it.
             fields = (directory / "stat").read_text().rpartition(")")[2].split()
             children.setdefault(int(fields[1]), []).append(int(directory.name))
-            sizes[int(directory.name)] = int(fields[21]) * _PAGE
-    waiting, total = [root], 0
+    waiting, total = [root], 0.0
     while waiting:
         pid = waiting.pop()
-        total += sizes.get(pid, 0)
+        total += _read_share(pid)
         waiting += children.get(pid, [])
-    return float(total)
+    return total
+
+
+def _read_share(pid: int) -> float:
+    """Its memory, of what it shares only its part: the proportional set size of proc(5)."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0.0

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from benchmarks.compare import process
-from benchmarks.compare.figures import Run
+from benchmarks.compare.figures import Interval, Run
 from pipeline import nodes
 from pipeline.config import Config
 from trainer_module import features
@@ -100,13 +101,13 @@ class Side:
 def _ours(job: Job, root: Path, seed: int, *flags: str) -> Run:
     command = [sys.executable, "-m", "pipeline.local_runner", "--json", "--root", str(root)]
     command += [*job.data_flags, "--set", f"training.seed={seed}", *flags]
+    began = time.time()
     said, usage = process.run(command)
     result = json.loads(said)
-    done = {name: one for name, one in result["components"].items() if one["state"] == "done"}
     overall = result["evaluation"]["overall"] if result["evaluation"] else {}
     return Run(
         usage,
-        stages={name: one["seconds"] for name, one in done.items()},
+        intervals=read_intervals(root / "metadata.db", since=began),
         epochs_s=read_epochs(Path(result["log"]).read_text(encoding="utf-8")),
         accuracy=overall.get("accuracy"),
         loss=overall.get("loss"),
@@ -158,18 +159,32 @@ def _run_textbook(job: Job, seed: int) -> Run:
     _, usage = process.run(command)
     if not any((root / "serving").glob("*")):
         raise process.FailedError("the textbook pipeline pushed nothing")
-    return Run(usage, stages=read_stages(root / "metadata.db"))
+    return Run(usage, intervals=read_intervals(root / "metadata.db"))
 
 
-def read_stages(metadata: Path) -> dict[str, float]:
-    """Reads from ML Metadata's SQLite how many seconds each component took, by its class."""
+def read_intervals(metadata: Path, since: float = 0.0) -> list[Interval]:
+    """Reads from ML Metadata's SQLite when components ran that made something.
+
+    Args:
+        metadata: its file.
+        since: those that began earlier are left out, in seconds since the epoch.
+    """
     query = (
-        "SELECT Type.name, last_update_time_since_epoch - create_time_since_epoch "
-        "FROM Execution JOIN Type ON Type.id = type_id"
+        "SELECT Context.name, Execution.create_time_since_epoch, "
+        "Execution.last_update_time_since_epoch FROM Execution "
+        "JOIN Association ON execution_id = Execution.id JOIN Context ON Context.id = context_id "
+        "JOIN Type ON Type.id = Context.type_id WHERE Type.name = 'node' "
+        "AND last_known_state = ? AND Execution.create_time_since_epoch >= ?"
     )
     with closing(sqlite3.connect(metadata)) as connection:
-        rows = connection.execute(query).fetchall()
-    return {name.rpartition(".")[2]: milliseconds / 1000 for name, milliseconds in rows}
+        rows = connection.execute(query, (_COMPLETE, since * 1000)).fetchall()
+    return [
+        Interval(name.rpartition(".")[2], began / 1000, ended / 1000) for name, began, ended in rows
+    ]
+
+
+_COMPLETE = 3
+"""ML Metadata's `Execution.State` of what ran to its end."""
 
 
 def _batch_size() -> list[str]:

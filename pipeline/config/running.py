@@ -122,7 +122,14 @@ class Beam(Group):
 
 
 class Run(Group):
-    """How long a run may take."""
+    """How components are run."""
+
+    side_by_side: bool = Field(
+        True,
+        description="Whether ImageStatistics runs beside StatisticsGen, in a process of its own, "
+        "where Beam runs in this one and there are two processors; off, a run takes less memory "
+        "at once.",
+    )
 
     # None that trains such a network comes near it, and one that hangs does not stay for ever.
     component_timeout_min: float = Field(

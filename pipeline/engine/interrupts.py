@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
+_BREAK_OFF = signal.SIGUSR2
+"""By which a thread of this process has the main thread leave what may be broken off."""
+
 _REPEAT_S = 3.0
 """Until an interrupt that was swallowed is raised again: time to clean up for one that was not."""
 
@@ -38,6 +41,10 @@ class StoppedRunError(UserError):
     """The command ended the run, for the reason that it says."""
 
 
+class BrokenOffError(InterruptedRunError):
+    """What was called had to end, as something else had failed."""
+
+
 class Interrupts:
     """Whether this process was asked to stop, and what it must not be stopped in.
 
@@ -52,11 +59,14 @@ class Interrupts:
         self._reason = ""
         self._breakable = False
         self._raised = float("-inf")
+        self._taken = self._broken_off = False
 
     def take(self) -> None:
         """Takes the signals of this process from here on. To be called by its main thread."""
         for number in SIGNALS:
             signal.signal(number, self._handle)
+        signal.signal(_BREAK_OFF, self._handle_break_off)
+        self._taken = True
         read, write = os.pipe()
         os.set_blocking(write, False)
         # Written to at once, even while the main thread is busy outside of Python.
@@ -78,11 +88,12 @@ class Interrupts:
         Raises:
             InterruptedRunError: this process was asked to stop.
             StoppedRunError: it was, for a reason.
+            BrokenOffError: something else failed meanwhile.
         """
         try:
             try:
                 self._breakable = True
-                if self._asked:
+                if self._asked or self._broken_off:
                     raise Interruption
                 return call()
             finally:
@@ -90,10 +101,23 @@ class Interrupts:
         except BaseException as error:
             # Once more, in case it came just then.
             self._breakable = False
-            if self._asked:
+            if self._asked or self._broken_off:
                 # Whatever it is: some libraries make another exception of it.
                 raise self._error() from error
             raise
+
+    def break_off(self) -> None:
+        """Has the main thread leave what may be broken off, now and until `go_on`.
+
+        Not raised again where it is swallowed: then that goes on to its end.
+        """
+        self._broken_off = True
+        if self._taken:
+            signal.pthread_kill(threading.main_thread().ident or 0, _BREAK_OFF)
+
+    def go_on(self) -> None:
+        """Takes `break_off` back."""
+        self._broken_off = False
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
@@ -103,7 +127,7 @@ class Interrupts:
             yield
         finally:
             self._breakable = before
-        if before and self._asked:
+        if before and (self._asked or self._broken_off):
             raise Interruption
 
     def check(self) -> None:
@@ -112,6 +136,8 @@ class Interrupts:
             raise self._error()
 
     def _error(self) -> Exception:
+        if not self._asked:
+            return BrokenOffError()
         return StoppedRunError(self._reason) if self._reason else InterruptedRunError()
 
     def _handle(self, number: int, frame: object) -> None:
@@ -120,6 +146,10 @@ class Interrupts:
         # Not at once again, as where two signals come together: one leaves, and may clean up.
         if self._breakable and now - self._raised > self._repeat_s / 2:
             self._raised = now
+            raise Interruption
+
+    def _handle_break_off(self, number: int, frame: object) -> None:
+        if self._breakable:
             raise Interruption
 
     def _watch(self, read: int) -> None:

@@ -6,6 +6,7 @@ a run after a thousand others; without, hundredths of a second.
 """
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,30 @@ WHERE context_id = ?
 """
 
 
+_ONE_AT_A_TIME = threading.RLock()
+
+
 class LeanMetadata(metadata.Metadata):
-    """A handle for TFX's launcher, on a database in a file."""
+    """A handle for TFX's launcher, on a database in a file, which one thread has at a time.
+
+    SQLite lets one write at a time, and ML Metadata gives up on the others.
+    """
+
+    def __enter__(self) -> "LeanMetadata":
+        """Waits until no other thread of this process has the database, and opens it."""
+        _ONE_AT_A_TIME.acquire()
+        try:
+            return super().__enter__()
+        except BaseException:
+            _ONE_AT_A_TIME.release()
+            raise
+
+    def __exit__(self, *exception: Any) -> None:
+        """Closes it."""
+        try:
+            super().__exit__(*exception)
+        finally:
+            _ONE_AT_A_TIME.release()
 
     @property
     def store(self) -> "LeanStore":

@@ -120,14 +120,14 @@ def _follow(process: subprocess.Popen, events: "_Events", time_limit_s: float) -
         What to say of one that was told to end, if it does not do so itself.
     """
     while events.follow():
-        if events.busy_s > time_limit_s:
+        for task in events.overdue(time_limit_s):
             cause = (
-                f"{events.doing} took longer than run.component_timeout_min = "
+                f"{task.name} took longer than run.component_timeout_min = "
                 f"{time_limit_s / 60:g} allows, and was ended: see in the log where it was"
             )
             process.send_signal(signal.SIGUSR1)
             _tell(process, cause)
-            return Finished(failure=Failure(cause=cause, node=events.node))
+            return Finished(failure=Failure(cause=cause, node=task.node))
     # It has closed the pipe, and leaves.
     with suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_S)
@@ -139,6 +139,15 @@ def _let_end(process: subprocess.Popen, events: "_Events") -> None:
     while events.follow() and time.monotonic() < deadline:
         pass
     process.wait(max(0.0, deadline - time.monotonic()))
+
+
+@dataclass
+class _Task:
+    """What a worker is at, which node that is, if it is one, and for how many seconds."""
+
+    name: str
+    node: str | None = None
+    busy_s: float = 0.0
 
 
 class _Events:
@@ -154,16 +163,19 @@ class _Events:
         self._lines: deque[bytes] = deque()
         self._rest = b""
         self.finished: Finished | None = None
-        self.node: str | None = None
-        self.doing = "starting"
-        self.busy_s = 0.0
+        self._tasks = [_Task("starting")]
+
+    def overdue(self, time_limit_s: float) -> list[_Task]:
+        """What takes longer than it may."""
+        return [task for task in self._tasks if task.busy_s > time_limit_s]
 
     def follow(self) -> bool:
         """Handles what is said within a tick; returns whether there may be more."""
         began = time.monotonic()
         ready, _, _ = select.select([self._pipe], [], [], _TICK_S)
         # Not the time in which this process was stopped, and maybe the worker with it.
-        self.busy_s += min(time.monotonic() - began, _TICK_S)
+        for task in self._tasks:
+            task.busy_s += min(time.monotonic() - began, _TICK_S)
         if not ready:
             # A process that it started may hold the pipe for longer.
             return self._process.poll() is None
@@ -180,11 +192,12 @@ class _Events:
             case Finished():
                 self.finished = event
             case StepEvent():
-                self.node, self.doing, self.busy_s = None, event.text, 0.0
-            case NodeEvent(state="running"):
-                self.node, self.doing, self.busy_s = event.node, event.node, 0.0
+                self._tasks = [_Task(event.text)]
             case NodeEvent():
-                self.node, self.doing, self.busy_s = None, "what follows the components", 0.0
+                self._tasks = [task for task in self._tasks if task.node not in (None, event.node)]
+                if event.state == "running":
+                    self._tasks.append(_Task(event.node, event.node))
+                self._tasks = self._tasks or [_Task("what follows the components")]
         self._handle(event)
 
 

@@ -10,6 +10,7 @@ from pipeline.data import patterns
 from pipeline.data.kinds import OwnRecords
 from pipeline.data.preparation import Before, Prepared
 from pipeline.engine import part
+from pipeline.engine.beside import NodeFailedError
 from pipeline.engine.interrupts import Interrupts
 from pipeline.engine.protocol import Request
 from pipeline.errors import UserError
@@ -118,7 +119,7 @@ def ask_gate(
     Returns:
         Why the gate refused it, a clause; empty if it did not.
     """
-    from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+    from pipeline.engine.dag_runner import ObservedDagRunner
     from pipeline.engine.earlier import OF_SPAN
     from trainer_module.tfx_internals import tfx_pipeline
 

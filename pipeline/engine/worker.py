@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from components import verdict
 from components.data_gate.findings import DataRefusedError, Finding, without_pictures
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
+from components.serving_check.runner import start_ahead
 from pipeline import effect, nodes
 from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
@@ -31,6 +32,7 @@ from pipeline.data.kinds import OwnRecords
 from pipeline.engine import window
 from pipeline.engine.beam.arguments import make_arguments
 from pipeline.engine.beam.packaging import provide
+from pipeline.engine.beside import NodeFailedError, choose_nodes
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
 from pipeline.engine.protocol import (
     INTERRUPTED,
@@ -173,6 +175,12 @@ def _run_graph(
     beam_args = make_arguments(request.config, package)
     stages = BeamStages(request.config, beam_args, place.root, scratch, interrupts)
 
+    def guard(info: Any, execute: Callable[[], Any]) -> Any:  # noqa: ANN401 - TFX's, untyped.
+        if info.pipeline_node.node_info.id == nodes.EVALUATOR and _checks_in_process(request):
+            # What it has to import is imported by the time the check begins.
+            start_ahead()
+        return stages.run(data.sizes, info, execute)
+
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
@@ -193,7 +201,9 @@ def _run_graph(
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
-        guard=partial(stages.run, data.sizes),
+        guard=guard,
+        # After a look at earlier spans this process has computed, and can't be forked any more.
+        beside=() if window.is_wanted(request) else choose_nodes(request.config),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:
@@ -222,10 +232,12 @@ def _run_graph(
     )
 
 
+def _checks_in_process(request: Request) -> bool:
+    return request.config.serving.check == "process" and request.to_node != nodes.EVALUATOR
+
+
 def _run_nodes(run: Callable[[], None], place: Workspace) -> tuple[Finished, Sequence[Finding]]:
     """Runs the nodes; returns how that ended, and what the data gate stopped it for, if it did."""
-    from pipeline.engine.dag_runner import NodeFailedError
-
     try:
         run()
     except InterruptedRunError:

@@ -1,13 +1,19 @@
+import itertools
+
 import pytest
 
 from benchmarks.compare import figures
-from benchmarks.compare.figures import Measured, Ratio, Run
+from benchmarks.compare.figures import Interval, Measured, Ratio, Run
 from benchmarks.compare.process import Usage
 from pipeline import nodes
 
 
-def run(wall=10.0, cpu=20.0, **fields) -> Run:
-    return Run(Usage(wall, cpu, 1500.0), **fields)
+def run(wall=10.0, cpu=20.0, stages=None, **fields) -> Run:
+    """A run whose components took so many seconds, one after the other."""
+    ends = itertools.accumulate((stages or {}).values(), initial=0.0)
+    times = zip(stages or {}, itertools.pairwise(ends), strict=True)
+    intervals = [Interval(name, began, ended) for name, (began, ended) in times]
+    return Run(Usage(wall, cpu, 1500.0), intervals, **fields)
 
 
 def measured(**runs) -> Measured:
@@ -27,11 +33,20 @@ def test_a_pipeline_is_parted_into_training_all_else_and_both_ends():
     one = run(10.0, stages=STAGES)
     assert one.other_stages == 2.0
     assert one.besides_training == 6.0
-    assert figures.start_and_end(one) == 4.0
+    assert one.start_and_end == 4.0
+
+
+def test_components_that_ran_side_by_side_share_that_time():
+    images = Interval(nodes.IMAGE_STATISTICS, 0.0, 3.0)
+    statistics = Interval(nodes.STATISTICS_GEN, 1.0, 5.0)
+    one = Run(Usage(10.0, 20.0, 1500.0), [images, statistics])
+    assert one.stages == {nodes.IMAGE_STATISTICS: 3.0, nodes.STATISTICS_GEN: 4.0}
+    assert one.shares == {nodes.IMAGE_STATISTICS: 2.0, nodes.STATISTICS_GEN: 3.0}
+    assert one.other_stages == one.start_and_end == 5.0
 
 
 def test_what_has_no_components_has_no_parts():
-    assert run().other_stages is run().besides_training is figures.start_and_end(run()) is None
+    assert run().other_stages is run().besides_training is run().start_and_end is None
 
 
 def test_an_epoch_is_the_median_of_those_that_were_timed():

@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -46,6 +47,24 @@ time.sleep(1)
 [one.communicate() for one in both]
 """
     assert process.run(python(source))[1].peak_mb > 2 * _MEGABYTES
+
+
+def test_memory_that_processes_share_counts_once():
+    source = f"""
+import os, sys
+x = bytearray({_MEGABYTES}_000_000)
+if os.fork():
+    os.wait()
+else:
+    print(flush=True)
+    sys.stdin.read()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(python(source), stdin=pipe, stdout=pipe) as both:
+        both.stdout.readline()
+        found = process._resident(both.pid) / 1e6
+        both.communicate()
+    assert _MEGABYTES < found < 1.5 * _MEGABYTES
 
 
 def test_a_command_that_fails_says_why():

@@ -4,7 +4,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from benchmarks.compare.sides import read_stages
+from benchmarks.compare.sides import read_intervals
 from benchmarks.compare.textbook.pipeline import build_eval_config
 from pipeline import config, nodes
 from pipeline.data.kinds import Sample
@@ -33,7 +33,9 @@ def test_the_textbook_pipeline_pushes_a_model_that_serves_raw_examples(tmp_path)
     command += ["--records", str(files[0].parent), "--epochs", "1", "--batch-size", "20"]
     command += ["--train", str(EXAMPLES), "--eval", str(EXAMPLES)]
     subprocess.run(command, check=True, stderr=subprocess.PIPE)
-    assert {nodes.TRANSFORM, nodes.TRAINER, nodes.EVALUATOR} <= {*read_stages(root / "metadata.db")}
+    assert {nodes.TRANSFORM, nodes.TRAINER, nodes.EVALUATOR} <= {
+        one.component for one in read_intervals(root / "metadata.db")
+    }
     # What it is trained on was written by Transform, of all splits.
     written = root.glob("artifacts/Transform/transformed_examples/*/Split-*")
     assert {path.name.removeprefix("Split-") for path in written} == {*SPLITS}

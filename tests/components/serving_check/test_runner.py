@@ -372,18 +372,32 @@ print(json.dumps(report))
 """
 
 
-def test_process_starts_before_it_is_known_what_the_model_is_asked(tmp_path, monkeypatch):
-    script, running = tmp_path / "probe.py", []
-    script.write_text(WAIT)
-    monkeypatch.setattr(runner, "_PROBE", script)
-    start = subprocess.Popen
+@pytest.fixture
+def running(monkeypatch):
+    """Gets each process that a check starts."""
+    running, start = [], subprocess.Popen
 
     def popen(*arguments, **options):
         running.append(start(*arguments, **options))
         return running[-1]
 
     monkeypatch.setattr(runner.subprocess, "Popen", popen)
+    yield running
+    for process in running:
+        process.kill()
+        process.wait()
 
+
+@pytest.fixture
+def waiting_probe(tmp_path, monkeypatch):
+    """In place of the probe, one that needs no model."""
+    script = tmp_path / "probe.py"
+    script.write_text(WAIT)
+    monkeypatch.setattr(runner, "_PROBE", script)
+
+
+@pytest.mark.usefixtures("waiting_probe")
+def test_process_starts_before_it_is_known_what_the_model_is_asked(tmp_path, running):
     def gather():
         assert [process.poll() for process in running] == [None]
         return Questions([b"a"], {})
@@ -392,16 +406,29 @@ def test_process_starts_before_it_is_known_what_the_model_is_asked(tmp_path, mon
     assert report.reasons == [["YQ=="]]
 
 
-def test_process_ends_where_it_can_not_be_said_what_to_ask(sound_model, monkeypatch):
-    running = []
-    start = subprocess.Popen
+@pytest.mark.usefixtures("waiting_probe")
+def test_process_that_was_started_ahead_is_that_of_the_next_check_alone(tmp_path, running):
+    runner.start_ahead()
+    runner.start_ahead()
+    assert len(running) == 1
+    for processes in (1, 2):
+        report = run_check(tmp_path, lambda: Questions([b"a"], {}), GENEROUS, image_feature=IMAGE)
+        assert report.reasons == [["YQ=="]]
+        assert len(running) == processes
+        assert running[-1].returncode is not None
 
-    def popen(*arguments, **options):
-        running.append(start(*arguments, **options))
-        return running[-1]
 
-    monkeypatch.setattr(runner.subprocess, "Popen", popen)
+def test_process_that_can_not_be_started_ahead_is_for_the_check_to_tell(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise BlockingIOError("no more processes")
 
+    monkeypatch.setattr(runner.subprocess, "Popen", refuse)
+    runner.start_ahead()
+    with pytest.raises(BlockingIOError):
+        run_check(tmp_path, lambda: Questions([b"a"], {}), GENEROUS, image_feature=IMAGE)
+
+
+def test_process_ends_where_it_can_not_be_said_what_to_ask(sound_model, running):
     def fail():
         raise OSError("no examples")
 

@@ -16,7 +16,8 @@ from tfx.orchestration.portable import launcher
 from tfx.types import standard_artifacts
 
 from components.properties import SKIPPED
-from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+from pipeline.engine.beside import NodeFailedError
+from pipeline.engine.dag_runner import ObservedDagRunner
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.errors import UserError
 

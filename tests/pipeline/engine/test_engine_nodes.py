@@ -8,7 +8,8 @@ from tfx import v1 as tfx
 from tfx.types import standard_artifacts
 
 from pipeline.engine.beam.failures import EngineError
-from pipeline.engine.dag_runner import NodeFailedError, ObservedDagRunner
+from pipeline.engine.beside import NodeFailedError
+from pipeline.engine.dag_runner import ObservedDagRunner
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from tests.pipeline.engine.beam import standin
 

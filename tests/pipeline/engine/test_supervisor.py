@@ -563,9 +563,25 @@ def test_each_component_has_the_whole_time(worker, request_, surroundings):
         for node in ("StatisticsGen", "Transform", "Trainer", "Evaluator"):
             emit("node", node=node, state="running")
             time.sleep(0.5)
+            emit("node", node=node, state="done")
         emit("finished")
     """)
     assert run_worker(request_, replace(surroundings, time_limit_s=1.5), ignore) == Finished()
+
+
+def test_a_component_beside_another_is_named_where_it_takes_too_long(
+    worker, request_, surroundings
+):
+    worker("""
+        emit("node", node="ImageStatistics", state="running")
+        for node in ("StatisticsGen", "ExampleValidator", "SchemaGen"):
+            emit("node", node=node, state="running")
+            time.sleep(0.7)
+            emit("node", node=node, state="done")
+        time.sleep(20)
+    """)
+    finished = run_worker(request_, replace(surroundings, time_limit_s=1.5), ignore)
+    assert finished.failure.node == "ImageStatistics"
 
 
 def test_temporary_files_of_a_worker_are_in_a_directory_that_goes_with_it(

@@ -7,7 +7,7 @@ from components.model_store import identity
 from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from pipeline import nodes
-from pipeline.engine.dag_runner import NodeFailedError
+from pipeline.engine.beside import NodeFailedError
 from pipeline.runs import outcome
 from pipeline.runs.run_result import TrainingResult
 from tests.pipeline.mill import TRAINED, Mill

@@ -18,6 +18,7 @@ from pipeline import config, nodes, workspace
 from pipeline.data import preparation
 from pipeline.data.kinds import OwnRecords, Sample
 from pipeline.engine import worker
+from pipeline.engine.beside import NodeFailedError
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts
 from pipeline.errors import ExitCode
 from pipeline.runs import metadata, pages, run_result
@@ -205,7 +206,7 @@ def run_graph(tmp_path, monkeypatch):
 
     def run_graph(cause=None, before=lambda: None):
         before()
-        error = dag_runner.NodeFailedError("Trainer")
+        error = NodeFailedError("Trainer")
         error.__cause__ = cause
         monkeypatch.setattr(FakeRunner, "error", error if cause else None)
         monkeypatch.setattr(dag_runner, "ObservedDagRunner", FakeRunner)
