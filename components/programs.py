@@ -1,6 +1,8 @@
-"""Running a module of this project in a process of its own, wherever that is started."""
+"""Running a module of this project in a process of its own, and how a process ended."""
 
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -24,3 +26,23 @@ def module_program(module: str) -> list[str]:
         module: its dotted name.
     """
     return [sys.executable, "-c", _PROGRAM.format(root=str(_ROOT), module=module)]
+
+
+def describe_exit(code: int) -> str:
+    """Says how a process ended, in words that follow what it is called.
+
+    Args:
+        code: its exit code; of one that a signal ended, the signal's number below zero.
+
+    Returns:
+        As `ended with exit code 3`, or `was ended by SIGKILL, perhaps for want of memory`.
+    """
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = f"signal {-code}"
+    # Most real-time signals have no name.
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+    # As the kernel does where memory is used up.
+    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"

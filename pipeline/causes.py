@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import LostProcessError, UserError
 
 Places = Collection[Path]
 
@@ -29,7 +29,7 @@ def describe_cause(error: BaseException | None, places: Places = ()) -> str:
     """
     if error is None:
         return "its inputs could not be resolved"
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | LostProcessError):
         return str(error)
     shortage = find_shortage(error, places)
     if shortage:

@@ -1,4 +1,4 @@
-"""How a command ends: its exit codes, and the error that a person can mend."""
+"""How a command ends: its exit codes, and the errors that are a sentence for a person."""
 
 import enum
 import re
@@ -29,6 +29,13 @@ class UserError(Exception):
     def __str__(self) -> str:
         """The sentence, with control characters and bytes that are no UTF-8 written out."""
         return make_visible(super().__str__())
+
+
+class LostProcessError(Exception):
+    """A process died that did a part of the work: one sentence that says how, and what to do.
+
+    Commands print it without a traceback and exit with `ExitCode.FAILED`.
+    """
 
 
 def make_visible(text: str) -> str:

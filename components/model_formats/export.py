@@ -5,7 +5,6 @@ Free of TensorFlow: only that process loads it.
 
 import json
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from components.model_formats.formats import FORMATS, describe, missing_packages
-from components.programs import module_program
+from components.programs import describe_exit, module_program
 
 TOLERANCE = 1e-4
 """How far a probability may be from the version's, in a format that computes with floats.
@@ -123,10 +122,7 @@ def _convert(version: Path, name: str, file: Path) -> dict[str, Any]:
 def _describe_end(code: int, errors: IO[str]) -> str:
     errors.seek(0)
     said = errors.read().strip().splitlines() or ["without a word"]
-    how = (
-        f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    )
-    return f"the converter {how}: {said[-1][:200]}"
+    return f"the converter {describe_exit(code)}: {said[-1][:200]}"
 
 
 def _find_fault(name: str, report: Mapping[str, float]) -> str:

@@ -15,6 +15,7 @@ from typing import IO
 
 from components.model_server.client import ServerError, find_fault
 from components.model_server.image import SERVER_IMAGE, find_obstacle
+from components.programs import describe_exit
 
 PROGRAM = "tensorflow_model_server"
 
@@ -150,9 +151,7 @@ def _wait(
     deadline = time.monotonic() + timeout_s
     while fault := find_fault(addresses.rest, model, version):
         if process.poll() is not None:
-            raise ServerError(
-                f"the server ended with exit code {process.returncode}: {_last_line(log)}"
-            )
+            raise ServerError(f"the server {describe_exit(process.returncode)}: {_last_line(log)}")
         if time.monotonic() > deadline:
             raise ServerError(f"the version was not available after {timeout_s:g} s: {fault}")
         time.sleep(_POLL_S)

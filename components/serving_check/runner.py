@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from components import quiet
+from components.programs import describe_exit
 from components.serving_check.findings import Findings
 from trainer_module import served
 
@@ -245,11 +245,12 @@ def _reasons(message: dict[str, Any]) -> list[str]:
 
 
 def _describe_end(code: int, step: str, errors: IO[str]) -> str:
+    ended = f"while {step}, the process {describe_exit(code)}"
     if code < 0:
-        return f"the process crashed with {signal.Signals(-code).name} while {step}"
+        return ended
     errors.seek(0)
     said = errors.read().strip().splitlines() or ["without a word"]
-    return f"the process ended with exit code {code} while {step}: {said[-1][:200]}"
+    return f"{ended}: {said[-1][:200]}"
 
 
 def _peak_memory_mb(pid: int) -> float:

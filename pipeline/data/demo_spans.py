@@ -115,6 +115,7 @@ def write(directory: Path, spans: Sequence[DemoSpan]) -> None:
 
     Raises:
         UserError: it can't be written, or is not empty.
+        LostProcessError: a process died that wrote.
     """
     records.check_empty(directory)
     with records.appearing(directory, "as DIR") as temporary:

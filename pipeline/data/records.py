@@ -62,6 +62,7 @@ def write_splits(
 
     Raises:
         UserError: the directory can't be written, or the disk is full.
+        LostProcessError: a process died that wrote.
     """
     with appearing(directory, elsewhere) as temporary:
         (temporary / _FIRST_VERSION).mkdir(parents=True)

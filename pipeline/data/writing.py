@@ -8,7 +8,6 @@ puts on its standard output what went wrong, if something did, both as Python pi
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -20,9 +19,10 @@ from typing import IO, TYPE_CHECKING, cast
 
 import numpy as np
 
-from components.programs import module_program
+from components.programs import describe_exit, module_program
 from pipeline.data import framing
 from pipeline.data.examples import to_example
+from pipeline.errors import LostProcessError
 
 if TYPE_CHECKING:
     from pipeline.data.idx import LabelledImages
@@ -68,7 +68,7 @@ def write(shards: Sequence[Shard], meanwhile: Callable[[], object] = lambda: Non
 
     Raises:
         OSError: a file can't be written.
-        RuntimeError: a process died.
+        LostProcessError: a process died.
     """
     examples = sum(len(shard.labels) for shard in shards)
     processors = len(os.sched_getaffinity(0))
@@ -135,8 +135,10 @@ def _check(process: subprocess.Popen) -> None:
     if said:
         raise pickle.loads(said)
     if code:
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise RuntimeError(f"a process that wrote records was ended by {how}")
+        raise LostProcessError(
+            f"A process that wrote records {describe_exit(code)}; run again, and end other "
+            "programs first where memory is short."
+        )
 
 
 def _run() -> None:

@@ -22,7 +22,7 @@ from pipeline import config, nodes
 from pipeline.causes import describe_cause
 from pipeline.engine.beam.arguments import leaves_process
 from pipeline.engine.interrupts import SIGNALS, BrokenOffError, InterruptedRunError, Interrupts
-from pipeline.errors import UserError
+from pipeline.errors import LostProcessError, UserError
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Forked:
 
         Raises:
             InterruptedRunError: it was ended.
-            UserError: it died.
+            LostProcessError: it died.
             Exception: what the function raised.
         """
         try:
@@ -81,7 +81,7 @@ class Forked:
         except BrokenProcessPool as error:
             if self._ended:
                 raise InterruptedRunError from error
-            raise UserError(
+            raise LostProcessError(
                 "its process ended before it had done its work, perhaps for want of memory; see "
                 "in the log whether it said why"
             ) from error

@@ -23,7 +23,7 @@ from rich.progress import (
 from components import quiet
 from pipeline import interrupt
 from pipeline.causes import find_shortage
-from pipeline.errors import ExitCode, UserError
+from pipeline.errors import ExitCode, LostProcessError, UserError
 from pipeline.runs.run_result import dump_json
 from trainer_module import keras_settings
 
@@ -215,6 +215,9 @@ def exit_with(command: Callable[[], int]) -> NoReturn:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         code = ExitCode.USAGE
+    except LostProcessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = ExitCode.FAILED
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         code = ExitCode.INTERRUPTED

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -45,6 +46,20 @@ def test_a_module_runs_as_the_program_whatever_the_working_directory_has(root, t
     )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("__main__ ['a', 'b c'] True ")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "ended with exit code 0"),
+        (3, "ended with exit code 3"),
+        (-signal.SIGKILL, "was ended by SIGKILL, perhaps for want of memory"),
+        (-signal.SIGSEGV, "was ended by SIGSEGV"),
+        (-(signal.SIGRTMIN + 1), f"was ended by signal {signal.SIGRTMIN + 1}"),
+    ],
+)
+def test_end_of_a_process_is_put_into_words(code, words):
+    assert programs.describe_exit(code) == words
 
 
 def test_it_is_run_by_this_python():

@@ -1,33 +1,18 @@
 """Runs of the command on a small subset of the real data."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from pipeline.config import PROJECT_DIRECTORY as CHECKOUT
+from tests.commands import Ended, begin, call
+
 PACKAGES = ("components", "pipeline", "schema", "trainer_module")
-TIME_LIMIT_S = 600
-"""Of one run, which takes half a minute where nothing else goes on."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """How one call of the command ended."""
-
-    code: int
-    screen: str
-    result: dict
-
-    def state(self, node: str) -> str:
-        return self.result["components"][node]["state"]
 
 
 @pytest.fixture(scope="session")
@@ -46,24 +31,10 @@ def _command(checkout: Path, root: Path, data_dir: Path, *arguments: str) -> lis
 def run(data_dir):
     """Runs the command to its end: `run(root, *arguments, checkout=...)`."""
 
-    def run(root: Path, *arguments: str, checkout: Path = CHECKOUT) -> Run:
-        ended = subprocess.run(
-            _command(checkout, root, data_dir, *arguments),
-            cwd=checkout,
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-        assert ended.stdout, ended.stderr
-        return Run(ended.returncode, ended.stderr, json.loads(ended.stdout.splitlines()[-1]))
+    def run(root: Path, *arguments: str, checkout: Path = CHECKOUT) -> Ended:
+        return call(_command(checkout, root, data_dir, *arguments), checkout)
 
     return run
-
-
-def _take_interrupts() -> None:
-    """Undoes what is handed down where the tests run in the background: SIGINT is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _kill_worker(process: subprocess.Popen) -> None:
@@ -77,33 +48,14 @@ def _kill_worker(process: subprocess.Popen) -> None:
 def run_and_break(data_dir):
     """Runs the command; when its screen says a text, interrupts it or kills its worker."""
 
-    def run_and_break(root: Path, text: str, *arguments: str, kill: bool = False) -> Run:
-        process = subprocess.Popen(
-            _command(CHECKOUT, root, data_dir, *arguments),
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # No other thread runs meanwhile.
-            preexec_fn=_take_interrupts,  # noqa: PLW1509
-        )
-        overdue = threading.Timer(TIME_LIMIT_S, process.kill)
-        overdue.start()
-        try:
-            screen = ""
-            while text not in screen:
-                line = process.stderr.readline()
-                assert line, f"ended without saying {text!r}: {screen}"
-                screen += line
+    def run_and_break(root: Path, text: str, *arguments: str, kill: bool = False) -> Ended:
+        with begin(_command(CHECKOUT, root, data_dir, *arguments)) as running:
+            running.wait_for(text)
             if kill:
-                _kill_worker(process)
+                _kill_worker(running.process)
             else:
-                process.send_signal(signal.SIGINT)
-            out, rest = process.communicate(timeout=TIME_LIMIT_S)
-        finally:
-            overdue.cancel()
-            process.kill()
-        return Run(process.returncode, screen + rest, json.loads(out.splitlines()[-1]))
+                running.process.send_signal(signal.SIGINT)
+            return running.end()
 
     return run_and_break
 

@@ -45,7 +45,7 @@ def test_bad_examples_are_refused_or_left_out(run, tmp_path, data):
     assert not (tmp_path / "refused" / "artifacts").exists()
     aside = run(tmp_path / "aside", *flags, "--set", "dataset.bad_examples=set_aside")
     assert aside.code == 0
-    assert aside.state("Transform") == "done"
+    assert aside.states["Transform"] == "done"
     assert "4 of 1,500 examples were set aside" in aside.screen.replace("\n", " ")
     [directory] = (tmp_path / "aside" / "records").iterdir()
     assert aside.result["set_aside"] == {

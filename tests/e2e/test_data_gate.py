@@ -43,8 +43,8 @@ class TestDataThatMustNotBeLearntFrom:
     def test_bad_data_ends_the_run_before_anything_learns(self, runs, root):
         refused = runs["refused"]
         assert refused.code == 4
-        assert refused.state("DataGate") == "failed"
-        assert refused.state("Transform") == "waiting"
+        assert refused.states["DataGate"] == "failed"
+        assert refused.states["Transform"] == "waiting"
         assert not served_versions(root)
 
     def test_each_reason_is_a_sentence_with_split_figure_and_bound(self, runs):
@@ -67,13 +67,13 @@ class TestDataThatMustNotBeLearntFrom:
     def test_gate_that_refused_is_asked_again_and_nothing_else(self, runs):
         again = runs["again"]
         assert again.code == 4
-        assert again.state("ImageStatistics") == "cached"
-        assert again.state("DataGate") == "failed"
+        assert again.states["ImageStatistics"] == "cached"
+        assert again.states["DataGate"] == "failed"
 
     def test_severity_that_is_changed_lets_the_data_pass_with_a_warning(self, runs):
         warned = runs["warned"]
         assert warned.code == 0
-        assert warned.state("ImageStatistics") == "cached"
-        assert warned.state("DataGate") == "done"
-        assert warned.state("Transform") == "done"
+        assert warned.states["ImageStatistics"] == "cached"
+        assert warned.states["DataGate"] == "done"
+        assert warned.states["Transform"] == "done"
         assert "Warning: ink in test: its Jensen–Shannon divergence" in warned.screen

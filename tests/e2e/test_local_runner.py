@@ -42,7 +42,7 @@ class TestFullRunThenUnchangedThenEditedSource:
         run, versions = runs["full"]
         assert run.code == 0, run.screen
         assert run.result["blessed"]
-        assert all(run.state(node) == "done" for node in set(NODES) - OF_SPANS)
+        assert all(run.states[node] == "done" for node in set(NODES) - OF_SPANS)
         assert [str(version) for version in versions] == [run.result["pushed"]["path"]]
 
     def test_result_has_every_class_by_name(self, runs):
@@ -125,7 +125,7 @@ class TestFullRunThenUnchangedThenEditedSource:
         run, versions = runs["unchanged"]
         assert run.code == 0
         others = set(NODES) - OF_SPANS - {BASELINE_RESOLVER}
-        assert {node: run.state(node) for node in others} == dict.fromkeys(others, "cached")
+        assert {node: run.states[node] for node in others} == dict.fromkeys(others, "cached")
         assert versions == runs["full"][1]
         assert "Nothing to do" in run.screen
 
@@ -135,9 +135,9 @@ class TestFullRunThenUnchangedThenEditedSource:
     def test_edited_network_is_trained_anew_on_what_is_there(self, runs):
         run, versions = runs["edited"]
         assert run.code == 0
-        assert run.state("ImportExampleGen") == "cached"
-        assert run.state("Transform") == "cached"
-        assert run.state("Trainer") == "done"
+        assert run.states["ImportExampleGen"] == "cached"
+        assert run.states["Transform"] == "cached"
+        assert run.states["Trainer"] == "done"
         assert len(versions) == 2
 
 
@@ -180,7 +180,7 @@ class TestRefusedModelIsJudgedAgainWithOtherLimits:
     def test_model_below_a_threshold_is_refused_with_the_reason(self, runs):
         run, versions = runs["inaccurate"]
         assert run.code == 3
-        assert run.state("Trainer") == "done"
+        assert run.states["Trainer"] == "done"
         assert run.result["blessed"] is False
         [reason] = run.result["reasons"]
         assert reason.startswith("accuracy overall is 0.")
@@ -202,7 +202,7 @@ class TestRefusedModelIsJudgedAgainWithOtherLimits:
     def test_same_model_is_pushed_where_the_limits_allow_it(self, runs):
         run, versions = runs["good"]
         assert run.code == 0, run.screen
-        assert run.state("Trainer") == "cached"
+        assert run.states["Trainer"] == "cached"
         assert len(versions) == 1
 
 
@@ -222,9 +222,9 @@ def test_loss_that_is_not_a_number_fails_the_trainer_and_blesses_nothing(
     cause = ended.result["failure"]["cause"]
     assert cause.startswith("DivergedError: the loss became nan in epoch 1, by its step ")
     assert "a lower learning_rate.peak" in cause
-    assert ended.state("LearningRateFinder") == "done"
-    assert ended.state("Trainer") == "failed"
-    assert ended.state("Evaluator") == "waiting"
+    assert ended.states["LearningRateFinder"] == "done"
+    assert ended.states["Trainer"] == "failed"
+    assert ended.states["Evaluator"] == "waiting"
     assert f"Trainer failed: {cause}" in ended.screen
     assert "Traceback" not in ended.screen
     assert "Traceback" in Path(ended.result["log"]).read_text()
@@ -255,19 +255,19 @@ class TestBrokenOffRunsGoOn:
     def test_interrupted_run_says_so_and_pushes_nothing(self, runs):
         run, versions = runs["interrupted"]
         assert run.code == 130
-        assert run.state("Transform") == "done"
-        assert run.state("Trainer") == "interrupted"
+        assert run.states["Transform"] == "done"
+        assert run.states["Trainer"] == "interrupted"
         assert "Interrupted" in Path(run.result["report"]).read_text(encoding="utf-8")
         assert not versions
 
     def test_run_after_an_interruption_takes_over_what_was_finished(self, runs):
         run, _ = runs["killed"]
-        assert run.state("Transform") == "cached"
+        assert run.states["Transform"] == "cached"
 
     def test_killed_run_says_so_and_pushes_nothing(self, runs):
         run, versions = runs["killed"]
         assert run.code == 1
-        assert run.state("Trainer") == "failed"
+        assert run.states["Trainer"] == "failed"
         assert "SIGKILL" in run.result["failure"]["cause"]
         assert "SIGKILL" in Path(run.result["report"]).read_text(encoding="utf-8")
         assert not versions
@@ -275,8 +275,8 @@ class TestBrokenOffRunsGoOn:
     def test_killed_training_goes_on_from_its_last_epoch_to_the_end(self, runs):
         run, versions = runs["resumed"]
         assert run.code == 0, run.screen
-        assert run.state("LearningRateFinder") == "cached"
-        assert run.state("Trainer") == "done"
+        assert run.states["LearningRateFinder"] == "cached"
+        assert run.states["Trainer"] == "done"
         assert "epoch 6/6" in run.screen
         assert "epoch 1/6" not in run.screen
         assert run.result["training"]["epochs"] == 6

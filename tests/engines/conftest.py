@@ -1,45 +1,26 @@
 """Real engines in a network of their own: Prism where Go can build it, else Beam's job server."""
 
-import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from tests.commands import Ended, Running, begin, call
 from tests.conftest import require
 from tests.engines import programs
 from tests.engines.network import Network, own_network
 from tests.engines.processes import (
-    CHECKOUT,
     Server,
     make_bare_python,
     run_pool,
     run_prism,
     run_python_job_server,
 )
-
-TIME_LIMIT_S = 600
-"""Of one command, which takes less than a minute where nothing else goes on."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, on standard error what it showed, and on standard output its object."""
-
-    code: int
-    screen: str
-    result: dict
-
-    @property
-    def states(self) -> dict[str, str]:
-        """Of each node."""
-        return {node: told["state"] for node, told in self.result["components"].items()}
 
 
 @dataclass(frozen=True)
@@ -51,40 +32,19 @@ class Commands:
 
     def run(self, root: Path, *arguments: str) -> Ended:
         """Runs the smallest pipeline."""
-        return self._call(self._run_command(root, *arguments))
+        return call(self._run_command(root, *arguments))
 
     def check(self, root: Path, *arguments: str) -> Ended:
         """Tries an engine."""
-        return self._call(self._check_command(root, *arguments))
+        return call(self._check_command(root, *arguments))
 
-    @contextmanager
-    def running(self, root: Path, *arguments: str) -> Iterator["Running"]:
+    def running(self, root: Path, *arguments: str) -> AbstractContextManager[Running]:
         """Begins to run the smallest pipeline; yields what goes on."""
-        with self._begin(self._run_command(root, *arguments)) as running:
-            yield running
+        return begin(self._run_command(root, *arguments))
 
-    @contextmanager
-    def checking(self, root: Path, *arguments: str) -> Iterator["Running"]:
+    def checking(self, root: Path, *arguments: str) -> AbstractContextManager[Running]:
         """Begins to try an engine; yields what goes on."""
-        with self._begin(self._check_command(root, *arguments)) as running:
-            yield running
-
-    @contextmanager
-    def _begin(self, command: list[str]) -> Iterator["Running"]:
-        process = subprocess.Popen(
-            command,
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # What is handed down where the tests run in the background would ignore it.
-            preexec_fn=_take_interrupts,  # noqa: PLW1509
-        )
-        try:
-            yield Running(process)
-        finally:
-            process.kill()
-            process.communicate()
+        return begin(self._check_command(root, *arguments))
 
     def _run_command(self, root: Path, *arguments: str) -> list[str]:
         settings = ("training.epochs=1", "evaluation.min_accuracy=0.0")
@@ -98,34 +58,6 @@ class Commands:
 
     def _command(self, *words: str) -> list[str]:
         return self.network.command(sys.executable, "-m", *words, "--json")
-
-    def _call(self, command: list[str]) -> Ended:
-        ended = subprocess.run(
-            command,
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-        assert ended.stdout, ended.stderr
-        return Ended(ended.returncode, ended.stderr, json.loads(ended.stdout.splitlines()[-1]))
-
-
-@dataclass(frozen=True)
-class Running:
-    """A command that goes on."""
-
-    process: subprocess.Popen
-
-    def end(self) -> Ended:
-        """Waits for its end."""
-        out, screen = self.process.communicate(timeout=TIME_LIMIT_S)
-        return Ended(self.process.returncode, screen, json.loads(out.splitlines()[-1]))
-
-
-def _take_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.config import PROJECT_DIRECTORY as CHECKOUT
 from tests.engines.network import Network, find_free_port
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 _TIME_LIMIT_S = 60
 _PROJECT = "fashion_mnist_pipeline"
 

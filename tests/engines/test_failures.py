@@ -86,6 +86,13 @@ def test_pool_that_is_away_is_named_at_once(engines, commands, server, tmp_path)
     check_refusal(ended, rf"No worker pool answers at {pool.address} \(connection refused\); .*")
 
 
+def test_pool_in_the_job_servers_place_is_told_of(engines, commands, tmp_path):
+    with engines.quick_pool(tmp_path) as pool:
+        ended = commands.check(tmp_path, *engines.flags(pool))
+    other = r"what listens there is no job server of Beam's"
+    check_refusal(ended, rf"No job server answers at {pool.address} \({other}\); .*")
+
+
 def test_workers_that_lack_the_project_are_told_of(engines, commands, server, tmp_path):
     with engines.poor_pool(tmp_path) as pool:
         ended = commands.check(tmp_path, *engines.flags(server, pool))

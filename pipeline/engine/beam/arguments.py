@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline import config
 from pipeline.config.running import Engine
-from pipeline.engine.beam.reaching import ANSWER_S
+from pipeline.engine.beam.reaching import ask_job_server
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -189,15 +189,12 @@ def _check_unknown(unknown: Sequence[str], parser: _Parser, engine: Engine) -> N
 
 
 def _ask_job_server(address: str) -> list[str]:
-    """Has a job server, which answers, say what arguments it takes; Beam hands those on to it."""
-    import grpc
-    from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+    """Has a job server say what arguments it takes; Beam hands those on to it."""
+    from apache_beam.portability.api import beam_job_api_pb2
 
-    with grpc.insecure_channel(address) as channel:
-        stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
-        request = beam_job_api_pb2.DescribePipelineOptionsRequest()
-        told = stub.DescribePipelineOptions(request, timeout=ANSWER_S)
-    return [f"--{option.name}" for option in told.options]
+    told = ask_job_server(address)
+    options = beam_job_api_pb2.DescribePipelineOptionsResponse.FromString(told).options
+    return [f"--{option.name}" for option in options]
 
 
 def _find_contradictions(options: "PipelineOptions") -> Iterator[str]:

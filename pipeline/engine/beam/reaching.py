@@ -6,28 +6,83 @@ Beam waits for a job server for as long as a job may take.
 import socket
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pipeline.config.running import Engine
 from pipeline.errors import UserError
 
+if TYPE_CHECKING:
+    import grpc
+
 ANSWER_S = 5.0
 """In which a server answers, if it is there."""
 
+_DESCRIBE = "/org.apache.beam.model.job_management.v1.JobService/DescribePipelineOptions"
+"""What Beam asks a job server first for each job, which so goes to none that can't answer it."""
+
 
 def check_engine(engine: Engine) -> None:
-    """Checks that the servers that the settings name answer.
+    """Checks that the servers that the settings name answer, and that one is a job server.
 
     Raises:
-        UserError: one does not; the sentence says which, and why.
+        UserError: one does not, or is none; the sentence says which, and why.
     """
     if "address" in engine.without_effect():
         return
     pool = engine.pool_address if engine.environment == "pool" else None
     for obstacle in find_obstacles(engine.address, pool):
-        raise UserError(
-            f"{obstacle[0].upper()}{obstacle[1:]}; start it, or set engine.address and "
-            "engine.pool_address to where it is."
-        )
+        raise _refusal(obstacle)
+    if engine.address:
+        ask_job_server(engine.address)
+
+
+def ask_job_server(address: str, answer_s: float = ANSWER_S) -> bytes:
+    """Asks a job server, which is there, what arguments it takes.
+
+    Does so without Beam, which takes two seconds to import.
+
+    Args:
+        address: its `host:port`.
+        answer_s: how long it may take to answer, in seconds.
+
+    Returns:
+        A serialized `DescribePipelineOptionsResponse`.
+
+    Raises:
+        UserError: it is no job server, or does not answer.
+    """
+    # Here, as it takes a while, and most runs need none.
+    import grpc
+
+    with grpc.insecure_channel(address) as channel:
+        try:
+            return channel.unary_unary(_DESCRIBE)(b"", timeout=answer_s)
+        except grpc.RpcError as error:
+            why = _describe_error(error, address, answer_s)
+            raise _refusal(_no_job_server(address, why)) from error
+
+
+def _describe_error(error: "grpc.Call", address: str, answer_s: float) -> str:
+    """Says why a call came to nothing, of what a moment ago took connections."""
+    match error.code().name:
+        case "UNIMPLEMENTED":
+            return "what listens there is no job server of Beam's"
+        case "DEADLINE_EXCEEDED":
+            return _too_slow(answer_s)
+        case code:
+            [told, *_] = (error.details() or "without a word").splitlines()
+            return _find_refusal(address, answer_s) or f"gRPC reports {code}: {told}"
+
+
+def _refusal(obstacle: str) -> UserError:
+    return UserError(
+        f"{obstacle[0].upper()}{obstacle[1:]}; start it, or set engine.address and "
+        "engine.pool_address to where it is."
+    )
+
+
+def _no_job_server(address: str, why: str) -> str:
+    return f"no job server answers at {address} ({why})"
 
 
 def find_obstacles(address: str | None, pool: str | None) -> Iterator[str]:
@@ -43,7 +98,7 @@ def find_obstacles(address: str | None, pool: str | None) -> Iterator[str]:
     if not address:
         return
     if why := find_obstacle(address):
-        yield f"no job server answers at {address} ({why})"
+        yield _no_job_server(address, why)
     # Elsewhere, it may be one that the engine reaches, and this machine does not.
     is_neighbour = pool and _host(pool) == _host(address)
     if pool and is_neighbour and (why := find_obstacle(pool)):
@@ -85,9 +140,13 @@ def _find_refusal(address: str, answer_s: float) -> str | None:
         with socket.create_connection(host_and_port, timeout=answer_s):
             return None
     except TimeoutError:
-        return f"it did not answer within {answer_s:g} s"
+        return _too_slow(answer_s)
     except OSError as error:
         return (error.strerror or str(error)).lower()
+
+
+def _too_slow(answer_s: float) -> str:
+    return f"it did not answer within {answer_s:g} s"
 
 
 def _host(address: str) -> str:

@@ -210,7 +210,7 @@ def program(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("import os; os.abort()", "the converter crashed with SIGABRT: without a word."),
+        ("import os; os.abort()", "the converter was ended by SIGABRT: without a word."),
         ("import sys; sys.exit('no memory')", "the converter ended with exit code 1: no memory."),
         ('print(\'{"error": "no way."}\')', ": no way."),
     ],

@@ -58,12 +58,19 @@ def test_version_that_can_not_be_loaded_is_told(stand_in, tmp_path):
     assert not is_running(stand_in)
 
 
-def test_server_that_ends_at_once_is_told_with_its_last_words(tmp_path, model_directory):
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("exit 7", "the server ended with exit code 7: unknown flag"),
+        ("kill -s SEGV $$", "the server was ended by SIGSEGV: unknown flag"),
+    ],
+)
+def test_server_that_ends_at_once_is_told_with_its_last_words(tmp_path, model_directory, end, told):
     program = tmp_path / "server"
-    program.write_text("#!/bin/sh\necho one; echo unknown flag >&2; exit 7\n")
+    program.write_text(f"#!/bin/sh\necho one; echo unknown flag >&2; {end}\n")
     program.chmod(0o755)
     with (
-        pytest.raises(ServerError, match="ended with exit code 7: unknown flag"),
+        pytest.raises(ServerError, match=told),
         serve(program, model_directory),
     ):
         pytest.fail("it was served")

@@ -303,9 +303,9 @@ SLEEP = "import time; time.sleep(60)"
     [
         (
             CRASH,
-            "the process crashed with SIGSEGV while sending serving_default what is not an image",
+            "while sending serving_default what is not an image, the process was ended by SIGSEGV",
         ),
-        (GIVE_UP, "the process ended with exit code 1 while starting: no such package"),
+        (GIVE_UP, "while starting, the process ended with exit code 1: no such package"),
         (SLEEP, "it was not done after 1 s, while starting"),
     ],
     ids=["crash", "exit", "hang"],

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pipeline import config
+from pipeline.causes import describe_cause
 from pipeline.data import writing
 from pipeline.data.idx import LabelledImages
+from pipeline.errors import LostProcessError
 
 
 def labelled(count, seed=0):
@@ -108,8 +110,12 @@ def test_a_process_that_is_killed_is_told(shards, in_processes):
         [child] = children() - before
         os.kill(child, signal.SIGKILL)
 
-    with pytest.raises(RuntimeError, match="ended by SIGKILL"):
+    with pytest.raises(LostProcessError) as caught:
         writing.write(shards, kill)
+    assert describe_cause(caught.value) == (
+        "A process that wrote records was ended by SIGKILL, perhaps for want of memory; run again, "
+        "and end other programs first where memory is short."
+    )
 
 
 def test_what_is_raised_meanwhile_ends_the_processes(shards, in_processes):

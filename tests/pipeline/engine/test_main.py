@@ -9,6 +9,7 @@ from pipeline.engine import __main__ as engine
 from pipeline.engine.beam.answering import describe_here
 from pipeline.engine.beam.probe import Answer
 from pipeline.errors import ExitCode, UserError
+from tests.pipeline.job_servers import serve
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -84,3 +85,11 @@ def test_a_server_that_is_away_is_not_asked_which_arguments_it_takes(tmp_path, m
     arguments = ("--root", str(tmp_path), *place, "--set", 'beam.args=["--only_it_knows=1"]')
     assert engine.main(["check", *arguments]) == ExitCode.FAILED
     assert "No job server answers at localhost:1" in capsys.readouterr().out
+
+
+def test_a_server_that_is_no_job_server_is_told_of_in_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engine, "_silence_libraries", lambda: None)
+    with serve() as address:
+        place = ("--engine", "portable", "--set", f"engine.address={address}")
+        assert engine.main(["check", "--root", str(tmp_path), *place]) == ExitCode.FAILED
+    assert capsys.readouterr().out.startswith(f"No job server answers at {address} (what listens")

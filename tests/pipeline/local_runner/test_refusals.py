@@ -7,6 +7,7 @@ import pytest
 from pipeline import local_runner, workspace
 from pipeline.config import PROJECT_DIRECTORY
 from pipeline.data import sources
+from tests.pipeline.job_servers import serve
 from tests.pipeline.local_runner.workers import the_object
 
 HELP = """
@@ -101,6 +102,15 @@ def test_an_engine_that_does_not_answer_is_refused_before_anything_starts(run, w
         code, _, err = run("--engine", "prism", "--set", f"engine.address={address}")
     assert code == 2
     assert f"error: No job server answers at {address} (connection refused); start it" in err
+    assert not worker.requests
+    assert not (tmp_path / "root").exists()
+
+
+def test_an_engine_that_is_no_job_server_is_refused_before_anything_starts(run, worker, tmp_path):
+    with serve() as address:
+        code, _, err = run("--engine", "prism", "--set", f"engine.address={address}")
+    assert code == 2
+    assert f"error: No job server answers at {address} (what listens there is no job server" in err
     assert not worker.requests
     assert not (tmp_path / "root").exists()
 

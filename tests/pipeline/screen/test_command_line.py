@@ -15,7 +15,7 @@ from components.model_store.manifest import ModelFacts
 from components.model_store.store import Store
 from pipeline import config, nodes, workspace
 from pipeline.config import PROJECT_DIRECTORY
-from pipeline.errors import UserError
+from pipeline.errors import LostProcessError, UserError
 from pipeline.screen import command_line
 
 
@@ -236,6 +236,17 @@ def test_disk_that_is_full_is_a_sentence(tmp_path, capsys):
         command_line.exit_with(fail)
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith(f"error: A disk is full: {tmp_path} now has ")
+
+
+def test_process_that_died_is_a_sentence(capsys):
+    def fail():
+        raise LostProcessError("A process that wrote records was ended by SIGKILL.")
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.exit_with(fail)
+    assert ended.value.code == 1
+    told = "error: A process that wrote records was ended by SIGKILL.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_error_of_a_file_is_not_taken_for_one_of_the_output():

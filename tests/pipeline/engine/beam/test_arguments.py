@@ -2,10 +2,8 @@
 
 import subprocess
 import sys
-from concurrent import futures
 from pathlib import Path
 
-import grpc
 import pytest
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -17,13 +15,13 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
-from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from tfx.utils import dependency_utils
 
 from pipeline.config import PROJECT_DIRECTORY, load_config
 from pipeline.config.running import ENGINES
 from pipeline.engine.beam.arguments import check_arguments, make_arguments
 from pipeline.errors import UserError
+from tests.pipeline.job_servers import Describing, serve
 
 NEEDED = {
     "portable": ["engine.address=localhost:1"],
@@ -168,20 +166,9 @@ def test_component_that_would_be_done_before_its_job_is_refused(argument):
 
 @pytest.fixture
 def job_server():
-    """The address of one that takes `object_reuse`, as Flink's does."""
-
-    class Servicer(beam_job_api_pb2_grpc.JobServiceServicer):
-        def DescribePipelineOptions(self, request, context):  # noqa: N802
-            response = beam_job_api_pb2.DescribePipelineOptionsResponse()
-            response.options.add().name = "object_reuse"
-            return response
-
-    running = grpc.server(futures.ThreadPoolExecutor(1))
-    beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(Servicer(), running)
-    port = running.add_insecure_port("127.0.0.1:0")
-    running.start()
-    yield f"localhost:{port}"
-    running.stop(0).wait()
+    """The address of one that takes `object_reuse`."""
+    with serve(Describing()) as address:
+        yield address
 
 
 def check(engine, *arguments):
