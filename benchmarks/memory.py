@@ -3,24 +3,29 @@
     python -m benchmarks.memory --scales 1 4 16
 
 Each scale takes the real images so many times, each copy with other pixels, so that no image
-repeats another, and runs the whole graph once, for one epoch. What is printed is taken from the
-worker process by the kernel: its peak is set back as each node begins. Everything is written
-below the temporary directory, and removed afterwards: 16 times the data take 1 GB.
+repeats another, and runs the whole graph once, for one epoch and one node at a time. What is
+printed is taken from the worker process by the kernel: its peak is set back as each node begins.
+Then the nodes up to the data gate run anew, side by side: their peak is that of all processes
+together, looked at every half a second. Everything is written below the temporary directory, and
+removed afterwards: 16 times the data take 2 GB.
 """
 
 import argparse
 import math
 import os
+import resource
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.compare.process import sampling
 from benchmarks.real_images import read_splits
-from pipeline import config, workspace
+from pipeline import config, nodes, workspace
 from pipeline.data import writing
 from pipeline.data.idx import LabelledImages
 from pipeline.data.kinds import OwnRecords
@@ -28,6 +33,7 @@ from pipeline.engine.protocol import Event, Finished, NodeEvent, Request, StepEv
 from pipeline.engine.supervisor import Surroundings, run_worker
 
 WHOLE = "whole run"
+SIDE_BY_SIDE = "data, side by side"
 _CPU_FIELDS = slice(11, 15)
 """In /proc/PID/stat behind the name: user and system time, its own and that of its children."""
 
@@ -81,23 +87,56 @@ def run(place: Path, assignments: Sequence[str]) -> dict[str, Usage]:
     """Runs the graph in a worker process on what was written below a directory.
 
     Returns:
-        What each node took, and the whole.
+        What each node took, the whole, and the data nodes side by side.
     """
+    meter = Meter()
+    _run_worker(place, [*assignments, "run.side_by_side=false"], None, meter.handle, meter.start)
+    peak = max(one.peak for one in meter.usages.values())
+    whole = Usage(peak, sum(one.cpu for one in meter.usages.values()))
+    beside = _run_side_by_side(place, assignments)
+    return {**meter.usages, WHOLE: whole, SIDE_BY_SIDE: beside}
+
+
+def _run_side_by_side(place: Path, assignments: Sequence[str]) -> Usage:
+    with ExitStack() as stack:
+        started: list[list[float]] = []
+        before = _read_own_children_cpu()
+        _run_worker(
+            place,
+            [*assignments, "run.side_by_side=true"],
+            nodes.DATA_GATE,
+            lambda event: None,
+            lambda process_id: started.append(stack.enter_context(sampling(process_id))),
+        )
+    [sizes] = started
+    return Usage(int(max(sizes)), _read_own_children_cpu() - before)
+
+
+def _read_own_children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _run_worker(
+    place: Path,
+    assignments: Sequence[str],
+    to_node: str | None,
+    handle: Callable[[Event], None],
+    started: Callable[[int], None],
+) -> None:
     flags = {"dataset.pattern": "{SPLIT}-*", "training.epochs": 1, "paths.root": place / "root"}
     settings = config.load_config(assignments=assignments, flags=flags)
     source = OwnRecords(place / "data")
     root = workspace.workspace(settings.paths, source.dataset)
-    log = root.run_dir("memory") / "pipeline.log"
+    run_id = f"memory-{to_node}"
+    log = root.run_dir(run_id) / "pipeline.log"
     log.parent.mkdir(parents=True)
     request = Request(
-        run_id="memory", config=settings, source=source, from_node=None, to_node=None, cache=False
+        run_id=run_id, config=settings, source=source, from_node=None, to_node=to_node, cache=False
     )
-    meter = Meter()
-    ended = run_worker(request, Surroundings(log), meter.handle, meter.start)
+    ended = run_worker(request, Surroundings(log), handle, started)
     if ended.failure:
         sys.exit(f"The run failed: {ended.failure.cause}")
-    peak = max(one.peak for one in meter.usages.values())
-    return {**meter.usages, WHOLE: Usage(peak, sum(one.cpu for one in meter.usages.values()))}
 
 
 class Meter:

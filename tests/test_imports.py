@@ -193,7 +193,7 @@ def test_importing_a_command_loads_nothing_slow(module):
 @pytest.mark.parametrize(
     ("program", "unwanted"),
     [
-        ("from pipeline.engine import worker; worker._load_libraries()", UNUSED),
+        ("from pipeline.engine.libraries import Libraries; Libraries().load()", UNUSED),
         ("import components.report.executor, components.report.reading", UNUSED),
         ("import trainer_module.run_fn", UNUSED),
         ("import trainer_module.preprocessing", UNUSED),
@@ -209,18 +209,6 @@ def test_no_process_of_a_run_imports_what_it_does_not_use(program, unwanted):
         [sys.executable, "-c", told], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
     assert ended.stdout == "\n"
-
-
-def test_the_worker_looks_for_no_garbage_in_what_it_loads():
-    program = (
-        "import gc; from pipeline.engine import worker; seen = [];"
-        "gc.callbacks.append(lambda phase, _: seen.append(phase)); worker._load_libraries();"
-        "print(seen, gc.isenabled(), gc.get_freeze_count() > 100_000)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
-    assert ended.stdout == "[] True True\n"
 
 
 def constants(tree: ast.Module) -> list[object]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import pydantic
 
@@ -19,7 +18,8 @@ TRAINING = (nodes.LEARNING_RATE_FINDER, nodes.TRAINER)
 NOTHING = "–"
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True)
+class Interval:
     """When a component ran, in seconds from some point in time."""
 
     component: str

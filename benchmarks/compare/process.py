@@ -57,7 +57,7 @@ def run(command: Sequence[str], expected: Sequence[int] = (0,)) -> tuple[str, Us
         with (
             subprocess.Popen(command, stdout=output, stderr=log, start_new_session=True) as process,
             _ending(process),
-            _sampling(process.pid) as sizes,
+            sampling(process.pid) as sizes,
         ):
             # As `wait`, but it tells what the process and those below it have used.
             _, status, used = os.wait4(process.pid, 0)
@@ -91,7 +91,7 @@ def _ending(process: subprocess.Popen) -> Iterator[None]:
 
 
 @contextmanager
-def _sampling(root: int) -> Iterator[list[float]]:
+def sampling(root: int) -> Iterator[list[float]]:
     """Collects, in bytes, what a process and those below it hold in memory at a time."""
     found: list[float] = [0.0]
     done = threading.Event()

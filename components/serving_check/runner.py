@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 from components import quiet
 from components.programs import describe_exit
@@ -93,9 +93,9 @@ def run_check(
     Returns:
         The verdict; a process that crashed or was stopped is one as well.
     """
-    with _probe() as (process, errors):
+    with _probe() as probe:
         request = _make_request(model, gather(), limits, image_feature)
-        reasons, measures = _follow(process, request, limits, errors)
+        reasons, measures = _follow(probe.process, request, limits, probe.errors)
     measures["size_mb"] = _size_mb(model)
     return Findings(reasons + _exceeded(measures, limits), measures)
 
@@ -142,7 +142,8 @@ def _exceeded(measures: Mapping[str, float], limits: Limits) -> list[str]:
     ]
 
 
-class _Probe(NamedTuple):
+@dataclass(frozen=True)
+class _Probe:
     """A process, and the file that has what it says to nobody."""
 
     process: subprocess.Popen

@@ -141,13 +141,12 @@ def _let_end(process: subprocess.Popen, events: "_Events") -> None:
     process.wait(max(0.0, deadline - time.monotonic()))
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Task:
-    """What a worker is at, which node that is, if it is one, and for how many seconds."""
+    """What a worker is at, and which node that is, if it is one."""
 
     name: str
     node: str | None = None
-    busy_s: float = 0.0
 
 
 class _Events:
@@ -163,19 +162,19 @@ class _Events:
         self._lines: deque[bytes] = deque()
         self._rest = b""
         self.finished: Finished | None = None
-        self._tasks = [_Task("starting")]
+        self._busy_s = {_Task("starting"): 0.0}
 
     def overdue(self, time_limit_s: float) -> list[_Task]:
         """What takes longer than it may."""
-        return [task for task in self._tasks if task.busy_s > time_limit_s]
+        return [task for task, busy_s in self._busy_s.items() if busy_s > time_limit_s]
 
     def follow(self) -> bool:
         """Handles what is said within a tick; returns whether there may be more."""
         began = time.monotonic()
         ready, _, _ = select.select([self._pipe], [], [], _TICK_S)
         # Not the time in which this process was stopped, and maybe the worker with it.
-        for task in self._tasks:
-            task.busy_s += min(time.monotonic() - began, _TICK_S)
+        passed = min(time.monotonic() - began, _TICK_S)
+        self._busy_s = {task: busy_s + passed for task, busy_s in self._busy_s.items()}
         if not ready:
             # A process that it started may hold the pipe for longer.
             return self._process.poll() is None
@@ -192,12 +191,16 @@ class _Events:
             case Finished():
                 self.finished = event
             case StepEvent():
-                self._tasks = [_Task(event.text)]
+                self._busy_s = {_Task(event.text): 0.0}
             case NodeEvent():
-                self._tasks = [task for task in self._tasks if task.node not in (None, event.node)]
+                others = {
+                    task: busy_s
+                    for task, busy_s in self._busy_s.items()
+                    if task.node not in (None, event.node)
+                }
                 if event.state == "running":
-                    self._tasks.append(_Task(event.node, event.node))
-                self._tasks = self._tasks or [_Task("what follows the components")]
+                    others[_Task(event.node, event.node)] = 0.0
+                self._busy_s = others or {_Task("what follows the components"): 0.0}
         self._handle(event)
 
 

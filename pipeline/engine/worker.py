@@ -5,7 +5,6 @@ that the command can report even a crash, and so that an interrupt always gets t
 """
 
 import faulthandler
-import gc
 import logging
 import os
 import shutil
@@ -34,6 +33,7 @@ from pipeline.engine.beam.arguments import make_arguments
 from pipeline.engine.beam.packaging import provide
 from pipeline.engine.beside import NodeFailedError, choose_nodes
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
+from pipeline.engine.libraries import Libraries
 from pipeline.engine.protocol import (
     INTERRUPTED,
     DataEvent,
@@ -103,14 +103,15 @@ def _leave(code: int) -> NoReturn:
 
 def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
     place = workspace(request.config.paths, request.source.dataset)
+    libraries = Libraries()
     try:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
-        data = interrupts.breakable(partial(prepare, meanwhile=_load_libraries))
+        data = interrupts.breakable(partial(prepare, meanwhile=libraries.load))
         emit(DataEvent(examples=data.sizes))
         emit(StepEvent(text="loading TFX"))
-        interrupts.breakable(_load_libraries)
-        return _run_graph(request, data, place, emit, interrupts)
+        interrupts.breakable(libraries.load)
+        return _run_graph(request, data, place, emit, interrupts, forkable=libraries.unused)
     except StoppedRunError as error:
         return Finished(failure=Failure(cause=str(error)))
     except (UserError, StoreError, EvaluationError) as error:
@@ -127,31 +128,16 @@ def _places(place: Workspace) -> Collection[Path]:
     return (place.root, place.serving_dir, Path("/dev/shm"))
 
 
-def _load_libraries() -> None:
-    """Imports TensorFlow and TFX, which takes seconds.
-
-    All that they make meanwhile is to stay: without looking for garbage in it, as Python would over
-    and over, it takes a fifth less, and nothing is looked for in it later.
-    """
-    gc.disable()
-    try:
-        from pipeline import graph  # noqa: F401
-        from pipeline.engine import cache, dag_runner  # noqa: F401
-        from pipeline.engine.beam import stages  # noqa: F401
-        from pipeline.runs import outcome, pages  # noqa: F401
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def _run_graph(
     request: Request,
     data: preparation.Prepared,
     place: Workspace,
     emit: Emit,
     interrupts: Interrupts,
+    *,
+    forkable: bool,
 ) -> Finished:
-    # Here, as `_load_libraries`.
+    # Here, as what `Libraries` loads.
     from absl import logging as absl_logging
 
     from pipeline import graph
@@ -202,8 +188,8 @@ def _run_graph(
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
         guard=guard,
-        # After a look at earlier spans this process has computed, and can't be forked any more.
-        beside=() if window.is_wanted(request) else choose_nodes(request.config),
+        # A look at earlier spans has computed, too.
+        beside=choose_nodes(request.config) if forkable and not window.is_wanted(request) else (),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:

@@ -60,7 +60,7 @@ def prepare(monkeypatch):
 
 @pytest.fixture
 def graph_that_ends_well(monkeypatch):
-    monkeypatch.setattr(worker, "_run_graph", lambda *arguments: Finished())
+    monkeypatch.setattr(worker, "_run_graph", lambda *arguments, **options: Finished())
 
 
 def prepared(tmp_path, examples):
@@ -125,7 +125,7 @@ def test_libraries_are_loaded_while_records_are_written(request_, monkeypatch, t
         return prepared(tmp_path, COUNTS)
 
     monkeypatch.setattr(Sample, "prepare", stand_in)
-    monkeypatch.setattr(worker, "_load_libraries", lambda: done.append("loaded"))
+    monkeypatch.setattr(worker.Libraries, "load", lambda self: done.append("loaded"))
     worker._run(request_, lambda event: None, Interrupts())
     assert done[:2] == ["loaded", "written"]
 
@@ -170,7 +170,9 @@ def test_worker_goes_on_where_nobody_is_told(request_, prepare, monkeypatch, tmp
     monkeypatch.setattr(sys, "stdin", io.StringIO(request_.model_dump_json()))
     monkeypatch.setattr(worker, "_listen", lambda interrupts: None)
     ran = []
-    monkeypatch.setattr(worker, "_run_graph", lambda *arguments: ran.append(1) or Finished())
+    monkeypatch.setattr(
+        worker, "_run_graph", lambda *arguments, **options: ran.append(1) or Finished()
+    )
     worker.main()
     assert ran
 
