@@ -107,6 +107,8 @@ class _Bench:
             "dataset.pattern": "{SPLIT}-*",
             "training.epochs": 1,
             "learning_rate.source": "fixed",
+            # So that each is charged with what it takes.
+            "run.side_by_side": False,
             "paths.root": self._place / "root",
         }
         settings = config.load_config(assignments=way.settings, flags=flags)
