@@ -6,7 +6,8 @@ Each scale takes the real images so many times, each copy with other pixels, so 
 repeats another, and runs the whole graph once, for one epoch and one node at a time. What is
 printed is taken from the worker process by the kernel: its peak is set back as each node begins.
 Then the nodes up to the data gate run anew, side by side: their peak is that of all processes
-together, looked at every half a second. Everything is written below the temporary directory, and
+together, looked at every half a second. `--to-node` ends the run there, and leaves that out.
+Everything is written below the temporary directory, and
 removed afterwards: 16 times the data take 2 GB.
 """
 
@@ -55,13 +56,14 @@ def main() -> None:
     """Runs all scales, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 4], help="times the data")
+    parser.add_argument("--to-node", choices=nodes.NODES, metavar="NODE", help="the last to run")
     parser.add_argument("--set", action="append", default=[], metavar="GROUP.KEY=VALUE")
     arguments = parser.parse_args()
     measured = {}
     for scale in arguments.scales:
         with tempfile.TemporaryDirectory(prefix="memory-") as place:
             write_copies(Path(place, "data"), scale)
-            measured[scale] = run(Path(place), arguments.set)
+            measured[scale] = run(Path(place), arguments.set, arguments.to_node)
         report({scale: measured[scale]})
     if len(measured) > 1:
         report(measured)
@@ -83,18 +85,20 @@ def mark(split: LabelledImages, number: int) -> LabelledImages:
     return LabelledImages(images, split.labels)
 
 
-def run(place: Path, assignments: Sequence[str]) -> dict[str, Usage]:
+def run(place: Path, assignments: Sequence[str], to_node: str | None) -> dict[str, Usage]:
     """Runs the graph in a worker process on what was written below a directory.
 
     Returns:
-        What each node took, the whole, and the data nodes side by side.
+        What each node took, the whole, and if that is all of the graph, the data nodes side by
+        side.
     """
     meter = Meter()
-    _run_worker(place, [*assignments, "run.side_by_side=false"], None, meter.handle, meter.start)
+    alone = [*assignments, "run.side_by_side=false"]
+    _run_worker(place, alone, to_node, meter.handle, meter.start)
     peak = max(one.peak for one in meter.usages.values())
     whole = Usage(peak, sum(one.cpu for one in meter.usages.values()))
-    beside = _run_side_by_side(place, assignments)
-    return {**meter.usages, WHOLE: whole, SIDE_BY_SIDE: beside}
+    taken = {**meter.usages, WHOLE: whole}
+    return taken if to_node else {**taken, SIDE_BY_SIDE: _run_side_by_side(place, assignments)}
 
 
 def _run_side_by_side(place: Path, assignments: Sequence[str]) -> Usage:
