@@ -93,9 +93,12 @@ def run_check(
     Returns:
         The verdict; a process that crashed or was stopped is one as well.
     """
-    with _probe() as probe:
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+        _process(model, errors) as process,
+    ):
         request = _make_request(model, gather(), limits, image_feature)
-        reasons, measures = _follow(probe.process, request, limits, probe.errors)
+        reasons, measures = _follow(process, request, limits, errors)
     measures["size_mb"] = _size_mb(model)
     return Findings(reasons + _exceeded(measures, limits), measures)
 
@@ -142,65 +145,34 @@ def _exceeded(measures: Mapping[str, float], limits: Limits) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """A process, and the file that has what it says to nobody."""
-
-    process: subprocess.Popen
-    errors: IO[str]
-
-
-_ahead: list[_Probe] = []
-"""The process of the next check, where it was started before that."""
-
-
-def start_ahead() -> None:
-    """Starts the process of the next check, whose imports go on beside what is done until then.
-
-    Where it can't be started, that is for the check to say.
-    """
-    with suppress(OSError):
-        if not _ahead:
-            _ahead.append(_start())
-
-
 @contextmanager
-def _probe() -> Iterator[_Probe]:
-    """Yields the process; it does not outlive the block."""
-    probe = _ahead.pop() if _ahead else _start()
-    stdin = cast(IO[str], probe.process.stdin)
-    try:
-        yield probe
-    finally:
-        probe.process.kill()
-        probe.process.wait()
-        probe.errors.close()
-        with suppress(BrokenPipeError):
-            stdin.close()
-
-
-def _start() -> _Probe:
-    """Starts it: it begins with its imports, and then waits for the request."""
+def _process(model: Path, errors: IO[str]) -> Iterator[subprocess.Popen]:
+    """Yields the process, which begins with its imports and then waits for the request."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
         **quiet.ENVIRONMENT,
     }
     packages = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - `_probe` closes it.
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", str(_PROBE)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
         env=environment,
-        # It needs none, and must find nothing in this process's.
-        cwd="/",
+        # A directory that has nothing to import.
+        cwd=model,
         text=True,
     )
-    with suppress(BrokenPipeError):
-        surroundings = {"packages": packages, "blocked": _BLOCKED}
-        print(json.dumps(surroundings), file=process.stdin, flush=True)
-    return _Probe(process, errors)
+    stdin = cast(IO[str], process.stdin)
+    try:
+        with suppress(BrokenPipeError):
+            print(json.dumps({"packages": packages, "blocked": _BLOCKED}), file=stdin, flush=True)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(BrokenPipeError):
+            stdin.close()
 
 
 def _follow(

@@ -16,14 +16,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from components import verdict
 from components.data_gate.findings import DataRefusedError, Finding, without_pictures
 from components.evaluation.figures import EvaluationError
 from components.model_store.manifest import StoreError
 from components.model_store.store import Store
-from components.serving_check.runner import start_ahead
 from pipeline import effect, nodes
 from pipeline.causes import describe_cause
 from pipeline.data import patterns, preparation
@@ -161,12 +160,6 @@ def _run_graph(
     beam_args = make_arguments(request.config, package)
     stages = BeamStages(request.config, beam_args, place.root, scratch, interrupts)
 
-    def guard(info: Any, execute: Callable[[], Any]) -> Any:  # noqa: ANN401 - TFX's, untyped.
-        if info.pipeline_node.node_info.id == nodes.EVALUATOR and _checks_in_process(request):
-            # What it has to import is imported by the time the check begins.
-            start_ahead()
-        return stages.run(data.sizes, info, execute)
-
     def create(data: preparation.Prepared) -> "Pipeline":
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
@@ -187,7 +180,7 @@ def _run_graph(
         cache=request.cache,
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
-        guard=guard,
+        guard=partial(stages.run, data.sizes),
         # A look at earlier spans has computed, too.
         beside=choose_nodes(request.config) if forkable and not window.is_wanted(request) else (),
     )
@@ -216,10 +209,6 @@ def _run_graph(
     return ended.model_copy(
         update={"notes": notes, "data_findings": found, "set_aside": data.set_aside}
     )
-
-
-def _checks_in_process(request: Request) -> bool:
-    return request.config.serving.check == "process" and request.to_node != nodes.EVALUATOR
 
 
 def _run_nodes(run: Callable[[], None], place: Workspace) -> tuple[Finished, Sequence[Finding]]:

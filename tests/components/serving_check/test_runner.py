@@ -406,28 +406,6 @@ def test_process_starts_before_it_is_known_what_the_model_is_asked(tmp_path, run
     assert report.reasons == [["YQ=="]]
 
 
-@pytest.mark.usefixtures("waiting_probe")
-def test_process_that_was_started_ahead_is_that_of_the_next_check_alone(tmp_path, running):
-    runner.start_ahead()
-    runner.start_ahead()
-    assert len(running) == 1
-    for processes in (1, 2):
-        report = run_check(tmp_path, lambda: Questions([b"a"], {}), GENEROUS, image_feature=IMAGE)
-        assert report.reasons == [["YQ=="]]
-        assert len(running) == processes
-        assert running[-1].returncode is not None
-
-
-def test_process_that_can_not_be_started_ahead_is_for_the_check_to_tell(tmp_path, monkeypatch):
-    def refuse(*arguments, **options):
-        raise BlockingIOError("no more processes")
-
-    monkeypatch.setattr(runner.subprocess, "Popen", refuse)
-    runner.start_ahead()
-    with pytest.raises(BlockingIOError):
-        run_check(tmp_path, lambda: Questions([b"a"], {}), GENEROUS, image_feature=IMAGE)
-
-
 def test_process_ends_where_it_can_not_be_said_what_to_ask(sound_model, running):
     def fail():
         raise OSError("no examples")
