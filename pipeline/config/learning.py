@@ -77,8 +77,9 @@ class Training(Group):
         description="Export a model that averages over an image and its mirror image: more often "
         "right, for twice the computing.",
     )
+    # Streaming costs a few hundredths of the time, and memory is what runs out.
     memory_mb: int = Field(
-        1000,
+        500,
         ge=0,
         description="Memory for the images of `train` and `eval`, in megabytes: what the process "
         "takes for holding them, 808 bytes an image; a split that is larger is streamed.",

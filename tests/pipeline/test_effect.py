@@ -44,7 +44,7 @@ POOL = ("engine.name=prism", "engine.environment=pool", "engine.pool_address=loc
 WITHOUT = [
     ((), "learning_rate.peak=0.01", "the rate is found by the range test"),
     ((), "augmentation.erase_size=5", "augmentation.erase is 0"),
-    ((), "training.memory_mb=500", "all images fit"),
+    ((), "training.memory_mb=400", "all images fit"),
     ((), "engine.address=localhost:1", "engine.name is local"),
     (POOL, "engine.staging=/tmp", "engine.name is prism"),
     ((), "training.memory_mb=190", "all images fit"),
@@ -167,15 +167,15 @@ def test_nothing_is_told_of_the_defaults(kind):
 
 def test_images_that_do_not_fit_keep_the_budget_as_it_is():
     many = prepared("own", {**SIZES, "train": 550_000})
-    assert both(many, ["training.memory_mb=500"]) != both(many, [])
-    assert told(many, ["training.memory_mb=500"]) == []
+    assert both(many, ["training.memory_mb=400"]) != both(many, [])
+    assert told(many, ["training.memory_mb=400"]) == []
 
 
 def test_of_a_window_nobody_knows_whether_it_fits_or_how_many_batches_it_has():
     data = dataclasses.replace(prepared("own"), span=2)
     window = "dataset.window=2"
     for one, other in (
-        ("training.memory_mb=500", "training.memory_mb=600"),
+        ("training.memory_mb=400", "training.memory_mb=600"),
         # An epoch of the newest span alone has 430 batches.
         ("learning_rate_finder.points=450", "learning_rate_finder.points=440"),
     ):

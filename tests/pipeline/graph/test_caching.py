@@ -154,7 +154,7 @@ def test_examples_carry_the_number_of_the_newest_span_and_of_its_version(
         ("learning_rate_finder.points=50", {nodes.LEARNING_RATE_FINDER}),
         # The rate is found.
         ("learning_rate.peak=0.5", set()),
-        ("training.memory_mb=500", set()),
+        ("training.memory_mb=400", set()),
         ("augmentation.erase_size=5", set()),
         ("learning_rate.schedule=constant", {nodes.TRAINER}),
         ("evaluation.min_accuracy=0.5", {nodes.EVALUATOR}),

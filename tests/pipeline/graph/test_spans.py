@@ -13,7 +13,7 @@ LOCAL = make_arguments(config.Config())
 
 
 def test_with_a_window_nobody_knows_what_fits_into_memory(build):
-    settings = config.load_config(assignments=["training.memory_mb=500"])
+    settings = config.load_config(assignments=["training.memory_mb=400"])
     learning = {nodes.LEARNING_RATE_FINDER, nodes.TRAINER}
     assert changed_nodes(build(), build(settings)) == {*learning, nodes.REPORT}
 
