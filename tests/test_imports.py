@@ -193,7 +193,7 @@ def test_importing_a_command_loads_nothing_slow(module):
 @pytest.mark.parametrize(
     ("program", "unwanted"),
     [
-        ("from pipeline.engine.libraries import Libraries; Libraries().load()", UNUSED),
+        ("from pipeline.engine.libraries import load_libraries; load_libraries()", UNUSED),
         ("import components.report.executor, components.report.reading", UNUSED),
         ("import trainer_module.run_fn", UNUSED),
         ("import trainer_module.preprocessing", UNUSED),

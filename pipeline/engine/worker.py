@@ -32,7 +32,7 @@ from pipeline.engine.beam.arguments import make_arguments
 from pipeline.engine.beam.packaging import provide
 from pipeline.engine.beside import NodeFailedError, choose_nodes
 from pipeline.engine.interrupts import InterruptedRunError, Interrupts, StoppedRunError
-from pipeline.engine.libraries import Libraries
+from pipeline.engine.libraries import is_tensorflow_unused, load_libraries
 from pipeline.engine.protocol import (
     INTERRUPTED,
     DataEvent,
@@ -102,15 +102,14 @@ def _leave(code: int) -> NoReturn:
 
 def _run(request: Request, emit: Emit, interrupts: Interrupts) -> Finished:
     place = workspace(request.config.paths, request.source.dataset)
-    libraries = Libraries()
     try:
         emit(StepEvent(text="preparing the data"))
         prepare = partial(request.source.prepare, request.config.dataset, place.records)
-        data = interrupts.breakable(partial(prepare, meanwhile=libraries.load))
+        data = interrupts.breakable(partial(prepare, meanwhile=load_libraries))
         emit(DataEvent(examples=data.sizes))
         emit(StepEvent(text="loading TFX"))
-        interrupts.breakable(libraries.load)
-        return _run_graph(request, data, place, emit, interrupts, forkable=libraries.unused)
+        interrupts.breakable(load_libraries)
+        return _run_graph(request, data, place, emit, interrupts)
     except StoppedRunError as error:
         return Finished(failure=Failure(cause=str(error)))
     except (UserError, StoreError, EvaluationError) as error:
@@ -133,10 +132,8 @@ def _run_graph(
     place: Workspace,
     emit: Emit,
     interrupts: Interrupts,
-    *,
-    forkable: bool,
 ) -> Finished:
-    # Here, as what `Libraries` loads.
+    # Here, as `load_libraries`.
     from absl import logging as absl_logging
 
     from pipeline import graph
@@ -164,6 +161,8 @@ def _run_graph(
         before = window.find_before(place.metadata, data)
         return graph.create_pipeline(request.config, data, place, source, beam_args, before=before)
 
+    # Not after records were decoded, and not after a look at earlier spans.
+    is_forkable = is_tensorflow_unused() and not window.is_wanted(request)
     span_notes = _look_at_earlier_spans(request, place, create, emit, interrupts, stages)
     pipeline = create(data)
     made = {component.id for component in pipeline.components}
@@ -181,8 +180,7 @@ def _run_graph(
         find_changes=partial(find_changes, serving_model_dir=place.serving_model_dir),
         interrupts=interrupts,
         guard=partial(stages.run, data.sizes),
-        # A look at earlier spans has computed, too.
-        beside=choose_nodes(request.config) if forkable and not window.is_wanted(request) else (),
+        beside=choose_nodes(request.config) if is_forkable else (),
     )
     Store(place.serving_model_dir, request.config.serving.server_dir).recover()
     for node in set(nodes.NODES) - nodes.OF_SPANS - made:

@@ -60,7 +60,7 @@ def prepare(monkeypatch):
 
 @pytest.fixture
 def graph_that_ends_well(monkeypatch):
-    monkeypatch.setattr(worker, "_run_graph", lambda *arguments, **options: Finished())
+    monkeypatch.setattr(worker, "_run_graph", lambda *arguments: Finished())
 
 
 def prepared(tmp_path, examples):
@@ -125,7 +125,7 @@ def test_libraries_are_loaded_while_records_are_written(request_, monkeypatch, t
         return prepared(tmp_path, COUNTS)
 
     monkeypatch.setattr(Sample, "prepare", stand_in)
-    monkeypatch.setattr(worker.Libraries, "load", lambda self: done.append("loaded"))
+    monkeypatch.setattr(worker, "load_libraries", lambda: done.append("loaded"))
     worker._run(request_, lambda event: None, Interrupts())
     assert done[:2] == ["loaded", "written"]
 

@@ -221,7 +221,7 @@ def run_graph(tmp_path, monkeypatch):
             keep_versions=False,
         )
         finished = worker._run_graph(
-            request, prepared(OWN), place, lambda event: None, Interrupts(), forkable=False
+            request, prepared(OWN), place, lambda event: None, Interrupts()
         )
         page = place.run_dir("r1") / REPORT_FILE
         return finished, page.read_text(encoding="utf-8") if page.exists() else None
