@@ -28,6 +28,7 @@ from trainer_module.tfx_internals import (
     compiler_constants,
     data_types,
     launcher,
+    metadata,
     partial_run_utils,
     pipeline_pb2,
     runner_utils,
@@ -124,7 +125,8 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
                 if not self._cache:
                     node.execution_options.caching_options.enable_cache = False
                 if node.execution_options.run.perform_snapshot:
-                    with LeanMetadata(connection) as handle:
+                    # Which asks the store from several threads; before any node runs.
+                    with metadata.Metadata(connection) as handle:
                         partial_run_utils.snapshot(handle, pipeline, base)
                 lane.wait_for(node.upstream_nodes)
                 # One that was swallowed by the node before.
@@ -156,7 +158,7 @@ class ObservedDagRunner(tfx_runner.IrBasedRunner):
         [from_node, to_node] = [
             next(iter(names), None) for names in (options.from_nodes, options.to_nodes)
         ]
-        with LeanMetadata(connection) as handle:
+        with metadata.Metadata(connection) as handle:
             refusals = []
             bases: list[earlier.Base | None] = [*earlier.find_bases(handle.store)]
             for base in bases or [None]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import apache_beam as beam
+import ml_metadata as mlmd
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
@@ -12,7 +13,7 @@ from tfx.dsl.component.experimental.annotations import BeamComponentParameter
 from tfx.dsl.components.base import base_node
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import RunOptions
-from tfx.orchestration.portable import launcher
+from tfx.orchestration.portable import launcher, partial_run_utils
 from tfx.types import standard_artifacts
 
 from components.properties import SKIPPED
@@ -305,6 +306,19 @@ def test_part_takes_over_what_the_run_before_made(used_mill):
     assert used_mill.ran == ["Weave"]
     # Sew is not taken over: what it made was made of other cloth.
     assert used_mill.recorded("second") == {"Spin": Execution.CACHED, "Weave": Execution.COMPLETE}
+
+
+def test_what_a_part_takes_over_is_asked_of_ml_metadata_itself(used_mill, monkeypatch):
+    """TFX asks from several threads at once, which the lean store is not made for."""
+    asked, snapshot = [], partial_run_utils.snapshot
+
+    def spy(handle, *arguments):
+        asked.append(handle.store)
+        return snapshot(handle, *arguments)
+
+    monkeypatch.setattr(partial_run_utils, "snapshot", spy)
+    used_mill.run("second", from_nodes=["Weave"])
+    assert [type(store) for store in asked] == [mlmd.MetadataStore]
 
 
 def test_part_that_ends_early_needs_no_run_before(mill):
