@@ -7,8 +7,8 @@ repeats another, and runs the whole graph once, for one epoch and one node at a 
 printed is taken from the worker process by the kernel: its peak is set back as each node begins.
 Then the nodes up to the data gate run anew, side by side: their peak is that of all processes
 together, looked at every half a second. `--to-node` ends the run there, and leaves that out.
-Everything is written below the temporary directory, and
-removed afterwards: 16 times the data take 2 GB.
+Everything is written below the temporary directory, and removed afterwards: 16 times the data take
+2 GB.
 """
 
 import argparse

@@ -9,6 +9,12 @@ def compile_nodes(pipeline):
     return {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
 
 
+def producer_of(compiled, reader, key):
+    """The name of the node from which one of the compiled nodes takes an input."""
+    [channel] = compiled[reader].inputs.inputs[key].channels
+    return channel.producer_node_query.id
+
+
 def parameters(node):
     """A node's execution properties as they are compiled, JSON as text."""
     return {

@@ -7,7 +7,7 @@ from pipeline.data import preparation
 from pipeline.engine.beam.arguments import make_arguments
 from pipeline.fingerprint import fingerprints, installed_versions
 from pipeline.workspace import Workspace
-from tests.pipeline.graph.compiled import changed_nodes, compile_nodes, parameters
+from tests.pipeline.graph.compiled import changed_nodes, compile_nodes, parameters, producer_of
 
 LOCAL = make_arguments(config.Config())
 
@@ -36,8 +36,7 @@ def test_a_window_of_one_is_the_newest_span_itself(data, place):
         )
     )
     assert nodes.SPAN_WINDOW not in compiled
-    [channel] = compiled[nodes.TRAINER].inputs.inputs["examples"].channels
-    assert channel.producer_node_query.id == nodes.IMPORT_EXAMPLE_GEN
+    assert producer_of(compiled, nodes.TRAINER, "examples") == nodes.IMPORT_EXAMPLE_GEN
 
 
 @pytest.mark.parametrize(
@@ -55,8 +54,7 @@ def test_a_window_of_one_is_the_newest_span_itself(data, place):
 def test_what_is_learnt_is_the_window_and_what_is_judged_the_newest_span(
     build, reader, key, producer
 ):
-    [channel] = compile_nodes(build())[reader].inputs.inputs[key].channels
-    assert channel.producer_node_query.id == producer
+    assert producer_of(compile_nodes(build()), reader, key) == producer
 
 
 def test_the_figures_on_the_first_test_split_decide_nothing(build):

@@ -12,7 +12,7 @@ from tfx.utils import dependency_utils
 import schema
 from pipeline import config, data_nodes, effect, graph, nodes
 from pipeline.engine.beam.arguments import make_arguments
-from tests.pipeline.graph.compiled import compile_nodes, parameters
+from tests.pipeline.graph.compiled import compile_nodes, parameters, producer_of
 
 PRESETS = sorted((Path(graph.__file__).parent / "presets").glob("*.toml"))
 
@@ -133,8 +133,7 @@ def test_eval_and_test_are_compared_with_train(build):
 )
 def test_data_is_read_by_the_curated_schema(build, reader):
     compiled = compile_nodes(build())
-    [channel] = compiled[reader].inputs.inputs["schema"].channels
-    assert channel.producer_node_query.id == nodes.IMPORT_SCHEMA_GEN
+    assert producer_of(compiled, reader, "schema") == nodes.IMPORT_SCHEMA_GEN
     curated = parameters(compiled[nodes.IMPORT_SCHEMA_GEN])
     assert curated["schema_file"] == str(schema.SCHEMA_FILE)
 
@@ -154,8 +153,7 @@ def test_data_is_read_by_the_curated_schema(build, reader):
     ],
 )
 def test_model_is_compared_and_pushed_by_the_way_that_is_drawn(build, reader, key, producer):
-    [channel] = compile_nodes(build())[reader].inputs.inputs[key].channels
-    assert channel.producer_node_query.id == producer
+    assert producer_of(compile_nodes(build()), reader, key) == producer
 
 
 def test_baseline_is_resolved_after_the_candidate_is_there(build):

@@ -69,19 +69,22 @@ def test_pool_elsewhere_may_be_one_that_only_the_engine_reaches(server, free_por
     assert not [*find_obstacles(server, f"127.0.0.1:{free_port}")]
 
 
-def test_job_server_that_is_not_there_is_refused_with_what_to_do(free_port):
+def refuse(address):
+    """What is said of an engine whose job server is to be there."""
     with pytest.raises(UserError) as caught:
-        check_engine(engine("name=prism", f"address=localhost:{free_port}"))
-    assert str(caught.value) == (
+        check_engine(engine("name=prism", f"address={address}"))
+    return str(caught.value)
+
+
+def test_job_server_that_is_not_there_is_refused_with_what_to_do(free_port):
+    assert refuse(f"localhost:{free_port}") == (
         f"No job server answers at localhost:{free_port} (connection refused); start it, or set "
         "engine.address and engine.pool_address to where it is."
     )
 
 
 def test_server_that_is_no_job_server_is_refused_with_what_to_do(server):
-    with pytest.raises(UserError) as caught:
-        check_engine(engine("name=prism", f"address={server}"))
-    assert str(caught.value) == (
+    assert refuse(server) == (
         f"No job server answers at {server} (what listens there is no job server of Beam's); start "
         "it, or set engine.address and engine.pool_address to where it is."
     )
