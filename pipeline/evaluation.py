@@ -113,6 +113,7 @@ def _overall_metrics(settings: config.Evaluation) -> config_pb2.MetricsSpec:
         metrics=[
             _metric(metrics.Examples, metrics.EXAMPLES),
             _metric(metrics.ConfusionMatrix, metrics.CONFUSION),
+            _metric(metrics.Mistakes, metrics.MISTAKES),
             *(_metric(metrics.Figure, name, thresholds.get(name)) for name in tally.FIGURES),
         ]
     )

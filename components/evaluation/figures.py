@@ -98,6 +98,17 @@ class Figures(_Result):
     slices: dict[str, dict[str, Metrics]] = {}
     confusion: list[list[int]]
 
+    @property
+    def not_numbers(self) -> int:
+        """How many predictions are not numbers."""
+        return self.overall.examples - sum(map(sum, self.confusion))
+
+    @property
+    def mistaken(self) -> int:
+        """How many examples are not taken for what they are, with these."""
+        right = sum(row[label] for label, row in enumerate(self.confusion))
+        return self.overall.examples - right
+
 
 class Miss(_Result):
     """A threshold that was missed.

@@ -1,5 +1,6 @@
 """Reads what the Evaluator wrote, through TFMA's own loaders."""
 
+import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from google.protobuf import json_format
 from tensorflow import errors
 from tensorflow_model_analysis.proto import validation_result_pb2
 
-from components.evaluation import metrics, slicing
+from components.evaluation import metrics, mistakes, slicing
 from components.evaluation.figures import (
     OVERALL,
     ClassMetrics,
@@ -23,6 +24,7 @@ from components.evaluation.figures import (
     Miss,
     OverallMetrics,
 )
+from components.evaluation.mistakes import Mistake
 from trainer_module import features
 
 _Model = TypeVar("_Model", bound=Metrics)
@@ -64,6 +66,26 @@ def read_figures(directory: str) -> Figures:
     """
     with _whole(directory, _FIGURES):
         return _read_figures(directory, _name_models(directory)[False])
+
+
+def read_mistakes(directory: str) -> list[Mistake]:
+    """Reads the mistakes that the candidate is most sure of, the surest first.
+
+    Args:
+        directory: an `evaluation` artifact's.
+
+    Returns:
+        At most `mistakes.KEPT`; none of an evaluation that was made before these were kept.
+
+    Raises:
+        EvaluationError: as of `read_evaluation`.
+    """
+    with _whole(directory, _FIGURES):
+        result = tfma.load_eval_result(directory, model_name=_name_models(directory)[False])
+        overall = dict(result.slicing_metrics)[_ALL][""][""]
+        texts = overall.get(metrics.MISTAKES, {}).get("arrayValue", {}).get("bytesValues", [])
+        # In JSON, protocol buffers write bytes so.
+        return mistakes.from_texts([base64.b64decode(text).decode() for text in texts])
 
 
 @contextmanager

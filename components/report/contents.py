@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from components.data_gate.anomalies import Distance
 from components.data_gate.findings import Finding
 from components.evaluation.figures import Evaluation
+from components.evaluation.mistakes import Mistake
 from components.image_statistics.description import Description
 from components.verdict import Verdict
 from trainer_module.provenance import Provenance
@@ -110,42 +111,6 @@ class RangeTest:
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A test image that the model takes for another class.
-
-    Attributes:
-        png: the image, as PNG.
-        truth: the true class.
-        guess: the predicted class.
-        probability: the model's, of the predicted class.
-        truth_probability: the model's, of the true class.
-    """
-
-    png: bytes
-    truth: str
-    guess: str
-    probability: float
-    truth_probability: float
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """What the model gets wrong on the test split.
-
-    Attributes:
-        worst: those the model is most sure of, the surest first.
-        count: of all.
-        examples: of the split.
-        not_numbers: predictions that are no numbers, among the mistakes.
-    """
-
-    worst: Sequence[Mistake]
-    count: int
-    examples: int
-    not_numbers: int
-
-
-@dataclass(frozen=True)
 class FeatureStatistics:
     """A feature in a split; `detail` is a phrase on its values."""
 
@@ -163,6 +128,7 @@ class Page:
 
     Attributes:
         problem: why there is no evaluation, where that is known; a sentence.
+        mistakes: those that the model is most sure of, the surest first.
         images: what there is in each split; empty where the run did not measure it.
         skew: how far the splits are apart.
         drift: how far each is from that of the span before.
@@ -181,7 +147,7 @@ class Page:
     problem: str | None = None
     training: TrainingHistory | None = None
     range_test: RangeTest | None = None
-    mistakes: Mistakes | None = None
+    mistakes: Sequence[Mistake] = ()
     statistics: Sequence[FeatureStatistics] = ()
     images: Mapping[str, Description] = field(default_factory=dict)
     skew: Sequence[Distance] = ()

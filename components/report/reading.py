@@ -9,20 +9,18 @@ from pathlib import Path
 from components.data_gate.anomalies import Distance, read_distances
 from components.data_gate.findings import Finding, read_findings
 from components.evaluation.figures import Evaluation, EvaluationError
-from components.evaluation.reader import read_evaluation
+from components.evaluation.reader import read_evaluation, read_mistakes
 from components.image_statistics.description import Description, describe
 from components.learning_rate_finder.files import CURVE_FILE
 from components.report.contents import (
     MODEL_DIRECTORY,
     Artifact,
-    Mistakes,
     Page,
     RangeTest,
     RunFacts,
     TrainingHistory,
 )
 from components.report.data import read_statistics
-from components.report.mistakes import find_mistakes
 from components.report.samples import pick_samples
 from components.serving_check.findings import Findings, read_report
 from components.split_files import read_datasets
@@ -37,7 +35,6 @@ from components.verdict import (
 from trainer_module import provenance
 from trainer_module.model_run import HISTORY_FILE, SUMMARY_FILE
 
-SHOWN_MISTAKES = 24
 _LIBRARIES = (
     *("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "tensorflow-transform"),
     *("tensorflow-data-validation", "ml-metadata", "apache-beam", "numpy"),
@@ -72,7 +69,7 @@ def read_page(
         problem=problem,
         training=_read_training(paths["model_run"]) if "model_run" in paths else None,
         range_test=_read_range_test(paths["tuner_results"]) if "tuner_results" in paths else None,
-        mistakes=_find_mistakes(paths),
+        mistakes=read_mistakes(str(paths["evaluation"])) if evaluation else (),
         statistics=read_statistics(paths["statistics"]) if "statistics" in paths else (),
         images=_read_images(paths.get("image_statistics")),
         skew=_read_distances(paths.get("skew")),
@@ -164,11 +161,3 @@ def _read_training(directory: Path) -> TrainingHistory:
 
 def _read_range_test(directory: Path) -> RangeTest:
     return RangeTest(**json.loads((directory / CURVE_FILE).read_text()))
-
-
-def _find_mistakes(paths: Mapping[str, Path]) -> Mistakes | None:
-    if not {"model", "examples"} <= paths.keys():
-        return None
-    return find_mistakes(
-        paths["model"] / MODEL_DIRECTORY, paths["examples"] / _TEST_DIRECTORY, SHOWN_MISTAKES
-    )

@@ -17,7 +17,8 @@ from tfx.types import artifact_utils, standard_artifacts
 import schema
 from components.evaluation import extractors, tally
 from components.evaluation.figures import EvaluationError
-from components.evaluation.reader import read_evaluation, read_figures
+from components.evaluation.mistakes import find
+from components.evaluation.reader import read_evaluation, read_figures, read_mistakes
 from pipeline import config, evaluation
 from pipeline.engine.beam.arguments import make_arguments
 from trainer_module import features
@@ -191,14 +192,13 @@ def refused(refused_directory):
     return read_evaluation(refused_directory)
 
 
-@pytest.fixture(params=["blessed", "refused"])
+EVALUATED = {"blessed": (GOOD_TRUTH, GOOD_GUESSES), "refused": (BAD_TRUTH, BAD_GUESSES)}
+
+
+@pytest.fixture(params=EVALUATED)
 def case(request):
     """An evaluation, with what was evaluated."""
-    truth, guesses = {
-        "blessed": (GOOD_TRUTH, GOOD_GUESSES),
-        "refused": (BAD_TRUTH, BAD_GUESSES),
-    }[request.param]
-    return request.getfixturevalue(request.param), truth, guesses
+    return request.getfixturevalue(request.param), *EVALUATED[request.param]
 
 
 def approx(value):
@@ -234,6 +234,35 @@ def test_class_figures_are_those_of_scikit_learn(case):
             assert np.isnan(precision[label])
         else:
             assert found.precision == approx(precision[label])
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_mistakes_are_those_of_the_candidate(request, name):
+    truth, guesses = EVALUATED[name]
+    found = read_mistakes(request.getfixturevalue(f"{name}_directory"))
+    probabilities = predict(truth, guesses)
+    assert found == list(find(truth, probabilities, [png(label) for label in truth]))
+    assert len(found) == (guesses != truth).sum()
+
+
+def test_evaluation_of_before_mistakes_were_kept_has_none(tmp_path):
+    settings = config.Evaluation()
+
+    def build(settings):
+        built = evaluation.build_figures_config(settings)
+        kept = [one for one in built.metrics_specs[0].metrics if one.class_name != "Mistakes"]
+        del built.metrics_specs[0].metrics[:]
+        built.metrics_specs[0].metrics.extend(kept)
+        return built
+
+    probabilities = predict(GOOD_TRUTH, GOOD_GUESSES)
+    directory = evaluate(tmp_path, GOOD_TRUTH, settings, candidate=probabilities, build=build)
+    assert read_mistakes(directory) == []
+
+
+def test_mistakes_are_counted(case):
+    result, truth, guesses = case
+    assert (result.mistaken, result.not_numbers) == ((guesses != truth).sum(), 0)
 
 
 def test_most_confused_with_is_the_largest_mistake_in_the_confusion_matrix(case):
@@ -364,8 +393,11 @@ def test_a_model_whose_predictions_are_not_numbers_is_refused_for_that(tmp_path)
     probabilities = predict(GOOD_TRUTH, GOOD_GUESSES)
     probabilities[3] = np.nan
     settings = config.Evaluation(min_recall=LENIENT, min_f1=LENIENT)
-    result = read_evaluation(evaluate(tmp_path, GOOD_TRUTH, settings, candidate=probabilities))
+    directory = evaluate(tmp_path, GOOD_TRUTH, settings, candidate=probabilities)
+    result = read_evaluation(directory)
     assert not result.blessed
+    assert (result.not_numbers, result.mistaken) == (1, 1 + (GOOD_GUESSES != GOOD_TRUTH).sum())
+    assert len(read_mistakes(directory)) == (GOOD_GUESSES != GOOD_TRUTH).sum()
     assert result.reasons == ["accuracy overall and loss overall are not a number"]
     assert result.notes[0].startswith("some of the model's predictions are not numbers")
     assert np.isnan(result.overall.loss)

@@ -10,14 +10,13 @@ from PIL import Image
 from components.data_gate.anomalies import Distance
 from components.data_gate.findings import Finding, Picture
 from components.evaluation.figures import Figures
+from components.evaluation.mistakes import Mistake
 from components.evaluation.slicing import PARTS
 from components.image_statistics.description import Description, Measured
 from components.image_statistics.distances import JENSEN_SHANNON, L_INFINITY
 from components.report.contents import (
     Artifact,
     FeatureStatistics,
-    Mistake,
-    Mistakes,
     Page,
     RangeTest,
     RunFacts,
@@ -94,7 +93,7 @@ def page(png) -> Page:
         range_test=RangeTest(
             0.01, 0.001, 0.1, None, [1e-4, 1e-2, 1.0], [2.0, 1.0, None], [2.0, 1.5, None]
         ),
-        mistakes=Mistakes([Mistake(png, "Shirt", "Coat", 0.987, 0.012)], 1000, 10_000, 0),
+        mistakes=[Mistake(png, "Shirt", "Coat", 0.987, 0.012)],
         statistics=[FeatureStatistics("test", "label", "int", 10_000, 3, "0 to 9, mean 4.5")],
         images={
             "train": describe_split(5000, 0.31),

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from components.evaluation.mistakes import Mistake
 from components.report import reading
 from components.report.contents import Artifact, RunFacts
 from components.verdict import Failure, Verdict
@@ -9,6 +10,7 @@ from tests.evaluations import LOW_RECALL, evaluation
 from trainer_module import provenance
 from trainer_module.provenance import Provenance
 
+MISTAKE = Mistake(b"png", "Shirt", "Coat", 0.9, 0.05)
 SOUND = {"reasons": [], "measures": {"load_s": 0.3}}
 PUSHED = {"pushed": 1, "pushed_version": "4", "pushed_destination": "/s/tinyvgg/4"}
 
@@ -21,6 +23,7 @@ def read(tmp_path, monkeypatch):
         artifacts = {}
         if judged:
             monkeypatch.setattr(reading, "read_evaluation", lambda directory: judged)
+            monkeypatch.setattr(reading, "read_mistakes", lambda directory: [MISTAKE])
             artifacts["evaluation"] = Artifact(3, "ModelEvaluation", str(tmp_path), {})
         if check is not None:
             artifacts["infra_blessing"] = Artifact(
@@ -77,6 +80,7 @@ def test_verdict_says_what_became_of_the_model_and_why(read, given, state, headl
 def test_page_of_a_failed_run_keeps_what_there_is(read):
     page = read(evaluation(), SOUND, None, Failure("disk full", "Pusher"))
     assert page.evaluation == evaluation()
+    assert page.mistakes == [MISTAKE]
     assert page.measures == {"load_s": 0.3}
     assert page.version is None
 

@@ -10,7 +10,7 @@ import pytest
 from components.data_gate.findings import Finding
 from components.evaluation.slicing import INK, PARTS
 from components.report import render
-from components.report.contents import Mistakes, Page, RunEntry, RunFacts
+from components.report.contents import Page, RunEntry, RunFacts
 from components.report.render import render_index, render_report, replace_verdict
 from components.verdict import Failure, judge, judge_failure
 from tests.evaluations import LOW_RECALL, evaluation, slice_metrics
@@ -140,7 +140,7 @@ def test_distances_are_told_with_their_bound_and_marked_by_a_word(page):
 
 
 def test_samples_are_images_by_class(page):
-    bare = dataclasses.replace(page, data_findings=[], mistakes=None)
+    bare = dataclasses.replace(page, data_findings=[], mistakes=[])
     assert [one["alt"] for one in Reader(render_report(bare)).images] == ["Bag", "Bag", "Dress"]
 
 
@@ -224,10 +224,10 @@ def test_predictions_that_are_not_numbers_are_told(page):
         **{
             **dict(page.evaluation),
             "overall": page.evaluation.overall.model_copy(update={"loss": math.nan}),
+            "confusion": [[0] * features.NUM_CLASSES] * features.NUM_CLASSES,
         }
     )
-    mistakes = Mistakes([], 10_000, 10_000, 10_000)
-    text = read(dataclasses.replace(page, evaluation=broken, mistakes=mistakes))
+    text = read(dataclasses.replace(page, evaluation=broken, mistakes=[]))
     assert "The model's predictions are not numbers for 10,000 of 10,000 images." in text
     assert "cross-entropy (nats) –" in text
 
