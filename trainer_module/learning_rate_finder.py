@@ -7,7 +7,7 @@ learns at: it is flat while the rate is too low, falls, and explodes when it is 
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,6 +31,9 @@ VALLEY = 0.1
 
 BELOW_MINIMUM = math.sqrt(10)
 """How many times lower than the minimum the rule of that name picks."""
+
+_STEPS_AT_ONCE = 20
+"""So few that progress is seen, and an interrupt is heard, within seconds."""
 
 _FEWEST_POINTS = 3
 
@@ -76,7 +79,7 @@ class Finding:
 
 def range_test(
     network: keras.Model,
-    batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
+    batches: tf.data.Dataset,
     *,
     lowest: float,
     highest: float,
@@ -111,22 +114,35 @@ def range_test(
         curve.rates.append(rate)
         curve.losses.append(loss)
         curve.smoothed.append(smoothed)
+        progress_log.log_range_test(point, points, rate, loss)
         if not math.isfinite(loss) or smoothed > EXPLOSION * min(curve.smoothed):
             break
     return curve
 
 
 def _losses(
-    network: keras.Model,
-    batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
-    rates: list[float],
-    steps_per_point: int,
+    network: keras.Model, batches: tf.data.Dataset, rates: list[float], steps_per_point: int
 ) -> Iterator[float]:
     """Trains at each rate in turn; yields the mean loss at each."""
+    by_step = np.repeat(rates, steps_per_point)
+    losses: list[float] = []
+    for some in _train(network, batches, by_step):
+        losses += some
+        while len(losses) >= steps_per_point:
+            yield float(np.mean(losses[:steps_per_point]))
+            del losses[:steps_per_point]
+
+
+def _train(
+    network: keras.Model, batches: tf.data.Dataset, rates: np.ndarray
+) -> Iterator[list[float]]:
+    """Makes a step at each rate; yields the losses of some steps at a time."""
+    iterator = iter(batches)
 
     # Not Model.train_on_batch, whose loss is the mean since the first step.
-    @tf.function(reduce_retracing=True, autograph=False)
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def step(rate: tf.Tensor) -> tf.Tensor:
+        network.optimizer.learning_rate = rate
+        images, labels = next(iterator)
         with tf.GradientTape() as tape:
             loss = network.compute_loss(
                 images, labels, network(images, training=True), training=True
@@ -135,14 +151,14 @@ def _losses(
         network.optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss
 
+    # Coming back to Python after each step takes time each time.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+    def train(rates: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(step, rates, parallel_iterations=1)
+
     network.optimizer.build(network.trainable_variables)
-    iterator = iter(batches)
-    for point, rate in enumerate(rates, start=1):
-        network.optimizer.learning_rate = rate
-        losses = [step(*next(iterator)) for _ in range(steps_per_point)]
-        loss = float(np.mean(losses))
-        progress_log.log_range_test(point, len(rates), rate, loss)
-        yield loss
+    for start in range(0, len(rates), _STEPS_AT_ONCE):
+        yield train(rates[start : start + _STEPS_AT_ONCE].astype(np.float32)).numpy().tolist()
 
 
 def read_curve(curve: Curve, *, rule: str) -> Finding:

@@ -31,8 +31,8 @@ def square(_, output):
 
 
 def batches(count, values=None):
-    values = values or [1.0] * count
-    return [(tf.constant([[value]]), tf.constant([[0.0]])) for value in values]
+    values = np.reshape(values or [1.0] * count, [-1, 1]).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((values, np.zeros_like(values))).batch(1)
 
 
 def run(network, given, points=None, **changes):
@@ -55,12 +55,19 @@ def test_the_rates_are_geometric_from_the_lowest_to_the_highest():
     assert curve.rates == approx([10 ** (power / 2) for power in range(-6, 1)])
 
 
-def test_each_step_is_made_at_the_rate_of_its_point():
+@pytest.mark.parametrize("count", [7, 50], ids=["in one execution", "in several"])
+def test_each_step_is_made_at_the_rate_of_its_point(count):
     # The gradient of w is 1: the weight, and the loss, fall by the rate.
-    curve = run(single_weight(itself), batches(7))
+    curve = run(single_weight(itself), batches(count))
     fallen = np.cumsum([0, *curve.rates[:-1]])
     assert curve.losses == approx(100 - fallen)
     assert -np.diff(curve.losses) == pytest.approx(curve.rates[:-1], abs=2e-5)
+
+
+def test_points_need_not_end_with_an_execution():
+    curve = run(single_weight(itself), batches(51), points=17, steps_per_point=3)
+    fallen = np.cumsum([0, *np.repeat(curve.rates, 3)[:-1]]).reshape(17, 3)
+    assert curve.losses == approx(100 - fallen.mean(axis=1))
 
 
 def test_a_point_is_the_mean_of_its_steps():
