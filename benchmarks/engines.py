@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.compare.process import read_cpu
 from benchmarks.memory import write_copies
 from pipeline import config, nodes, workspace
 from pipeline.data.kinds import OwnRecords
@@ -37,9 +38,6 @@ _PARTS = {
     "data": (nodes.IMPORT_EXAMPLE_GEN, nodes.TRANSFORM),
 }
 """The first and the last node of the runs that all ways have."""
-
-_CPU_FIELDS = slice(11, 15)
-"""In /proc/PID/stat behind the name: user and system time, its own and that of its children."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +156,7 @@ class _Clock:
                 )
 
     def _read_cpu(self) -> float:
-        ticks = 0
-        for process in self._processes:
-            _, _, fields = Path(f"/proc/{process}/stat").read_text().rpartition(") ")
-            ticks += sum(map(int, fields.split()[_CPU_FIELDS]))
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return sum(map(read_cpu, self._processes))
 
 
 def report(scale: int, way: Way, taken: Mapping[str, Taken]) -> None:

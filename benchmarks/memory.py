@@ -6,14 +6,14 @@ Each scale takes the real images so many times, each copy with other pixels, so 
 repeats another, and runs the whole graph once, for one epoch and one node at a time. What is
 printed is taken from the worker process by the kernel: its peak is set back as each node begins.
 Then the nodes up to the data gate run anew, side by side: their peak is that of all processes
-together, looked at every half a second. `--to-node` ends the run there, and leaves that out.
+together, looked at every half a second. `--to-node` ends the first run there.
+
 Everything is written below the temporary directory, and removed afterwards: 16 times the data take
 2 GB.
 """
 
 import argparse
 import math
-import os
 import resource
 import sys
 import tempfile
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.compare.process import sampling
+from benchmarks.compare.process import read_cpu, sampling
 from benchmarks.real_images import read_splits
 from pipeline import config, nodes, workspace
 from pipeline.data import writing
@@ -35,8 +35,6 @@ from pipeline.engine.supervisor import Surroundings, run_worker
 
 WHOLE = "whole run"
 SIDE_BY_SIDE = "data, side by side"
-_CPU_FIELDS = slice(11, 15)
-"""In /proc/PID/stat behind the name: user and system time, its own and that of its children."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ def run(place: Path, assignments: Sequence[str], to_node: str | None) -> dict[st
     """Runs the graph in a worker process on what was written below a directory.
 
     Returns:
-        What each node took, the whole, and if that is all of the graph, the data nodes side by
-        side.
+        What each node took, the whole, and the data nodes side by side.
     """
     meter = Meter()
     alone = [*assignments, "run.side_by_side=false"]
@@ -98,7 +95,7 @@ def run(place: Path, assignments: Sequence[str], to_node: str | None) -> dict[st
     peak = max(one.peak for one in meter.usages.values())
     whole = Usage(peak, sum(one.cpu for one in meter.usages.values()))
     taken = {**meter.usages, WHOLE: whole}
-    return taken if to_node else {**taken, SIDE_BY_SIDE: _run_side_by_side(place, assignments)}
+    return {**taken, SIDE_BY_SIDE: _run_side_by_side(place, assignments)}
 
 
 def _run_side_by_side(place: Path, assignments: Sequence[str]) -> Usage:
@@ -157,6 +154,7 @@ class Meter:
 
     def start(self, process_id: int) -> None:
         """Is told which process it is."""
+        self._process = process_id
         self._directory = Path("/proc", str(process_id))
         self._begin("starting")
 
@@ -174,22 +172,17 @@ class Meter:
         self._end()
         # Sets the peak back, as proc(5) says.
         (self._directory / "clear_refs").write_text("5")
-        self._doing, self._cpu = doing, self._read_cpu()
+        self._doing, self._cpu = doing, read_cpu(self._process)
 
     def _end(self) -> None:
         if self._doing is not None:
-            self.usages[self._doing] = Usage(self._read_peak(), self._read_cpu() - self._cpu)
+            self.usages[self._doing] = Usage(self._read_peak(), read_cpu(self._process) - self._cpu)
         self._doing = None
 
     def _read_peak(self) -> int:
         status = (self._directory / "status").read_text().splitlines()
         [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
         return int(peak) * 1024
-
-    def _read_cpu(self) -> float:
-        _, _, fields = (self._directory / "stat").read_text().rpartition(") ")
-        ticks = fields.split()[_CPU_FIELDS]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def report(measured: Mapping[int, Mapping[str, Usage]]) -> None:

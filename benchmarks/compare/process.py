@@ -16,6 +16,12 @@ _SAMPLED_S = 0.5
 _PATIENCE_S = 20.0
 """In which a command may end its own processes, before it is killed."""
 
+_PARENT = 1
+"""In /proc/PID/stat behind the name."""
+
+_CPU = slice(11, 15)
+"""There, user and system time, its own and that of its children that have ended."""
+
 
 class FailedError(Exception):
     """A command ended with an exit code that was not expected; the message has its last lines."""
@@ -90,6 +96,16 @@ def _ending(process: subprocess.Popen) -> Iterator[None]:
         raise
 
 
+def read_cpu(pid: int) -> float:
+    """Seconds of computing of a process so far, with those of its children that have ended."""
+    return sum(map(int, _read_stat(pid)[_CPU])) / os.sysconf("SC_CLK_TCK")
+
+
+def _read_stat(pid: int) -> list[str]:
+    # The name before, in brackets, may have anything in it.
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+
+
 @contextmanager
 def sampling(root: int) -> Iterator[list[float]]:
     """Collects, in bytes, what a process and those below it hold in memory at a time."""
@@ -115,9 +131,8 @@ def _resident(root: int) -> float:
     for directory in Path("/proc").glob("[0-9]*"):
         # It may have ended since.
         with suppress(OSError):
-            # The name before, in brackets, may have anything in it.
-            fields = (directory / "stat").read_text().rpartition(")")[2].split()
-            children.setdefault(int(fields[1]), []).append(int(directory.name))
+            pid = int(directory.name)
+            children.setdefault(int(_read_stat(pid)[_PARENT]), []).append(pid)
     waiting, total = [root], 0.0
     while waiting:
         pid = waiting.pop()
