@@ -7,7 +7,7 @@ and the words of gRPC, which know nothing of the servers that are gone.
 import re
 from dataclasses import dataclass
 
-from pipeline.engine.beam.reaching import find_obstacles
+from pipeline.engine.beam.reaching import describe_status, find_obstacles
 from pipeline.errors import UserError
 
 _FRAME = "  "
@@ -74,7 +74,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, grpc.FutureTimeoutError):
         return "its job server did not answer in time"
     if isinstance(error, grpc.Call):
-        return f"{error.details()} ({error.code().name})"
+        return describe_status(error)
     text = str(error)
     if _CANCELLED.search(text):
         return "it was cancelled there"

@@ -69,9 +69,14 @@ def _describe_error(error: "grpc.Call", address: str, answer_s: float) -> str:
             return "what listens there is no job server of Beam's"
         case "DEADLINE_EXCEEDED":
             return _too_slow(answer_s)
-        case code:
-            [told, *_] = (error.details() or "without a word").splitlines()
-            return _find_refusal(address, answer_s) or f"gRPC reports {code}: {told}"
+        case _:
+            return _find_refusal(address, answer_s) or describe_status(error)
+
+
+def describe_status(error: "grpc.Call") -> str:
+    """Says what a call came to, as gRPC tells it: a clause of one line."""
+    [told, *_] = (error.details() or "without a word").splitlines()
+    return f"gRPC reports {error.code().name}: {told}"
 
 
 def _refusal(obstacle: str) -> UserError:
@@ -129,7 +134,7 @@ def find_obstacle(address: str, answer_s: float = ANSWER_S) -> str | None:
             grpc.channel_ready_future(channel).result(left)
         except grpc.FutureTimeoutError:
             # One that ends right now takes a last connection and answers no more.
-            dumb = "what listens there does not speak gRPC, as Beam does"
+            dumb = "what listens there does not speak gRPC, as Beam does, or hangs"
             return _find_refusal(address, answer_s) or dumb
     return None
 

@@ -77,7 +77,7 @@ Rendezvous.__abstractmethods__ = frozenset()
         ),
         (
             Rendezvous(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"),
-            "Deadline Exceeded (DEADLINE_EXCEEDED)",
+            "gRPC reports DEADLINE_EXCEEDED: Deadline Exceeded",
         ),
         (grpc.FutureTimeoutError(), "its job server did not answer in time"),
         (RuntimeError(), "RuntimeError"),
