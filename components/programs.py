@@ -4,9 +4,13 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 _ROOT = Path(__file__).resolve().parents[1]
 """Where the packages lie: the checkout, or site-packages."""
+
+_LONGEST = 200
+"""Characters of what a process said last."""
 
 _PROGRAM = """\
 import sys
@@ -26,6 +30,20 @@ def module_program(module: str) -> list[str]:
         module: its dotted name.
     """
     return [sys.executable, "-c", _PROGRAM.format(root=str(_ROOT), module=module)]
+
+
+def describe_end(code: int, errors: IO[str]) -> str:
+    """Says how a process ended, and what it said last if it was not ended from outside.
+
+    Args:
+        code: as of `describe_exit`.
+        errors: a file that has its standard error.
+    """
+    if code < 0:
+        return describe_exit(code)
+    errors.seek(0)
+    said = errors.read().strip().splitlines() or ["without a word"]
+    return f"{describe_exit(code)}: {said[-1][:_LONGEST]}"
 
 
 def describe_exit(code: int) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from components.model_formats.formats import FORMATS, describe, missing_packages
-from components.programs import describe_exit, module_program
+from components.programs import describe_end, module_program
 
 TOLERANCE = 1e-4
 """How far a probability may be from the version's, in a format that computes with floats.
@@ -111,18 +111,13 @@ def _convert(version: Path, name: str, file: Path) -> dict[str, Any]:
             text=True,
             check=False,
         )
-        fault = _describe_end(ended.returncode, errors) if ended.returncode else ""
+        code = ended.returncode
+        fault = f"the converter {describe_end(code, errors)}" if code else ""
     report = {} if fault else json.loads(ended.stdout)
     fault = fault or report.get("error") or _find_fault(name, report)
     if fault:
         raise FormatError(f"{version} can't be exported as {name}: {fault.rstrip('.')}.")
     return report
-
-
-def _describe_end(code: int, errors: IO[str]) -> str:
-    errors.seek(0)
-    said = errors.read().strip().splitlines() or ["without a word"]
-    return f"the converter {describe_exit(code)}: {said[-1][:200]}"
 
 
 def _find_fault(name: str, report: Mapping[str, float]) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from components import quiet
-from components.programs import describe_exit
+from components.programs import describe_end
 from components.serving_check.findings import Findings
 from trainer_module import served
 
@@ -187,7 +187,8 @@ def _follow(
         with suppress(queue.Empty):
             message = messages.get(timeout=_POLL_S)
             if message is None:
-                return [_describe_end(process.wait(), step, errors)], {}
+                ended = describe_end(process.wait(), errors)
+                return [f"while {step}, the process {ended}"], {}
             if "reasons" in message:
                 return _reasons(message), message["measures"]
             step = message["step"]
@@ -215,15 +216,6 @@ def _receive(stdout: IO[str], messages: queue.SimpleQueue) -> None:
 def _reasons(message: dict[str, Any]) -> list[str]:
     loaded = message["blocked_but_loaded"]
     return message["reasons"] + [f"it loads {name}, which a server has not" for name in loaded]
-
-
-def _describe_end(code: int, step: str, errors: IO[str]) -> str:
-    ended = f"while {step}, the process {describe_exit(code)}"
-    if code < 0:
-        return ended
-    errors.seek(0)
-    said = errors.read().strip().splitlines() or ["without a word"]
-    return f"{ended}: {said[-1][:200]}"
 
 
 def _peak_memory_mb(pid: int) -> float:

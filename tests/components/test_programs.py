@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -60,6 +61,21 @@ def test_a_module_runs_as_the_program_whatever_the_working_directory_has(root, t
 )
 def test_end_of_a_process_is_put_into_words(code, words):
     assert programs.describe_exit(code) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "words"),
+    [
+        (3, "Traceback\n  at work\nValueError: no such file\n\n", "ValueError: no such file"),
+        (3, "", "without a word"),
+        (3, "x" * 500, "x" * 200),
+        (-signal.SIGSEGV, "Fatal Python error\n  at work", None),
+    ],
+    ids=["traceback", "silent", "long", "from outside"],
+)
+def test_what_a_process_said_last_follows_how_it_ended(code, said, words):
+    told = programs.describe_end(code, io.StringIO(said))
+    assert told == (f"ended with exit code 3: {words}" if words else "was ended by SIGSEGV")
 
 
 def test_it_is_run_by_this_python():
