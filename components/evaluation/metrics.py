@@ -1,7 +1,7 @@
 """Metrics for TFMA that share one tally: the EvalConfig names them by this module.
 
-TFMA counts once for each model and slice, however many of these there are. A figure of a
-slice that has a prediction that is not a number is not a number either.
+TFMA counts once for each model and slice, and keeps the worst mistakes, however many of these
+there are. A figure of a slice that has a prediction that is not a number is not a number either.
 """
 
 import functools
