@@ -33,13 +33,13 @@ def module_program(module: str) -> list[str]:
 
 
 def describe_end(code: int, errors: IO[str]) -> str:
-    """Says how a process ended, and what it said last if it was not ended from outside.
+    """Says how a process ended, and what it said last where it ended, or aborted, itself.
 
     Args:
         code: as of `describe_exit`.
         errors: a file that has its standard error.
     """
-    if code < 0:
+    if code < 0 and code != -signal.SIGABRT:
         return describe_exit(code)
     errors.seek(0)
     said = errors.read().strip().splitlines() or ["without a word"]

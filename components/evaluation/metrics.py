@@ -56,7 +56,11 @@ class Examples(metric_types.Metric):
 
 
 class Mistakes(metric_types.Metric):
-    """The mistakes that the model is most sure of, as `mistakes.to_array` writes them."""
+    """The mistakes that the model is most sure of, as `mistakes.to_array` writes them.
+
+    They stand among TFMA's attributions, of the feature `image`: its views and tables of metrics
+    can't show what is no number.
+    """
 
     def __init__(self, name: str = MISTAKES) -> None:
         """Names them."""
@@ -105,8 +109,14 @@ def _mistakes(
     model_name: str = "",
     example_weighted: bool = False,
 ) -> metric_types.MetricComputations:
-    key = metric_types.MetricKey(name, model_name=model_name, example_weighted=example_weighted)
-    return _derive(key, _to_mistakes, eval_config)
+    key = metric_types.AttributionsKey(
+        name, model_name=model_name, example_weighted=example_weighted
+    )
+    mistaken = _derive(key, _to_mistakes, eval_config)
+    if not _has_baseline(model_name, eval_config):
+        return mistaken
+    # Of two models TFMA shows the one that has differences, where none is named.
+    return [*mistaken, *_derive(key.make_diff_key(), _to_nothing, eval_config)]
 
 
 def _confusion(
@@ -139,8 +149,12 @@ def _to_examples(key: metric_types.MetricKey, counted: _Sum) -> int:
     return counted.tally.examples
 
 
-def _to_mistakes(key: metric_types.MetricKey, counted: _Sum) -> np.ndarray:
-    return mistakes.to_array(counted.worst)
+def _to_mistakes(key: metric_types.MetricKey, counted: _Sum) -> dict[str, np.ndarray]:
+    return {features.IMAGE: mistakes.to_array(counted.worst)}
+
+
+def _to_nothing(key: metric_types.MetricKey, counted: _Sum) -> dict[str, np.ndarray]:
+    return {}
 
 
 def _to_plot(
@@ -153,6 +167,12 @@ def _to_plot(
             actual_class_id=truth, predicted_class_id=guess, num_weighted_examples=examples
         )
     return plot
+
+
+def _has_baseline(model_name: str, eval_config: config_pb2.EvalConfig | None) -> bool:
+    """Whether a model is compared with a baseline."""
+    specs = eval_config.model_specs if eval_config else ()
+    return any(one.is_baseline and one.name != model_name for one in specs)
 
 
 _Value = Callable[[metric_types.MetricKey, _Sum], Any]

@@ -82,8 +82,9 @@ def read_mistakes(directory: str) -> list[Mistake]:
     """
     with _whole(directory, _FIGURES):
         result = tfma.load_eval_result(directory, model_name=_name_models(directory)[False])
-        overall = dict(result.slicing_metrics)[_ALL][""][""]
-        texts = overall.get(metrics.MISTAKES, {}).get("arrayValue", {}).get("bytesValues", [])
+        overall = dict(result.attributions)[_ALL]
+        kept = overall[""][""].get(metrics.MISTAKES, {}) if overall else {}
+        texts = kept.get(features.IMAGE, {}).get("arrayValue", {}).get("bytesValues", [])
         # In JSON, protocol buffers write bytes so.
         return mistakes.from_texts([base64.b64decode(text).decode() for text in texts])
 

@@ -69,13 +69,18 @@ def test_end_of_a_process_is_put_into_words(code, words):
         (3, "Traceback\n  at work\nValueError: no such file\n\n", "ValueError: no such file"),
         (3, "", "without a word"),
         (3, "x" * 500, "x" * 200),
-        (-signal.SIGSEGV, "Fatal Python error\n  at work", None),
+        (-signal.SIGABRT, "at work\nCheck failed: 1 == 2", "Check failed: 1 == 2"),
     ],
-    ids=["traceback", "silent", "long", "from outside"],
+    ids=["traceback", "silent", "long", "aborted"],
 )
 def test_what_a_process_said_last_follows_how_it_ended(code, said, words):
     told = programs.describe_end(code, io.StringIO(said))
-    assert told == (f"ended with exit code 3: {words}" if words else "was ended by SIGSEGV")
+    assert told == f"{programs.describe_exit(code)}: {words}"
+
+
+def test_process_that_was_ended_said_nothing_of_it():
+    told = programs.describe_end(-signal.SIGKILL, io.StringIO("at work"))
+    assert told == programs.describe_exit(-signal.SIGKILL)
 
 
 def test_it_is_run_by_this_python():

@@ -10,6 +10,7 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import json_format
 from PIL import Image
 from sklearn import metrics
+from tensorflow_model_analysis.api import dataframe
 from tfx.components.evaluator import executor
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils, standard_artifacts
@@ -243,6 +244,22 @@ def test_mistakes_are_those_of_the_candidate(request, name):
     probabilities = predict(truth, guesses)
     assert found == list(find(truth, probabilities, [png(label) for label in truth]))
     assert len(found) == (guesses != truth).sum()
+
+
+@pytest.mark.parametrize("name", EVALUATED)
+def test_tfma_reads_and_shows_what_is_no_figure_of_its_own_too(request, name):
+    directory = request.getfixturevalue(f"{name}_directory")
+    result = tfma.load_eval_result(directory)
+    by_name = {spec.is_baseline: spec.name for spec in result.config.model_specs}
+    of_model = {
+        is_baseline: tfma.load_eval_result(directory, model_name=model)
+        for is_baseline, model in by_name.items()
+    }
+    assert of_model[False].slicing_metrics == result.slicing_metrics
+    assert of_model[False].attributions == result.attributions
+    tables = dataframe.metrics_as_dataframes(tfma.load_metrics(directory))
+    assert len(tables.double_value) > 0
+    assert tables.array_value is None
 
 
 def test_evaluation_of_before_mistakes_were_kept_has_none(tmp_path):
