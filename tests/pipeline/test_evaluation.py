@@ -60,7 +60,7 @@ def test_metrics_are_those_that_are_read(built):
         for spec in built.metrics_specs
     ]
     overall = set(OverallMetrics.model_fields) - {"examples", "intervals"}
-    assert names[0] == overall | {"example_count", "confusion"}
+    assert names[0] == overall | {"example_count", "confusion", "mistakes"}
     own = {"precision", "recall", "f1", "auc"}
     assert own - {"recall"} <= set(ClassMetrics.model_fields)
     assert names[1:] == [own] * features.NUM_CLASSES

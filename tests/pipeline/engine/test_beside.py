@@ -198,11 +198,12 @@ def test_failure_beside_breaks_off_the_node_here_and_is_what_is_told(mill):
 
 
 def test_failure_beside_that_the_node_here_does_not_notice_ends_the_run_after_it(mill):
-    mill.told("Dye", "raise RuntimeError('the colour is out')")
+    mill.told("Dye", "wait_for(here / 'deaf'); raise RuntimeError('the colour is out')")
     mill.told(
         "Weave",
         """
         try:
+            (here / "deaf").touch()
             time.sleep(PATIENCE_S)
         except BaseException:
             pass
