@@ -50,7 +50,7 @@ def find(
     """
     finite = np.isfinite(probabilities).all(axis=1)
     guesses = np.where(finite, probabilities.argmax(axis=1), labels)
-    wrong = np.flatnonzero(guesses != labels)
+    wrong = np.flatnonzero(guesses != labels).tolist()
     return choose(
         Mistake(
             png=pngs[index],
