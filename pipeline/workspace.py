@@ -176,6 +176,12 @@ def make_writable(directory: Path, flag: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        way = next(part for part in (directory, *directory.parents) if os.path.lexists(part))
+        raise UserError(
+            f"{directory} can't be written: {way} is no directory; move it away, or name another "
+            f"directory with {flag}."
+        ) from error
     except OSError as error:
         raise _unwritable(directory, error.strerror, flag) from error
 
