@@ -94,8 +94,8 @@ def run(place: Path, assignments: Sequence[str], to_node: str | None) -> dict[st
     _run_worker(place, alone, to_node, meter.handle, meter.start)
     peak = max(one.peak for one in meter.usages.values())
     whole = Usage(peak, sum(one.cpu for one in meter.usages.values()))
-    taken = {**meter.usages, WHOLE: whole}
-    return {**taken, SIDE_BY_SIDE: _run_side_by_side(place, assignments)}
+    side_by_side = _run_side_by_side(place, assignments)
+    return {**meter.usages, WHOLE: whole, SIDE_BY_SIDE: side_by_side}
 
 
 def _run_side_by_side(place: Path, assignments: Sequence[str]) -> Usage:
